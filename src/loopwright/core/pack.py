@@ -1,0 +1,73 @@
+"""What a domain brings to the house, as plain data and functions: `packs/<name>/__init__.py` exposes `PACK`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from loopwright.core.types import Event, Kind, Person
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an importer made of one file; app stores it and counts it.
+
+    rows       data rows the file holds (header, units row and blank lines not counted)
+    persons    for body measures
+    table      POINTS_IN rows whose `thing` is the file's own key ('Player 1', 'golfer-3'); app maps it to a thing.
+               An exact repeat of a row keeps the same key (t_ns, n) and value, so that the store counts it as duplicate
+    refused    reason -> how many rows could not be used
+    duplicate  rows of persons that repeat an earlier row of the file exactly
+    notes      sentences for the report ('carry missing in 3 rows')
+    assumed    what was not in the file and had to be assumed: name -> value ('time_zone': 'Europe/Berlin')
+    """
+
+    what: str
+    path: str
+    hash: str
+    rows: int
+    persons: tuple[Person, ...] = ()
+    table: pa.Table | None = None
+    events: tuple[Event, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+    duplicate: int = 0
+    notes: tuple[str, ...] = ()
+    assumed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a file does not say of itself.
+
+    time_zone   for local times without a zone (IANA name)
+    origin_ns   for rows without any time: when the first one is assumed to be
+    spacing_s   for rows without any time: seconds between two rows
+    day_first   whether 03/04/2025 is the 3rd of April (None: found from the file, else day first)
+    """
+
+    time_zone: str = "UTC"
+    origin_ns: int = 0
+    spacing_s: float = 60.0
+    day_first: bool | None = None
+
+
+Importer = Callable[[Path, ImportOptions], Imported]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """name, one sentence, kinds of things, importers by what they import, folder of rules, formulas that rules may name,
+    product file (bill, route, tolerances), and views by name: function(plain data) -> plain data that app draws."""
+
+    name: str
+    meaning: str
+    kinds: tuple[Kind, ...] = ()
+    importers: Mapping[str, Importer] = field(default_factory=dict)
+    rules: Path | None = None
+    formulas: Mapping[str, Callable[..., float]] = field(default_factory=dict)
+    product: Path | None = None
+    views: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
