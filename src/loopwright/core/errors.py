@@ -60,7 +60,8 @@ class UnknownName(InputError):
         known = sorted(names)
         near = difflib.get_close_matches(name, known, n=1)
         shown = ", ".join(known[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
-        super().__init__(what, f"there is no {name!r}", shown or "none is defined", f"did you mean {near[0]!r}?" if near else "")
+        hint = f"did you mean {near[0]!r}?" if near else ""
+        super().__init__(what, f"there is no {name!r}", shown or "none is defined", hint)
 
 
 class UnitError(InputError):

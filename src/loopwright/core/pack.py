@@ -60,8 +60,9 @@ Importer = Callable[[Path, ImportOptions], Imported]
 
 @dataclass(frozen=True)
 class Pack:
-    """name, one sentence, kinds of things, importers by what they import, folder of rules, formulas that rules may name,
-    product file (bill, route, tolerances), and views by name: function(plain data) -> plain data that app draws."""
+    """name, one sentence, kinds of things, importers by what they import, folder of rules, formulas that rules may
+    name, product file (bill, route, tolerances), and views by name: function(plain data) -> plain data that app draws.
+    """
 
     name: str
     meaning: str

@@ -3,8 +3,8 @@
     find("connect")             {'mqtt': 'loopwright.connect.mqtt', ...}
     load("connect", "mqtt")     the module; an unknown name lists the names there are
 
-A room's plug-ins are the modules of its package that carry the markers of `ROLES`; other packages add theirs through the
-entry-point group `loopwright.<room>`. Nothing is imported until it is loaded.
+A room's plug-ins are the modules of its package, except its `PARTS`; other packages add theirs through the entry-point
+group `loopwright.<room>`. Nothing is imported until it is loaded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The words of the house: what every room hands to every other. Frozen, checked at birth, no I/O.
 
-Times are int64 nanoseconds UTC (`t_ns`, when it was true; `known_ns`, when we knew). Units are those of `core.units.INSIDE`.
+Times are int64 nanoseconds UTC (`t_ns`, when it was true; `known_ns`, when we knew).
+Units are those of `core.units.INSIDE`.
 """
 
 from __future__ import annotations
@@ -177,8 +178,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Hop:
-    """Loss accounting of one hop, in samples: in = out + duplicate + refused + waiting + lost. late, possible_duplicate and
-    conflict are parts of out. lost is None, with a word, where the sender does not count."""
+    """Loss accounting of one hop, in samples: in = out + duplicate + refused + waiting + lost.
+
+    late, possible_duplicate and conflict are parts of out. lost is None, with a word, where the sender does not count.
+    """
 
     name: str
     into: int
@@ -238,7 +241,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Person:
-    """id, body measures in inside units, handedness, consents (purpose -> until t_ns). Kept in the erasable table only."""
+    """id, body measures in inside units, handedness, consents (purpose -> until t_ns).
+
+    Kept in the erasable table only, never in an event.
+    """
 
     id: str
     measures: Mapping[str, float]
@@ -335,7 +341,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Windows:
-    """A dense batch for models and services: values (B, T, C), mask (B, T, C) True where there is a value, t_ns (T,)."""
+    """A dense batch for models and services: values (B, T, C), mask (B, T, C) True where there is a value, t_ns (T,).
+
+    ids are the B things, channels and units name the C signals.
+    """
 
     ids: tuple[str, ...]
     values: Any

@@ -70,7 +70,8 @@ def unit(name: str, where: str = "units") -> Unit:
     """The unit of that name; UnitError names the nearest."""
     if name not in UNITS:
         near = [u for u in UNITS if u.lower() == name.lower()]
-        raise UnitError(where, f"unit {name!r} is not known", ", ".join(UNITS), f"did you mean {near[0]!r}?" if near else "")
+        hint = f"did you mean {near[0]!r}?" if near else ""
+        raise UnitError(where, f"unit {name!r} is not known", ", ".join(UNITS), hint)
     return UNITS[name]
 
 
@@ -83,7 +84,8 @@ def require_inside(name: str, where: str) -> None:
     """Raises UnitError unless `name` is one of the units used inside."""
     inside = inside_unit(name, where)
     if name != inside:
-        raise UnitError(where, f"unit {name!r} is not used inside", f"{inside!r}", f"declare {inside!r} and convert in connect")
+        todo = f"declare {inside!r} and convert in connect"
+        raise UnitError(where, f"unit {name!r} is not used inside", f"{inside!r}", todo)
 
 
 def to_inside(value: float, name: str, where: str = "units") -> float:

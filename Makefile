@@ -1,0 +1,42 @@
+# make demo            install what is needed and run the main job; ARGS=--once ends by itself
+# make test            install what is needed and run all tests
+# make check           style, types, import directions
+# make setup           .venv with everything but torch and SUMO
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test quick check setup bench docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Loopwright needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 " + "demo")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Loopwright into $(VENV) (about 1.5 GB, a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/loopwright demo $(ARGS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+quick: $(STAMP)
+	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+check: $(STAMP)
+	@$(BIN)/ruff check src tests benchmarks examples
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+docs: $(STAMP)
+	@$(BIN)/python -m loopwright.app.reference docs/reference
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
