@@ -1,1 +1,1 @@
-
+"""Loopwright: the loop of new manufacturing in one Python package."""

@@ -1,0 +1,303 @@
+"""The one file that describes a plant: machines, links, people, product, inputs, and what plays what is not there.
+
+    site = load_site(Path("examples/real_shop/site.toml"))
+    site = bare_site(Path("my.plant"))          a folder that holds one plant's data
+
+An unknown key is an error that names the nearest; secrets never stand here (a key ending in `_env` names a variable).
+Every key is described in `TABLES`, from which the reference is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from loopwright.core import plug
+from loopwright.core.clock import from_iso
+from loopwright.core.errors import InputError, LoopwrightError, SiteError, UnknownName
+from loopwright.core.types import Kind, Signal, Thing
+
+# table -> key -> (type, what it means, default; ... = must be given)
+TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
+    "site": {
+        "name": (str, "what people call this plant", ...),
+        "time_zone": (str, "IANA name, for shifts and local times in files", "UTC"),
+        "packs": (list, "domains that are used, from packs/", ["golf", "shop_floor"]),
+        "folder": (str, "where the plant's data is kept, beside this file unless absolute", "plant"),
+        "seed": (int, "what everything drawn by chance starts from", 1),
+        "approvers": (list, "two names that approve changes of an example site by themselves; empty: people do it", []),
+        "demo_turns": (bool, "whether the twins' golfers use what was made (the bundled demo)", False),
+    },
+    "broker": {
+        "embedded": (bool, "start a broker of our own on loopback", False),
+        "host": (str, "the broker's host", "127.0.0.1"),
+        "port": (int, "the broker's port; 0 lets an embedded one choose", 0),
+        "user": (str, "user name", ""),
+        "password_env": (str, "environment variable that holds the password", ""),
+    },
+    "shifts": {
+        "days": (list, "days of the week worked, 'mon' to 'sun'", ["mon", "tue", "wed", "thu", "fri"]),
+        "hours": (list, "shifts in local time, 'HH:MM-HH:MM'", ["06:00-14:00", "14:00-22:00"]),
+    },
+    "machine": {
+        "id": (str, "its name in the plant", ...),
+        "kind": (str, "kind of thing: the table of its signals", ...),
+        "role": (str, "what it can do: matched with the operations of the route", ...),
+        "link": (dict, "protocol = ... and the settings of that protocol", {}),
+        "stale_after_s": ((int, float), "seconds of silence that raise an alarm", 60.0),
+        "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'", {}),
+    },
+    "product": {
+        "pack": (str, "the pack that brings rules, route and tolerances", "golf"),
+        "rules": (str, "folder of rules (instead of the pack's)", ""),
+        "file": (str, "product file: bill, route, tolerances (instead of the pack's)", ""),
+    },
+    "orders": {
+        "count": (int, "how many orders a turn takes when it is not told", 12),
+        "price_minor": (int, "price of one unit in minor units (cents)", 24900),
+        "currency": (str, "ISO 4217 code", "EUR"),
+        "due_days": ((int, float), "days from order to due date", 14.0),
+        "left_share": (float, "at least this share of a turn's orders are left-handed, where such persons are known", 0.1),
+    },
+    "input": {
+        "persons": (list, "globs of body-measure files below --data", []),
+        "shots": (list, "globs of launch-monitor files below --data", []),
+        "swings": (list, "globs of swing files below --data", []),
+        "runs": (str, "folder of recorded machining runs below --data", ""),
+    },
+    "assumed": {
+        "origin": (str, "when recordings without a date are taken to begin, ISO 8601 with zone", "2026-01-05T06:00:00+00:00"),
+        "spacing_s": ((int, float), "seconds from the start of one recorded run of a machine to the next", 1800.0),
+        "pairing_seed": (int, "what the pairing of data sets that do not belong together is drawn from", 0),
+    },
+    "kind": {
+        "name": (str, "name of a kind of thing of your own", ...),
+        "meaning": (str, "one sentence", ...),
+        "signal": (list, "its signals: name, unit, kind, low, high, meaning, rate_hz, codes", ...),
+    },
+    "server": {
+        "host": (str, "address the console and API listen on", "127.0.0.1"),
+        "port": (int, "their port", 8080),
+    },
+}
+LISTS = ("machine", "kind")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine of the site. `link` is {} for a station that nobody listens to."""
+
+    id: str
+    kind: str
+    role: str
+    link: Mapping[str, Any] = field(default_factory=dict)
+    stale_after_s: float = 60.0
+    plays: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        return str(self.link.get("protocol", ""))
+
+    @property
+    def thing(self) -> Thing:
+        return Thing(self.id, self.kind, labels={"role": self.role, **({"twin": "yes"} if self.plays else {})})
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site file as it was resolved. `tables` holds every table but machines and kinds, with defaults filled in."""
+
+    name: str
+    file: Path | None
+    folder: Path
+    machines: tuple[Machine, ...]
+    kinds: tuple[Kind, ...]
+    tables: Mapping[str, Mapping[str, Any]]
+    hash: str
+
+    def __getitem__(self, table: str) -> Mapping[str, Any]:
+        return self.tables[table]
+
+    @property
+    def time_zone(self) -> str:
+        return str(self["site"]["time_zone"])
+
+    @property
+    def seed(self) -> int:
+        return int(self["site"]["seed"])
+
+    @property
+    def origin_ns(self) -> int:
+        return from_iso(self["assumed"]["origin"])
+
+    @property
+    def things(self) -> tuple[Thing, ...]:
+        return tuple(machine.thing for machine in self.machines)
+
+    @property
+    def all_kinds(self) -> tuple[Kind, ...]:
+        """The packs' kinds of things, then the site's own."""
+        packs = [plug.load("packs", name).PACK for name in self["site"]["packs"]]
+        return tuple(kind for pack in packs for kind in pack.kinds) + self.kinds
+
+
+def load_site(path: Path) -> Site:
+    """The site of that file. Raises SiteError: where, what was given, what is allowed, what to do."""
+    if path.is_dir():
+        raise SiteError(str(path), "is a folder", "a site file (.toml)", f"try {path / 'site.toml'}")
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise SiteError(str(path), "there is no such file", "a site file (.toml)",
+                        "copy examples/real_shop/site.toml and change it") from None
+    except OSError as error:
+        raise SiteError(str(path), f"cannot be read ({error.strerror})") from None
+    try:
+        raw = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SiteError(str(path), f"is not TOML ({error})", "", "see docs/reference/site.md") from None
+    return _resolve(raw, path, hashlib.sha256(text).hexdigest())
+
+
+def bare_site(folder: Path) -> Site:
+    """A site without a file: the plant in that folder, with every pack and no machines."""
+    if folder.exists() and not folder.is_dir():
+        raise SiteError(str(folder), "is a file", "a site file (.toml) or the folder of a plant")
+    raw = {"site": {"name": folder.name, "folder": str(folder.resolve()), "packs": sorted(plug.find("packs"))}}
+    return _resolve(raw, None, "")
+
+
+def site_of(path: Path) -> Site:
+    """What `--site PATH` means: a site file, or a folder that holds one plant (created empty when it does not exist)."""
+    return load_site(path) if path.suffix == ".toml" or path.is_file() else bare_site(path)
+
+
+def _resolve(raw: Mapping[str, Any], path: Path | None, digest: str) -> Site:
+    where = str(path or raw["site"]["folder"])
+    for name in raw:
+        if name not in TABLES:
+            raise UnknownName(f"table of {where}", name, TABLES)
+    tables = {name: _table(raw.get(name, {}), name, where) for name in TABLES if name not in LISTS}
+    rows = {name: [_table(row, name, where, i) for i, row in enumerate(_rows(raw, name, where))] for name in LISTS}
+    base = path.parent if path else Path()
+    folder = base / tables["site"]["folder"]
+    site = Site(tables["site"]["name"], path, folder, tuple(Machine(**row) for row in rows["machine"]),
+                tuple(_kind(row, where) for row in rows["kind"]), tables, digest)
+    _check(site, where)
+    return site
+
+
+def _rows(raw: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    rows = raw.get(name, [])
+    if not isinstance(rows, list):
+        raise SiteError(f"{where} [{name}]", "is one table", f"[[{name}]] once for each")
+    return rows
+
+
+def _table(given: Any, name: str, where: str, row: int | None = None) -> dict[str, Any]:
+    """One table with its defaults; every key known, every value of its type."""
+    place = f"{where} [{name}]" if row is None else f"{where} [[{name}]] number {row + 1}"
+    if not isinstance(given, dict):
+        raise SiteError(place, f"is {given!r}", "a table of keys")
+    keys = TABLES[name]
+    for key in given:
+        if key not in keys:
+            raise UnknownName(f"key of {place}", key, keys)
+    out = {}
+    for key, (wanted, meaning, default) in keys.items():
+        if key not in given:
+            if default is ... and (row is not None or given or name == "site"):
+                raise SiteError(place, f"has no {key!r}", meaning)
+            out[key] = default
+            continue
+        value = given[key]
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(k.__name__ for k in kinds)
+            raise SiteError(f"{place} {key}", f"{value!r} is {type(value).__name__}", f"{names}: {meaning}")
+        out[key] = value
+    return out
+
+
+def _kind(row: Mapping[str, Any], where: str) -> Kind:
+    place = f"{where} [[kind]] {row['name']!r}"
+    signals = []
+    for number, given in enumerate(row["signal"], 1):
+        allowed = {"name", "unit", "kind", "low", "high", "meaning", "rate_hz", "codes"}
+        for key in given:
+            if key not in allowed:
+                raise UnknownName(f"key of {place} signal {number}", key, allowed)
+        if missing := sorted({"name", "kind", "meaning"} - set(given)):
+            raise SiteError(f"{place} signal {number}", f"has no {', '.join(missing)}", "name, kind and meaning")
+        codes = {int(code): str(word) for code, word in given.get("codes", {}).items()}
+        signals.append(Signal(given["name"], given.get("unit", ""), given["kind"], given.get("rate_hz"),
+                              given.get("low"), given.get("high"), given["meaning"], codes))
+    return Kind(row["name"], row["meaning"], tuple(signals))
+
+
+def _check(site: Site, where: str) -> None:
+    """What one key alone cannot show: names that must exist, values that must fit together."""
+    try:
+        ZoneInfo(site.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SiteError(f"{where} [site] time_zone", f"{site.time_zone!r} is no IANA time zone",
+                        "for example 'Europe/Berlin' or 'UTC'") from None
+    try:
+        _ = site.origin_ns
+    except ValueError as error:
+        raise SiteError(f"{where} [assumed] origin", str(error), "2026-01-05T06:00:00+01:00") from None
+    approvers = site["site"]["approvers"]
+    if approvers and len(set(approvers)) < 2:
+        raise SiteError(f"{where} [site] approvers", f"{approvers}", "two different names, or none")
+    for day in site["shifts"]["days"]:
+        if day not in DAYS:
+            raise UnknownName(f"{where} [shifts] days", str(day), DAYS)
+    kinds = {kind.name for kind in site.all_kinds}
+    seen: set[str] = set()
+    for machine in site.machines:
+        place = f"{where} machine {machine.id!r}"
+        if machine.id in seen:
+            raise SiteError(place, "stands twice", "a name of its own for each machine")
+        seen.add(machine.id)
+        if machine.kind not in kinds:
+            raise UnknownName(f"kind of {place}", machine.kind, kinds)
+        if machine.link:
+            _check_link(machine, place)
+        if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
+            raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
+
+
+def _check_link(machine: Machine, place: str) -> None:
+    if not machine.protocol:
+        raise SiteError(f"{place} link", "has no protocol", ", ".join(sorted(plug.find("connect"))))
+    plug.load("connect", machine.protocol)
+
+
+def checked(site: Site) -> list[tuple[str, str]]:
+    """What `loopwright check` prints: each thing that was resolved, in words."""
+    rows = [("name", site.name), ("plant data", str(site.folder)), ("time zone", site.time_zone),
+            ("packs", ", ".join(site["site"]["packs"])), ("seed", str(site.seed))]
+    for machine in site.machines:
+        how = f"{machine.protocol or 'not listened to'}"
+        if machine.plays:
+            how += f", played by a {machine.plays['source']}"
+        rows.append((f"machine {machine.id}", f"{machine.kind}, does {machine.role}; {how}"))
+    approvers = site["site"]["approvers"]
+    rows.append(("approvals", f"automatic (example) by {', '.join(approvers)}" if approvers else "by people"))
+    rows.append(("console", f"http://{site['server']['host']}:{site['server']['port']}"))
+    return rows
+
+
+def explain(error: LoopwrightError) -> dict[str, str]:
+    """An error as data, for --json and the API."""
+    return {"error": type(error).__name__, "where": error.where, "given": error.given,
+            "allowed": error.allowed, "todo": error.todo}
+
+
+__all__ = ["InputError", "Machine", "Site", "bare_site", "checked", "explain", "load_site", "site_of"]
