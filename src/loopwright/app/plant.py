@@ -1,0 +1,132 @@
+"""One plant, opened: its site, its store, its clock and its warm workers, and what is in force in it now.
+
+    with open_plant(site) as plant:
+        plant.rules, plant.product, plant.store ...
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopwright.core import plug
+from loopwright.core.clock import Clock, RealClock
+from loopwright.core.errors import SiteError
+from loopwright.core.pack import Pack
+from loopwright.core.types import Event
+from loopwright.store import Store, open_store
+
+if TYPE_CHECKING:
+    from loopwright.app.site import Site
+    from loopwright.engine.local import Workers
+    from loopwright.make.fit import RuleSet
+    from loopwright.make.product import Product
+
+
+@dataclass
+class Plant:
+    """site, store, clock; packs by name; warm workers by name, made when first asked for."""
+
+    site: Site
+    store: Store
+    clock: Clock
+    packs: Mapping[str, Pack]
+    actor: str = "loop"
+    _workers: list[Workers] = field(default_factory=list)
+
+    @property
+    def workers(self) -> Workers:
+        """Warm worker processes for planning and solids."""
+        if not self._workers:
+            from loopwright.engine.local import Workers
+
+            self._workers.append(Workers())
+        return self._workers[0]
+
+    @property
+    def product_pack(self) -> Pack:
+        name = self.site["product"]["pack"]
+        if name not in self.packs:
+            raise SiteError("[product] pack", f"{name!r} is not among the site's packs", ", ".join(self.packs))
+        return self.packs[name]
+
+    @property
+    def product(self) -> Product:
+        """Bill, route and tolerances: the site's own file, else the pack's."""
+        from loopwright.make.product import load_product
+
+        own = self.site["product"]["file"]
+        path = self._beside(own) if own else self.product_pack.product
+        if path is None:
+            raise SiteError("[product] file", f"pack {self.product_pack.name!r} brings no product", "a product file")
+        return load_product(path)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force now: the base, with every released change that was not undone."""
+        from loopwright.make.fit import load_rules
+
+        return load_rules(self.rules_folder, self.released())
+
+    @property
+    def rules_folder(self) -> Path:
+        own = self.site["product"]["rules"]
+        folder = self._beside(own) if own else self.product_pack.rules
+        if folder is None:
+            raise SiteError("[product] rules", f"pack {self.product_pack.name!r} brings no rules", "a folder of rules")
+        return folder
+
+    def released(self) -> list[dict[str, Any]]:
+        """Released changes of rules, in the order of their release."""
+        from loopwright.improve.release import in_force
+
+        events = self.store.recall(kind=("change.released", "change.undone"))
+        return list(in_force(events))
+
+    def record(self, kind: str, about: str, body: Mapping[str, Any] | None = None, **more: Any) -> Event:
+        """Records one event; `more`: t_ns, actor, because, key."""
+        more.setdefault("t_ns", self.clock.now_ns())
+        more.setdefault("actor", self.actor)
+        return self.store.record([Event(kind, about, body=body or {}, **more)])[0]
+
+    def _beside(self, name: str) -> Path:
+        return (self.site.file.parent if self.site.file else self.site.folder) / name
+
+    def close(self) -> None:
+        for workers in self._workers:
+            workers.close()
+        self._workers.clear()
+        self.store.close()
+
+
+@contextmanager
+def open_plant(site: Site, *, clock: Clock | None = None, fresh: bool = False, actor: str = "loop") -> Iterator[Plant]:
+    """Opens the site's plant for writing; an empty one is made when there is none. PlantBusy when another writes it.
+
+    fresh  empties the plant first (refused for a folder that is not a plant)
+    """
+    clock = clock or RealClock()
+    if fresh:
+        empty(site.folder, clock)
+    packs = {name: plug.load("packs", name).PACK for name in site["site"]["packs"]}
+    store = open_store(site.folder, clock)
+    plant = Plant(site, store, clock, packs, actor)
+    try:
+        store.declare(site.all_kinds, site.things)
+        yield plant
+    finally:
+        plant.close()
+
+
+def empty(folder: Path, clock: Clock) -> None:
+    """Removes a plant's data. Refuses a folder that holds anything but a plant, and a plant that somebody writes."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / "journal.db").exists() and not (folder / "plant.lock").exists():
+        raise SiteError(str(folder), "is not the folder of a plant, so it is not emptied", "", "name another folder")
+    open_store(folder, clock).close()
+    shutil.rmtree(folder)
