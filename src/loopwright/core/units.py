@@ -32,7 +32,7 @@ _POUND_KG = 0.45359237
 # quantity -> the unit used inside
 INSIDE: dict[str, str] = {
     "length": "m", "mass": "kg", "time": "s", "angle": "rad", "speed": "m/s", "acceleration": "m/s2",
-    "angular speed": "rad/s", "frequency": "Hz", "temperature": "degC", "pressure": "Pa", "density": "kg/m3",
+    "angular speed": "rad/s", "angular acceleration": "rad/s2", "frequency": "Hz", "temperature": "degC", "pressure": "Pa", "density": "kg/m3",
     "volume": "m3", "force": "N", "moment": "N.m", "energy": "J", "power": "W", "voltage": "V", "current": "A",
     "ratio": "1", "inertia": "kg.m2", "data": "byte", "rate": "1/s", "points": "swingweight",
 }
@@ -43,12 +43,13 @@ _TABLE = [
     Unit("mile", "length", _MILE_M),
     Unit("kg", "mass"), Unit("g", "mass", 1e-3), Unit("lb", "mass", _POUND_KG), Unit("oz", "mass", _POUND_KG / 16),
     Unit("s", "time"), Unit("ms", "time", 1e-3), Unit("min", "time", 60.0), Unit("h", "time", 3600.0),
-    Unit("rad", "angle"), Unit("deg", "angle", math.pi / 180),
+    Unit("rad", "angle"), Unit("deg", "angle", math.pi / 180), Unit("rev", "angle", 2 * math.pi),
     Unit("m/s", "speed"), Unit("mm/s", "speed", 1e-3), Unit("mm/min", "speed", 1e-3 / 60),
     Unit("km/h", "speed", 1 / 3.6), Unit("mph", "speed", _MILE_M / 3600),
     Unit("m/s2", "acceleration"), Unit("mm/s2", "acceleration", 1e-3), Unit("g0", "acceleration", 9.80665),
     Unit("rad/s", "angular speed"), Unit("deg/s", "angular speed", math.pi / 180),
     Unit("rpm", "angular speed", math.pi / 30), Unit("rev/s", "angular speed", 2 * math.pi),
+    Unit("rad/s2", "angular acceleration"), Unit("rev/s2", "angular acceleration", 2 * math.pi),
     Unit("Hz", "frequency"), Unit("kHz", "frequency", 1e3),
     Unit("degC", "temperature"), Unit("K", "temperature", 1.0, -273.15), Unit("degF", "temperature", 5 / 9, -160 / 9),
     Unit("Pa", "pressure"), Unit("kPa", "pressure", 1e3), Unit("bar", "pressure", 1e5), Unit("hPa", "pressure", 1e2),
