@@ -32,7 +32,8 @@ _POUND_KG = 0.45359237
 # quantity -> the unit used inside
 INSIDE: dict[str, str] = {
     "length": "m", "mass": "kg", "time": "s", "angle": "rad", "speed": "m/s", "acceleration": "m/s2",
-    "angular speed": "rad/s", "angular acceleration": "rad/s2", "frequency": "Hz", "temperature": "degC", "pressure": "Pa", "density": "kg/m3",
+    "angular speed": "rad/s", "angular acceleration": "rad/s2", "frequency": "Hz", "temperature": "degC",
+    "pressure": "Pa", "density": "kg/m3",
     "volume": "m3", "force": "N", "moment": "N.m", "energy": "J", "power": "W", "voltage": "V", "current": "A",
     "ratio": "1", "inertia": "kg.m2", "data": "byte", "rate": "1/s", "points": "swingweight",
 }
