@@ -1,0 +1,1 @@
+"""Plain data of `app.views` drawn as HTML and SVG: pure functions, no server, no store."""

@@ -1,0 +1,176 @@
+"""Files become persons, points and events of a plant: each file parsed whole first, then kept, then counted.
+
+    bring(plant, "persons", path)      one file into an open plant
+    import_files("shots", paths, site_path)     what `loopwright import` runs
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loopwright.app.plant import Plant, open_plant
+from loopwright.app.site import site_of
+from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.pack import Imported, Importer, ImportOptions
+from loopwright.core.types import Batch, Event, Person, Receipt, Thing
+
+THING_KIND = {"shots": "club", "swings": "club"}  # what the keys of a file are, until somebody says whose they are
+ThingOf = Callable[[str], Thing]
+
+
+def importer(plant: Plant, what: str) -> Importer:
+    """The importer of that name among the site's packs; UnknownName lists what there is."""
+    known = {name: one for pack in plant.packs.values() for name, one in pack.importers.items()}
+    if what not in known:
+        raise UnknownName("what can be imported", what, known)
+    return known[what]
+
+
+def import_files(what: str, files: Sequence[Path], path: Path, thing: str = "") -> list[dict[str, Any]]:
+    """Imports files into the plant of `--site PATH`; one row of counts for each. All are parsed before one is kept."""
+    site = site_of(path)
+    with open_plant(site, actor=f"import:{what}") as plant:
+        reader, options = importer(plant, what), options_of(plant)
+        parsed = [reader(file, options) for file in files]
+        return [keep(plant, one, named(one, thing, plant)) for one in parsed]
+
+
+def options_of(plant: Plant, **changes: Any) -> ImportOptions:
+    """What files do not say of themselves, as the site assumes it."""
+    return replace(ImportOptions(time_zone=plant.site.time_zone, origin_ns=plant.site.origin_ns), **changes)
+
+
+def bring(plant: Plant, what: str, path: Path, thing_of: ThingOf | None = None, **options: Any) -> dict[str, Any]:
+    """Imports one file into an open plant; the row of counts that the report shows."""
+    parsed = importer(plant, what)(path, options_of(plant, **options))
+    return keep(plant, parsed, thing_of or named(parsed, "", plant))
+
+
+def named(parsed: Imported, thing: str, plant: Plant) -> ThingOf:
+    """Which thing a key of the file stands for: the one that was named, else one made from the key."""
+    known = plant.store.things()
+    if thing and thing not in known:
+        raise UnknownName("unit", thing, known)
+
+    def of(key: str) -> Thing:
+        if thing:
+            return known[thing]
+        slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-") or "unnamed"
+        return known.get(slug) or Thing(slug, THING_KIND.get(parsed.what, "club"), labels={"key": key})
+
+    return of
+
+
+def keep(plant: Plant, parsed: Imported, thing_of: ThingOf) -> dict[str, Any]:
+    """Stores what was parsed, and records the file with its counts."""
+    row: dict[str, Any] = {"what": parsed.what, "path": Path(parsed.path).name, "hash": parsed.hash, "rows": parsed.rows,
+                           "stored": 0, "duplicate": parsed.duplicate, "refused": dict(parsed.refused),
+                           "notes": list(parsed.notes), "assumed": dict(parsed.assumed)}
+    if parsed.persons:
+        _keep_persons(plant, parsed, row)
+    if parsed.table is not None and parsed.table.num_rows:
+        receipt = _keep_points(plant, parsed, thing_of, row)
+        row.update(samples_stored=receipt.stored, samples_duplicate=receipt.duplicate, samples_late=receipt.late)
+    if parsed.events:
+        plant.store.record(list(parsed.events))
+    row["says"] = _says(row)
+    plant.record("file.imported", parsed.hash[:16], row)
+    return row
+
+
+def _keep_persons(plant: Plant, parsed: Imported, row: dict[str, Any]) -> None:
+    """New persons are kept; the same again is a duplicate; other measures under a known id are refused."""
+    known = {p.id: p for p in plant.store.people.find(ids=[p.id for p in parsed.persons])}
+    new: list[Person] = []
+    for person in parsed.persons:
+        old = known.get(person.id)
+        if old is None:
+            new.append(person)
+        elif dict(old.measures) == dict(person.measures) and old.handedness == person.handedness:
+            row["duplicate"] += 1
+        else:
+            why = "id is already known with other measures"
+            row["refused"][why] = row["refused"].get(why, 0) + 1
+    t_ns = plant.clock.now_ns()
+    plant.store.people.save(new)
+    plant.store.record([
+        Event("person.added", p.id, t_ns, plant.actor,
+              {"source": Path(parsed.path).name, "measures_hash": _salted(p), "handedness": p.handedness},
+              key=f"person.added/{p.id}")
+        for p in new
+    ])
+    row["stored"] += len(new)
+
+
+def _salted(person: Person) -> str:
+    """A hash that says nothing of the measures to whoever reads the ledger: the salt is thrown away with the person."""
+    salt = secrets.token_bytes(16)
+    return hashlib.sha256(salt + json.dumps(asdict(person), sort_keys=True).encode()).hexdigest()
+
+
+def _keep_points(plant: Plant, parsed: Imported, thing_of: ThingOf, row: dict[str, Any]) -> Receipt:
+    assert parsed.table is not None
+    keys = parsed.table.column("thing").unique().to_pylist()
+    things: Mapping[str, Thing] = {key: thing_of(key) for key in keys}
+    new = [thing for thing in things.values() if thing != plant.store.things().get(thing.id)]
+    if new:
+        plant.store.declare([], new)
+        plant.store.record([Event("thing.added", t.id, plant.clock.now_ns(), plant.actor, {"kind": t.kind},
+                                  key=f"thing.added/{t.id}") for t in new])
+    table = renamed(parsed.table, {key: thing.id for key, thing in things.items()})
+    refused = {reason: n for reason, n in parsed.refused.items() if n}
+    batch = Batch("files", f"files/{parsed.hash[:16]}", 0, table, sent=table.num_rows + sum(refused.values()),
+                  refused=refused)
+    receipt = plant.store.put(batch)
+    plant.store.note_sent("files", batch.source, batch.sent)
+    stored = receipt.stored / table.num_rows if table.num_rows else 0.0
+    row["stored"] = round((parsed.rows - sum(refused.values())) * stored)
+    row["duplicate"] = parsed.rows - sum(refused.values()) - row["stored"]
+    row["things"] = {key: thing.id for key, thing in things.items()}
+    return receipt
+
+
+def renamed(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    """The table with the keys of its things replaced."""
+    column = table.column("thing").combine_chunks().dictionary_encode()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    words = pa.array([names[word] for word in column.dictionary.to_pylist()])
+    return table.set_column(table.column_names.index("thing"), "thing", pc.take(words, column.indices))
+
+
+def _says(row: Mapping[str, Any]) -> str:
+    refused = sum(row["refused"].values())
+    text = f"{row['path']}: {row['rows']:,} rows of {row['what']}, {row['stored']:,} stored, {row['duplicate']:,} duplicate"
+    text += f", {refused:,} refused"
+    if row["refused"]:
+        text += " (" + "; ".join(f"{why}: {n}" for why, n in row["refused"].items()) + ")"
+    return "; ".join([text, *row["notes"]])
+
+
+def imports_in_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What `loopwright import` prints."""
+    return "\n".join(row["says"] for row in rows)
+
+
+def found(data: Path | None, globs: Sequence[str], what: str) -> list[Path]:
+    """The files below the data folder that the site's globs name, sorted; InputError when there is none."""
+    if data is None or not globs:
+        return []
+    if not data.is_dir():
+        raise InputError(f"--data {data}", "is not a folder" if data.exists() else "there is no such folder",
+                         "a folder that holds the site's inputs")
+    files = sorted({path for glob in globs for path in data.glob(glob) if path.is_file()})
+    if not files:
+        raise InputError(f"--data {data}", f"holds no {what}", ", ".join(globs), "correct [input] in the site file")
+    return files

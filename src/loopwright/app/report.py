@@ -1,0 +1,142 @@
+"""The report of a turn, as data and in words, and the doctor's look at a plant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopwright.app.plant import Plant, open_plant
+from loopwright.app.site import site_of
+from loopwright.core.errors import InputError
+from loopwright.core.types import Hop
+
+SOURCES = ("mqtt", "opcua", "mtconnect", "http", "files")
+ALWAYS = ("mqtt", "opcua", "mtconnect", "files", "journal", "points")
+COUNTS = ("in", "out", "late", "duplicate", "possible_duplicate", "refused", "waiting", "lost")
+
+
+def hops_now(plant: Plant) -> dict[str, dict[str, Any]]:
+    """Every hop's account so far, by name, with the names of the equation."""
+    rows = {name: hop.as_dict() for name, hop in plant.store.hops().items()}
+    for name in ALWAYS:
+        rows.setdefault(name, Hop(name, 0, 0).as_dict())
+    return rows
+
+
+def hops_since(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What went through each hop since `before` was taken: the difference, number by number."""
+    out: dict[str, dict[str, Any]] = {}
+    for name, row in now.items():
+        old = before.get(name, {})
+        one: dict[str, Any] = {}
+        for key in COUNTS:
+            one[key] = None if row.get(key) is None else row[key] - (old.get(key) or 0)
+        reasons = {why: n - old.get("refused_by_reason", {}).get(why, 0) for why, n in row["refused_by_reason"].items()}
+        one["refused_by_reason"] = {why: n for why, n in reasons.items() if n}
+        if row.get("word"):
+            one["word"] = row["word"]
+        out[name] = one
+    return out
+
+
+def unbalanced(hops: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The hops for which in = out + duplicate + refused + waiting + lost does not hold (none, or something is wrong)."""
+    return [
+        name for name, row in hops.items()
+        if row["lost"] is not None
+        and row["in"] != row["out"] + row["duplicate"] + row["refused"] + row["waiting"] + row["lost"]
+    ]
+
+
+def last_report(path: Path) -> dict[str, Any]:
+    """The report of the last finished turn of a plant."""
+    with open_plant(site_of(path)) as plant:
+        events = plant.store.recall(kind="turn.finished", limit=1, newest_first=True)
+    if not events:
+        raise InputError(str(path), "no turn of this plant has finished", "", "loopwright turn SITE.toml")
+    return dict(events[0].body["report"])
+
+
+def doctor(path: Path) -> dict[str, Any]:
+    """The accounts of every hop, whether they add up, whether the chain of events is whole, what waits."""
+    with open_plant(site_of(path)) as plant:
+        hops = hops_now(plant)
+        return {"plant": str(plant.site.folder), "hops": hops, "unbalanced": unbalanced(hops),
+                "lost": sum(row["lost"] or 0 for row in hops.values()),
+                "uncounted": [name for name, row in hops.items() if row["lost"] is None],
+                "events": chain(plant)}
+
+
+def chain(plant: Plant) -> dict[str, Any]:
+    """How many events there are, and whether their hash chain is whole."""
+    check = plant.store.events.verify()
+    return {"count": check.count, "whole": check.whole, "says": check.says}
+
+
+def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
+    """A plain table: the first column to the left, numbers to the right."""
+    cells = [list(map(str, head)), *[[_cell(value) for value in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+             for row in cells]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "not counted"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def hops_in_words(hops: Mapping[str, Mapping[str, Any]]) -> str:
+    """The accounts as a table, in samples."""
+    return table([[name, *(row.get(key) for key in COUNTS)] for name, row in hops.items()], ["hop (samples)", *COUNTS])
+
+
+def doctor_in_words(document: Mapping[str, Any]) -> str:
+    """What `loopwright doctor` prints."""
+    wrong, events = document["unbalanced"], document["events"]
+    lines = [f"plant {document['plant']}", hops_in_words(document["hops"]),
+             "every account adds up" if not wrong else f"accounts that do not add up: {', '.join(wrong)}",
+             f"{document['lost']} samples lost",
+             f"{events['count']:,} events; {events['says']}"]
+    return "\n".join(lines)
+
+
+def in_words(report: Mapping[str, Any]) -> str:
+    """The report on one page."""
+    head = f"{report['site']}: turn {report['turn']}"
+    parts = [f"{head}\n{'=' * len(head)}", _made_in_words(report), hops_in_words(report["hops"])]
+    if report["imports"]:
+        parts.append("\n".join(f"read {row['says']}" for row in report["imports"]))
+    if report["oee"]:
+        parts.append("\n".join(row["says"] for row in report["oee"]))
+    parts.append("Decisions\n" + ("\n".join(f"- {_decision_in_words(d)}" for d in report["decisions"]) or "- none"))
+    parts.append("Changes\n" + ("\n".join(f"- {c['says']}" for c in report["changes"]) or "- none"))
+    if report["assumed"]:
+        parts.append("Assumed, not known\n" + "\n".join(f"- {line}" for line in report["assumed"]))
+    seconds = "  ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
+    parts.append(f"Seconds: {seconds}")
+    return "\n\n".join(parts)
+
+
+def _made_in_words(report: Mapping[str, Any]) -> str:
+    orders, units, plan = report["orders"], report["units"], report["plan"]
+    lines = [f"{orders['placed']} orders placed, {orders['fitted']} fitted, {len(orders['refused'])} refused"]
+    lines += [f"- {row['order']} refused: {row['reason']}" for row in orders["refused"]]
+    lines.append(f"{units['made']} units made, {units['reworked']} reworked, {units['scrapped']} scrapped")
+    lines.append(f"plan: {plan['status']}, makespan {hours(plan['makespan'])}, proven bound {hours(plan['bound'])}, "
+                 f"by {plan['solver']} in {plan['took_s']:.2f} s")
+    return "\n".join(lines)
+
+
+def hours(seconds: float) -> str:
+    """Seconds as '7 h 05 min'."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _decision_in_words(decision: Mapping[str, Any]) -> str:
+    said = decision["says"] or f"says nothing: {decision['abstains']}"
+    return f"{decision['service']} about {decision['about']}: {said}"

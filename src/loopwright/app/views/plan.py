@@ -1,0 +1,69 @@
+"""The plan as a Gantt chart: machines from top to bottom, time from left to right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from loopwright.app.views import fold
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.types import Event
+
+KINDS = ("plan.released", "workorder.opened", "workorder.done", "step.started", "step.finished")
+COLOURS = 8  # orders take turns in this many colours
+
+
+def gantt(events: Sequence[Event], now_ns: int) -> dict[str, Any]:
+    """The plan in force: {plan, status, makespan_s, bound_s, gap, took_s, solver, start_ns, end_ns, now_ns, rows, blocked, plans}.
+
+    rows     [{machine, slots: [{order, operation, start_ns, end_ns, colour, frozen, state}], load}], load = busy share of the makespan
+    state    'done', 'running' or 'planned', by what the machines said
+    gap      (makespan - bound) / makespan: how much shorter a better plan could be at most
+    None of them when no plan was released: {} then.
+    """
+    plans = fold.of(events, "plan.released")
+    if not plans:
+        return {}
+    plan = plans[-1]
+    body, origin_ns = plan.body, int(plan.body["origin_ns"])
+    slots = [_slot(row, origin_ns) for row in fold.rows(body["slots"], "order")]
+    blocked = _blocked(events)
+    start_ns = min([s["start_ns"] for s in slots], default=origin_ns)
+    end_ns = max([s["end_ns"] for s in slots], default=origin_ns + 1)
+    states = _states(events)
+    orders = {order: i % COLOURS for i, order in enumerate(dict.fromkeys(s["order"] for s in sorted(slots, key=lambda s: s["start_ns"])))}
+    for slot in slots:
+        slot["colour"] = orders[slot["order"]]
+        slot["state"] = states.get((slot["order"], slot["operation"]), "planned")
+    machines = sorted({s["machine"] for s in slots} | {b["machine"] for b in blocked if b["end_ns"] > start_ns})
+    span_ns = max(1, end_ns - start_ns)
+    rows = [{"machine": m, "slots": sorted((s for s in slots if s["machine"] == m), key=lambda s: s["start_ns"]),
+             "blocked": [b for b in blocked if b["machine"] == m and start_ns < b["end_ns"] and b["start_ns"] < end_ns],
+             "load": sum(s["end_ns"] - s["start_ns"] for s in slots if s["machine"] == m) / span_ns} for m in machines]
+    makespan, bound = body["makespan_s"], body["bound_s"]
+    return {
+        "plan": plan.about, "released_ns": plan.t_ns, "reason": body["reason"], "status": body["status"], "objective": body["objective"],
+        "makespan_s": makespan, "bound_s": bound, "gap": (makespan - bound) / makespan if makespan else 0.0, "took_s": body["took_s"],
+        "solver": body["solver"], "start_ns": start_ns, "end_ns": end_ns, "now_ns": now_ns, "rows": rows, "orders": len(orders), "plans": len(plans),
+    }
+
+
+def _slot(row: dict[str, Any], origin_ns: int) -> dict[str, Any]:
+    return {"order": row["order"], "operation": row["operation"], "machine": row["machine"], "frozen": bool(row.get("frozen")),
+            "start_ns": origin_ns + int(row["start_s"]) * NS_PER_S, "end_ns": origin_ns + int(row["end_s"]) * NS_PER_S}
+
+
+def _states(events: Sequence[Event]) -> dict[tuple[str, str], str]:
+    """(order, operation) -> 'running' or 'done'."""
+    out = {}
+    for event in fold.of(events, "step.started", "step.finished"):
+        out[str(event.body["order"]), str(event.body["operation"])] = "done" if event.kind == "step.finished" else "running"
+    return out
+
+
+def _blocked(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Work orders as stretches of a machine's time."""
+    done = {e.about: e.t_ns for e in fold.of(events, "workorder.done")}
+    return [{"machine": e.body["machine"], "why": e.body["why"], "alarm": e.body["alarm"], "start_ns": int(e.body.get("start_ns", e.t_ns)),
+             "end_ns": done.get(e.about, int(e.body.get("start_ns", e.t_ns) + e.body["duration_s"] * NS_PER_S)), "done": e.about in done}
+            for e in fold.of(events, "workorder.opened")]
