@@ -1,9 +1,9 @@
-"""How the house hears and speaks: one protocol per file, each with `Settings`, `read` and `expose` (`write` where it acts).
+"""How the house hears and speaks: one protocol per file, each with `Settings`, `read`, `expose` (and `write`: it acts).
 
     read(settings, things, cursor, clock)            an async stream of Batches, acknowledged after they are stored
     expose(settings, things, batches, clock, ready)  serves or publishes what a device says; returns the samples sent
-    write(settings, command, clock)                  only through `door.act`
+    write(settings, command, clock)                  only through `door`
 
-`core.plug.find("connect")` lists them. Parts of the room itself: batch (tables), payload (the wire format), wire (settings,
-ports, patience), broker (the broker that comes along), door (the only place from which the house acts on the world).
+`core.plug.find("connect")` lists them. Parts of the room itself: batch (tables), payload (the wire format), wire
+(settings, ports, patience), sequence (what is missing), broker (the one that comes along), door (the only way out).
 """

@@ -30,7 +30,7 @@ _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 def from_table(settings_class: type[S], table: Mapping[str, Any], where: str) -> S:
     """A frozen Settings from one table of the site file.
 
-    settings_class  a dataclass of str, int, float, bool, Literal, tuple[..., ...], Mapping[str, ...], or None beside one
+    settings_class  a dataclass of str, int, float, bool, Literal, tuple[..., ...], Mapping[str, ...] or None
     where           the table's name in messages: 'connect.mqtt'
     Raises UnknownName for a key that is no setting (with the nearest), SiteError for a wrong type or a missing one.
     """
