@@ -1,0 +1,261 @@
+"""The journal: what is in it is safe. SQLite in WAL mode with synchronous=FULL, holding batches as Arrow IPC streams.
+
+One transaction holds a batch, the numbers of its source that it fills and what became of its samples: either all of it is
+there after a crash, or none. Flushed batches are deleted and their pages used again. A batch's id is the time at which the
+journal accepted it (ns UTC, strictly growing), so that it also orders corrections.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from loopwright.core.errors import StoreError
+from loopwright.core.types import Kind, Thing
+from loopwright.store.catalogue import kind_as_dict, kind_from_dict
+from loopwright.store.ranges import Ranges
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE kinds (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE things (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE batches (id INTEGER PRIMARY KEY, hop TEXT NOT NULL, source TEXT NOT NULL, blocks INTEGER NOT NULL,
+                      correction TEXT NOT NULL, samples INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE seen (source TEXT, first INTEGER, last INTEGER NOT NULL, PRIMARY KEY (source, first)) WITHOUT ROWID;
+CREATE TABLE sources (hop TEXT, source TEXT, body TEXT NOT NULL, PRIMARY KEY (hop, source)) WITHOUT ROWID;
+CREATE TABLE minutes (minute INTEGER, hop TEXT, source TEXT, body TEXT NOT NULL, PRIMARY KEY (minute, hop, source)) WITHOUT ROWID;
+CREATE TABLE corrected (thing TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One accepted batch that is not flushed yet. table has the stored rows, with known_ns and assumed."""
+
+    id: int
+    hop: str
+    source: str
+    blocks: bool
+    correction: str
+    samples: int
+    table: pa.Table
+
+
+@dataclass
+class Work:
+    """What one transaction changes, beside an entry."""
+
+    entry: Entry | None = None
+    known_ns: int = 0
+    seen: tuple[str, list[int], tuple[int, int]] | None = None  # source, starts that go, range that comes
+    sources: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    minutes: dict[tuple[int, str, str], Mapping[str, Any]] = field(default_factory=dict)
+    corrected: list[str] = field(default_factory=list)
+
+
+class Journal:
+    """The journal file of one plant. One lock around it is the caller's."""
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        self.path = path
+        with self._told("opened"):
+            if read_only:
+                self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+            else:
+                self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA busy_timeout=5000")
+            if not read_only:
+                self._prepare()
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found != _VERSION:
+            raise StoreError(f"journal {path}", f"it is of version {found}", str(_VERSION), "open it with the Loopwright that wrote it")
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute("INSERT INTO meta VALUES ('plant', ?), ('known_ns', '0')", [uuid.uuid4().hex])
+                self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def meta(self, name: str, default: str = "") -> str:
+        """A setting of the plant: 'plant' (its id), 'known_ns' (the last one given), ..."""
+        with self._told("read"):
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
+        return row[0] if row else default
+
+    def set_meta(self, name: str, value: str) -> None:
+        with self._told("written"):
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
+
+    def commit(self, work: Work) -> None:
+        """Makes all of it durable, or none."""
+        with self._told("written"), self._transaction():
+            run = self._db.execute
+            if work.entry:
+                e = work.entry
+                run("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [e.id, e.hop, e.source, e.blocks, e.correction, e.samples, packed(e)])
+            if work.seen:
+                source, gone, (first, last) = work.seen
+                self._db.executemany("DELETE FROM seen WHERE source = ? AND first = ?", [(source, g) for g in gone if g != first])
+                run("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", [source, first, last])
+            for (hop, source), body in work.sources.items():
+                run("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", [hop, source, json.dumps(body)])
+            for (minute, hop, source), body in work.minutes.items():
+                run("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(body)])
+            for thing in work.corrected:
+                run("INSERT OR IGNORE INTO corrected VALUES (?)", [thing])
+            if work.known_ns:
+                run("UPDATE meta SET value = ? WHERE name = 'known_ns'", [str(work.known_ns)])
+
+    def trim(self, ids: list[int]) -> None:
+        """Deletes flushed batches; their pages are used again, and a long run of free ones is given back."""
+        with self._told("trimmed"):
+            with self._transaction():
+                self._db.executemany("DELETE FROM batches WHERE id = ?", [(i,) for i in ids])
+            if self._db.execute("PRAGMA freelist_count").fetchone()[0] > 16_384:  # 64 MB
+                self._db.execute("PRAGMA incremental_vacuum(8192)").fetchall()
+
+    def replace(self, entries: list[Entry], work: Work) -> None:
+        """Writes entries anew (their rows were erased) together with the accounts of it; empty ones are deleted."""
+        with self._told("written"), self._transaction():
+            for entry in entries:
+                if entry.table.num_rows:
+                    self._db.execute("UPDATE batches SET data = ?, samples = ? WHERE id = ?", [packed(entry), entry.samples, entry.id])
+                else:
+                    self._db.execute("DELETE FROM batches WHERE id = ?", [entry.id])
+            for (minute, hop, source), body in work.minutes.items():
+                self._db.execute("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(body)])
+
+    def purge(self) -> None:
+        """Leaves nothing deleted in the file: all pages written anew and the write-ahead log emptied."""
+        with self._told("written"):
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def entries(self, after: int = 0) -> list[Entry]:
+        """Every batch that is not flushed, in the order in which they were accepted; ids above `after`."""
+        with self._told("read"):
+            rows = self._db.execute(
+                "SELECT id, hop, source, blocks, correction, samples, data FROM batches WHERE id > ? ORDER BY id", [after],
+            ).fetchall()
+        return [
+            Entry(i, hop, source, bool(blocks), correction, samples, self._unpacked(i, data))
+            for i, hop, source, blocks, correction, samples, data in rows
+        ]
+
+    def seen(self) -> dict[str, Ranges]:
+        """source -> the ranges of its numbers that are stored."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        with self._told("read"):
+            for source, first, last in self._db.execute("SELECT source, first, last FROM seen ORDER BY source, first"):
+                found.setdefault(source, []).append((first, last))
+        return {source: Ranges(ranges) for source, ranges in found.items()}
+
+    def sources(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """(hop, source) -> its totals."""
+        with self._told("read"):
+            return {(h, s): json.loads(body) for h, s, body in self._db.execute("SELECT hop, source, body FROM sources")}
+
+    def minutes(self, start: int, end: int) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """(minute, hop, source, counts) of every minute in start <= minute < end."""
+        with self._told("read"):
+            rows = self._db.execute(
+                "SELECT minute, hop, source, body FROM minutes WHERE minute >= ? AND minute < ? ORDER BY minute", [start, end],
+            ).fetchall()
+        return [(minute, hop, source, json.loads(body)) for minute, hop, source, body in rows]
+
+    def corrected(self) -> set[str]:
+        """Things of which at least one value was replaced."""
+        with self._told("read"):
+            return {row[0] for row in self._db.execute("SELECT thing FROM corrected")}
+
+    def declared(self) -> tuple[list[Kind], list[Thing]]:
+        """The kinds and things that were declared."""
+        with self._told("read"):
+            kinds = [kind_from_dict(json.loads(row[0])) for row in self._db.execute("SELECT body FROM kinds")]
+            things = [Thing(**json.loads(row[0])) for row in self._db.execute("SELECT body FROM things")]
+        return kinds, things
+
+    def declare(self, kinds: list[Kind], things: list[Thing]) -> None:
+        """Keeps declared kinds and things for the next open."""
+        with self._told("written"), self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO kinds VALUES (?, ?)", [(k.name, json.dumps(kind_as_dict(k))) for k in kinds])
+            self._db.executemany(
+                "INSERT OR REPLACE INTO things VALUES (?, ?)",
+                [(t.id, json.dumps({**vars(t), "labels": dict(t.labels)})) for t in things])
+
+    def close(self) -> None:
+        with self._told("closed"):
+            self._db.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads of one moment."""
+        with self._told("read"):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _told(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"journal {self.path}", f"it cannot be {verb} ({error})", "a sound SQLite file on a disk with room, that you may write",
+                "free the disk, or restore the plant folder from its last copy; what was acknowledged before is in it",
+            ) from error
+
+    def _unpacked(self, number: int, data: bytes) -> pa.Table:
+        try:
+            table = pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+            return pa.table({
+                name: column.cast(pa.string()) if name in ("thing", "signal") else column
+                for name, column in zip(table.column_names, table.columns, strict=True)
+            })
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(
+                f"journal {self.path}", f"batch {number} in it cannot be read ({error})", "",
+                "restore the plant folder from its last copy",
+            ) from error
+
+
+def packed(entry: Entry) -> bytes:
+    """The entry's rows as an Arrow IPC stream, things and signals dictionary-coded, lz4."""
+    table = entry.table
+    columns = [c.cast(_DICTIONARY) if f.name in ("thing", "signal") else c for f, c in zip(table.schema, table.columns, strict=True)]
+    table = pa.table(columns, names=table.column_names).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,174 @@
+"""The points: two Delta Lake tables, `points` and `blocks`, filled from the journal and read as Parquet files.
+
+A flush commits its rows together with the id of the last journal batch they came from (a Delta application transaction).
+delta-rs accepts a replayed transaction, so the id is compared first; this process is the only writer. Deletion vectors stay
+off, because readers open the snapshot's Parquet files themselves.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from loopwright.core.errors import StoreError
+from loopwright.core.types import BLOCKS, POINTS
+
+# beside what readers see: the journal batch a row came with, its source, its correction event, its samples
+_INNER = [("batch", pa.int64()), ("source", pa.string()), ("correction", pa.string())]
+STORED_POINTS = pa.schema([*POINTS, *_INNER])
+STORED_BLOCKS = pa.schema([*BLOCKS, ("n", pa.int32()), ("samples", pa.int32()), *_INNER])
+_APP = "loopwright-flush"
+_ROW_GROUP = 65_536  # small enough that one series of a sorted file is a few row groups
+_TARGET_BYTES = 128_000_000
+_PLAIN = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a table. files and their statistics are in the same order; flushed is the last journal batch in it."""
+
+    version: int
+    flushed: int
+    files: tuple[str, ...]
+    rows: Any
+    bytes: Any
+    t_min: Any
+    t_max: Any
+
+    def between(self, start_ns: int | None, end_ns: int | None) -> list[str]:
+        """Files that may hold rows with start_ns <= t_ns < end_ns."""
+        wanted = np.ones(len(self.files), bool)
+        if start_ns is not None:
+            wanted &= self.t_max >= start_ns
+        if end_ns is not None:
+            wanted &= self.t_min < end_ns
+        return [self.files[i] for i in np.flatnonzero(wanted)]
+
+
+class PointsTable:
+    """One Delta table. `snapshot` is what readers use; it changes only when a commit of this process is whole."""
+
+    def __init__(self, folder: Path, blocks: bool, create: bool) -> None:
+        self.folder, self.blocks = folder, blocks
+        self.schema = STORED_BLOCKS if blocks else STORED_POINTS
+        try:
+            if DeltaTable.is_deltatable(str(folder)):
+                self._table = DeltaTable(str(folder))
+            elif create:
+                self._table = DeltaTable.create(
+                    str(folder), schema=self.schema, configuration={
+                        "delta.enableDeletionVectors": "false", "delta.dataSkippingStatsColumns": "thing,signal,t_ns,batch",
+                        "delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 days",
+                    })
+            else:
+                raise StoreError(f"points {folder}", "the table is not there", "", "open the plant once for writing")
+        except (DeltaError, OSError) as error:
+            raise self._broken("opened", error) from error
+        self.snapshot = self._snapshot()
+        self.tidied = 0 if create else self.snapshot.version  # version at the last upkeep
+
+    def refresh(self) -> Snapshot:
+        """The newest version, as other processes left it."""
+        try:
+            self._table.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise self._broken("read", error) from error
+        self.snapshot = self._snapshot()
+        return self.snapshot
+
+    def append(self, table: pa.Table, flushed: int) -> None:
+        """Adds rows that come from journal batches up to `flushed`, unless that was done before a crash."""
+        if flushed <= self.snapshot.flushed:
+            return
+        commit = CommitProperties(app_transactions=[Transaction(_APP, flushed)])
+        before = set(self.snapshot.files)
+        try:
+            write_deltalake(self._table, table, mode="append", writer_properties=writer(self.blocks), commit_properties=commit)
+        except (DeltaError, OSError) as error:
+            raise self._broken("written", error) from error
+        self._settle(before)
+
+    def compact(self) -> bool:
+        """Joins small files into files of about 128 MB; whether there was anything to do."""
+        small = self.snapshot.bytes < _TARGET_BYTES // 2
+        if small.sum() < 8:
+            return False
+        before = set(self.snapshot.files)
+        try:
+            self._table.optimize.compact(target_size=_TARGET_BYTES, writer_properties=writer(self.blocks))
+        except (DeltaError, OSError) as error:
+            raise self._broken("compacted", error) from error
+        self._settle(before)
+        return True
+
+    def checkpoint(self, keep_hours: int) -> None:
+        """Writes a checkpoint, so that opening stays quick, and removes files that no snapshot of the last hours uses."""
+        try:
+            self._table.create_checkpoint()
+            self._table.cleanup_metadata()
+            self._table.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False)
+            self._table.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise self._broken("tidied", error) from error
+        self.tidied = self.snapshot.version
+
+    def erase(self, things: list[str]) -> None:
+        """Rewrites the table without the rows of these things and removes every older file."""
+        before = set(self.snapshot.files)
+        names = ", ".join("'" + thing.replace("'", "''") + "'" for thing in things)
+        try:
+            self._table.delete(f"thing IN ({names})", writer_properties=writer(self.blocks))
+            self._settle(before)
+            self.checkpoint(0)
+        except (DeltaError, OSError) as error:
+            raise self._broken("erased from", error) from error
+
+    def _settle(self, before: set[str]) -> None:
+        new = self._snapshot()
+        log = self.folder / "_delta_log"
+        durable([*(Path(f) for f in new.files if f not in before), log / f"{new.version:020}.json", self.folder, log])
+        self.snapshot = new
+
+    def _snapshot(self) -> Snapshot:
+        protocol = self._table.protocol()
+        if "deletionVectors" in (protocol.reader_features or []):
+            raise StoreError(f"points {self.folder}", "the table has deletion vectors", "none", "rewrite it without them: our readers open its files")
+        actions = pa.table(self._table.get_add_actions(flatten=True))
+        empty = np.zeros(0, np.int64)
+        column = {name: actions.column(name) for name in actions.column_names}
+        rows, size = (column[name].to_numpy() if len(actions) else empty for name in ("num_records", "size_bytes"))
+        low = column["min.t_ns"].fill_null(np.iinfo(np.int64).min).to_numpy() if "min.t_ns" in column else np.full(len(actions), np.iinfo(np.int64).min)
+        high = column["max.t_ns"].fill_null(np.iinfo(np.int64).max).to_numpy() if "max.t_ns" in column else np.full(len(actions), np.iinfo(np.int64).max)
+        files = tuple(str(self.folder / path) for path in column["path"].to_pylist())
+        flushed = self._table.transaction_version(_APP) or 0
+        return Snapshot(self._table.version(), flushed, files, rows, size, low, high)
+
+    def _broken(self, verb: str, error: Exception) -> StoreError:
+        return StoreError(
+            f"points {self.folder}", f"the table cannot be {verb} ({str(error).splitlines()[0][:200]})", "",
+            "free the disk or mend its rights; the journal still holds what was not flushed",
+        )
+
+
+def writer(blocks: bool) -> WriterProperties:
+    """How Parquet files are written: zstd, row groups of 65,536, growing integers as differences."""
+    columns = dict.fromkeys(("t_ns", "known_ns", "batch"), _PLAIN)
+    return WriterProperties(max_row_group_size=_ROW_GROUP, compression="ZSTD", compression_level=3, column_properties=columns)
+
+
+def durable(paths: list[Path]) -> None:
+    """Waits until these files and folders stand on the disk: delta-rs leaves that to the system."""
+    for path in paths:
+        if path.exists():
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

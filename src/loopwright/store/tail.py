@@ -1,0 +1,61 @@
+"""The tail: batches that the journal holds and the points do not, in memory, with their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from loopwright.store.catalogue import Catalogue
+from loopwright.store.journal import Entry
+from loopwright.store.keys import Keys
+
+
+class Tail:
+    """Entries in the order in which they were accepted."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[Entry, Keys, int, int]] = {}
+        self.samples = 0
+
+    def add(self, entry: Entry, keys: Keys) -> None:
+        """Adds an entry whose rows have these keys."""
+        self._entries[entry.id] = (entry, keys, int(keys.t_ns.min()), int(keys.t_ns.max()))
+        self.samples += entry.samples
+
+    def entries(self) -> list[Entry]:
+        return [entry for entry, _, _, _ in self._entries.values()]
+
+    def keys(self, number: int) -> Keys:
+        """The keys of the rows of an entry."""
+        return self._entries[number][1]
+
+    def drop(self, ids: Iterable[int]) -> None:
+        """Forgets entries that stand in the points now."""
+        for number in ids:
+            self.samples -= self._entries.pop(number)[0].samples
+
+    def renumber(self, catalogue: Catalogue) -> None:
+        """Slots have changed."""
+        old = [(entry, keys) for entry, keys, _, _ in self._entries.values()]
+        self._entries.clear()
+        self.samples = 0
+        for entry, keys in old:
+            slot, _ = catalogue.look_up(entry.table)
+            self.add(entry, Keys(slot, keys.t_ns, keys.n, keys.value, keys.batch, keys.source))
+
+    def find(self, wanted: Keys, blocks: bool) -> list[Keys]:
+        """Stored rows with the signals and times of `wanted`."""
+        if not len(wanted.t_ns):
+            return []
+        low, high = int(wanted.t_ns.min()), int(wanted.t_ns.max())
+        times = np.unique(wanted.t_ns)
+        found = []
+        for entry, keys, first, last in self._entries.values():
+            if entry.blocks != blocks or last < low or first > high:
+                continue
+            at = np.minimum(np.searchsorted(times, keys.t_ns), len(times) - 1)
+            rows = times[at] == keys.t_ns
+            if rows.any():
+                found.append(keys.take(rows))
+        return found
