@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,58 @@ Importer = Callable[[Path, ImportOptions], Imported]
 
 
 @dataclass(frozen=True)
+class Play:
+    """One finite run that a twin or a recording plays on one thing.
+
+    id         '<thing>/run-<number>', the same every time it is played
+    start_ns   time of its first sample; end_ns: of its last
+    frames     gives what the machine says, in the order in which it arrives (late frames carry old times)
+    signals    what it says
+    events     what became known about it ('run.labelled')
+    assumed    whether thing and time are assumed, because a recording says neither
+    """
+
+    id: str
+    thing: str
+    start_ns: int
+    end_ns: int
+    frames: Callable[[], Iterable[pa.Table]]
+    signals: tuple[str, ...]
+    events: tuple[Event, ...] = ()
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """What a player is asked to play.
+
+    thing, things   the machine, and all machines that play from the same source, in the site's order
+    folder          where recordings lie (None for a twin)
+    origin_ns       when the first run of each machine begins; spacing_s: from one start to the next
+    first, count    which of the machine's runs, from 0; count None: all there are (a recording), 1 for a twin
+    seed            of everything drawn by chance
+    settings        the machine's `plays` table
+    """
+
+    thing: str
+    things: tuple[str, ...]
+    folder: Path | None
+    origin_ns: int
+    spacing_s: float
+    first: int = 0
+    count: int | None = None
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+Player = Callable[[PlayOptions], Sequence[Play]]
+
+
+@dataclass(frozen=True)
 class Pack:
     """name, one sentence, kinds of things, importers by what they import, folder of rules, formulas that rules may
-    name, product file (bill, route, tolerances), and views by name: function(plain data) -> plain data that app draws.
+    name, product file (bill, route, tolerances), views by name: function(plain data) -> plain data that app draws, and
+    players by source ('twin', 'recording'): what plays a machine that is not there.
     """
 
     name: str
@@ -72,3 +121,4 @@ class Pack:
     formulas: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     product: Path | None = None
     views: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    players: Mapping[str, Player] = field(default_factory=dict)

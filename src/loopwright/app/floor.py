@@ -1,0 +1,225 @@
+"""The shop floor of a plant while it runs: the broker, what plays machines that are not there, and a reader for each link.
+
+    async with floor(plant, data, flow, seed) as shop:
+        await shop.play("mill-1", first=0, count=4, origin_ns=...)     a job for a played machine
+        await shop.finish()                                            no more jobs: every stream ends and is counted
+
+A batch is acknowledged to its source after the store has it, never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopwright.app.device import options_for, player_of
+from loopwright.app.flow import Flow
+from loopwright.app.plant import Plant
+from loopwright.app.site import Machine
+from loopwright.connect.wire import LOOPBACK, free_port, from_table
+from loopwright.core import plug
+from loopwright.core.errors import LinkError, LoopwrightError
+from loopwright.core.pack import Play
+from loopwright.core.types import Batch
+
+START_S = 30.0
+Played = Play  # a run that was played: what a step of a unit refers to
+
+
+@dataclass
+class Device:
+    """A process that plays one machine."""
+
+    machine: Machine
+    process: asyncio.subprocess.Process
+    seed: int
+    sent: int | None = None
+
+    async def heard(self) -> dict[str, Any]:
+        """The next line it says; LinkError when it died or reports an error."""
+        assert self.process.stdout is not None
+        line = await self.process.stdout.readline()
+        if not line:
+            code = await self.process.wait()
+            raise LinkError(f"machine {self.machine.id!r}", f"what plays it ended with status {code}")
+        said: dict[str, Any] = json.loads(line)
+        if "error" in said:
+            e = said["error"]
+            raise LinkError(e["where"], e["given"], e["allowed"], e["todo"])
+        return said
+
+    def tell(self, **job: Any) -> None:
+        """Gives it a job."""
+        assert self.process.stdin is not None
+        self.process.stdin.write((json.dumps(job) + "\n").encode())
+
+
+class Floor:
+    """Devices and readers of a plant. `played` names the runs of each machine, in order."""
+
+    def __init__(self, plant: Plant, data: Path | None, flow: Flow, seed: int, resume: bool) -> None:
+        self.plant, self.data, self.flow, self.seed, self.resume = plant, data, flow, seed, resume
+        self.devices: dict[str, Device] = {}
+        self.readers: list[asyncio.Task[None]] = []
+        self.played: dict[str, list[Play]] = {}
+        self.samples = 0
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Starts broker, devices and readers; LinkError when a peer is not there."""
+        links = await self._links(stack)
+        stack.push_async_callback(self._stop)
+        for machine in self.plant.site.machines:
+            if machine.plays and machine.link:
+                self.devices[machine.id] = await self._device(machine, links[machine.id])
+        await asyncio.gather(*(self._ready(device) for device in self.devices.values()))
+        for machine in self.plant.site.machines:
+            if machine.link:
+                task = asyncio.create_task(self._listen(machine, links[machine.id]), name=f"listen {machine.id}")
+                self.readers.append(task)
+
+    async def _links(self, stack: AsyncExitStack) -> dict[str, dict[str, Any]]:
+        """Settings of every link, with the broker's port and a free port for each server that we play."""
+        site, broker = self.plant.site, self.plant.site["broker"]
+        mqtt: dict[str, Any] = {"host": broker["host"], "port": broker["port"] or 1883}
+        if broker["user"]:
+            mqtt |= {"username": broker["user"], "password_env": broker["password_env"]}
+        if broker["embedded"] and any(m.protocol == "mqtt" for m in site.machines):
+            from loopwright.connect.broker import embedded
+
+            folder = site.folder / "broker"
+            mqtt = {"host": LOOPBACK, "port": await stack.enter_async_context(embedded(folder, int(broker["port"])))}
+        links = {}
+        for machine in site.machines:
+            link = {key: value for key, value in machine.link.items() if key != "protocol"}
+            if machine.protocol == "mqtt":
+                link = {**mqtt, "client": f"{_slug(site.name)}-{machine.id}", "prefix": f"{_slug(site.name)}", **link}
+            elif machine.plays and machine.link:
+                link = {"port": free_port(), **link}
+            links[machine.id] = link
+        return links
+
+    async def _device(self, machine: Machine, link: Mapping[str, Any]) -> Device:
+        site = self.plant.site
+        settings = {**link, "epoch": f"{machine.plays['source']}-{self.seed}"}
+        command = [sys.executable, "-m", "loopwright.app.device", str(site.file), machine.id,
+                   "--link", json.dumps(settings), "--seed", str(self.seed)]
+        if self.data is not None:
+            command += ["--data", str(self.data)]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        return Device(machine, process, self.seed)
+
+    async def _ready(self, device: Device) -> None:
+        try:
+            await asyncio.wait_for(device.heard(), START_S)
+        except TimeoutError:
+            raise LinkError(f"machine {device.machine.id!r}", f"what plays it was not ready after {START_S:g} s") from None
+
+    async def _listen(self, machine: Machine, link: Mapping[str, Any]) -> None:
+        """Reads one machine's protocol into the store until its stream ends."""
+        plant = self.plant
+        protocol = plug.load("connect", machine.protocol)
+        settings = from_table(protocol.Settings, link, f"machine {machine.id!r} link")
+        things = {machine.id: (plant.store.things()[machine.id], plant.store.kinds()[machine.kind])}
+        sources: dict[tuple[str, str], int | None] = {}
+        reader = protocol.read(settings, things, self._cursor(), plant.clock, **self._newest(protocol))
+        async for batch in reader:
+            await self._keep(batch)
+            if batch.sent is not None or (batch.hop, batch.source) not in sources:
+                sources[batch.hop, batch.source] = batch.sent
+        for (hop, source), sent in sources.items():
+            plant.store.note_sent(hop, source, sent)
+
+    def _cursor(self) -> Callable[[str], int | None]:
+        """Where a source goes on: after a restart where it stood; a turn hears the whole input again, and counts repeats."""
+        return self.plant.store.cursor if self.resume else lambda source: None
+
+    def _newest(self, protocol: Any) -> dict[str, Any]:
+        """For a protocol that resumes by the last stored time of each signal."""
+        if not self.resume or "newest" not in protocol.read.__code__.co_varnames:
+            return {}
+        return {"newest": self._last_time}
+
+    def _last_time(self, thing: str, signal: str) -> int | None:
+        table = self.plant.store.newest([thing], [signal])
+        return table.column("t_ns")[0].as_py() if table.num_rows else None
+
+    async def _keep(self, batch: Batch) -> None:
+        receipt = await asyncio.to_thread(self.plant.store.put, batch)
+        if batch.ack is not None:
+            await batch.ack()
+        self.samples += receipt.stored
+        self.flow.count("connect", batch.samples)
+        self.flow.count("keep", receipt.stored)
+
+    async def play(self, machine: str, **job: Any) -> list[Play]:
+        """Has a played machine play runs, and says which; returns once they were handed to its protocol."""
+        device = self.devices[machine]
+        options = options_for(self.plant.site, device.machine, self.data, self.seed, job)
+        plays = list(await asyncio.to_thread(player_of(self.plant.site, device.machine), options))
+        device.tell(**job)
+        waiting = {play.id for play in plays}
+        while waiting:
+            said = await self._said_or_failed(device)
+            waiting.discard(said.get("played", ""))
+        self.played.setdefault(machine, []).extend(plays)
+        for play in plays:
+            if play.events:
+                self.plant.store.record(list(play.events))
+        return plays
+
+    async def _said_or_failed(self, device: Device) -> dict[str, Any]:
+        """The device's next line, unless a reader failed meanwhile: then nobody takes what it says."""
+        said = asyncio.create_task(device.heard())
+        readers = [task for task in self.readers if not task.done()]
+        await asyncio.wait([said, *readers], return_when=asyncio.FIRST_COMPLETED)
+        self._raise_failed()
+        return await said
+
+    async def finish(self) -> None:
+        """No more jobs: waits until every stream has ended and everything it sent is counted."""
+        for device in self.devices.values():
+            device.tell(end=True)
+        await asyncio.gather(*self.readers)
+        for device in self.devices.values():
+            while device.sent is None:
+                device.sent = (await device.heard()).get("sent")
+
+    def _raise_failed(self) -> None:
+        for task in self.readers:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
+    async def _stop(self) -> None:
+        for task in self.readers:
+            task.cancel()
+        for task in self.readers:
+            with contextlib.suppress(asyncio.CancelledError, LoopwrightError, OSError):
+                await task
+        for device in self.devices.values():
+            if device.process.returncode is None:
+                device.process.kill()
+                await device.process.wait()
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "plant"
+
+
+@asynccontextmanager
+async def floor(plant: Plant, data: Path | None, flow: Flow, seed: int, *, resume: bool = False) -> AsyncIterator[Floor]:
+    """The running floor; everything it started is ended when it is left, however that happens.
+
+    resume  go on where each source stood (a plant that runs on), instead of hearing the whole input again (a turn)
+    """
+    async with AsyncExitStack() as stack:
+        shop = Floor(plant, data, flow, seed, resume)
+        await shop.start(stack)
+        yield shop

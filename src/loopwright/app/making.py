@@ -1,0 +1,248 @@
+"""Designs become units: plan, steps on machines, measurement, rework or scrap with a repaired plan, passport, shipping.
+
+    making = Making(plant, orders, designs, origin_ns, played)
+    await making.plan("12 orders")
+    await making.build()
+
+Times inside are those of the plan: the shop of a turn lives in the recorded or simulated time of its machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from loopwright.app.floor import Played
+from loopwright.app.plant import Plant
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import PlanError
+from loopwright.core.types import Design, Event, Order, Plan, Slot
+from loopwright.make import measure as measures
+from loopwright.make import route
+from loopwright.make.bill import bill, cost_minor
+from loopwright.make.check import check
+from loopwright.make.shifts import closed_times
+from loopwright.make.shop import Closed, Machine, OpenOrder, Step, as_body, shop_from
+from loopwright.twins.gauge import Gauge, Process
+
+HORIZON_DAYS = 60
+DAY_NS = 86_400 * NS_PER_S
+MEASURE_ROLE = "measure"
+
+
+@dataclass
+class Unit:
+    """One unit in the making: its operations so far (rework and replacement included), what it truly is, its state."""
+
+    order: Order
+    design: Design
+    operations: tuple[route.RouteOperation, ...]
+    serial: str
+    truth: Mapping[str, float]
+    number: int = 1
+    attempt: int = 1
+    state: str = "open"
+    reworked: int = 0
+    as_built: Mapping[str, float] = field(default_factory=dict)
+
+
+class Making:
+    """The units of one cohort of orders, from plan to shelf.
+
+    played  machine -> the runs it played, in order: the signals that a step of a unit carries
+    """
+
+    def __init__(self, plant: Plant, orders: Sequence[Order], designs: Sequence[Design], origin_ns: int,
+                 played: Mapping[str, Sequence[Played]]) -> None:
+        self.plant, self.origin_ns, self.played = plant, origin_ns, played
+        self.product, self.steps, self.repairs = plant.product, [], 0
+        self.steps: list[Step]
+        self.process = Process(plant.site.seed, self.product.tolerances)
+        self.gauge = Gauge(plant.site.seed, {t.parameter: t.gauge_sigma for t in self.product.tolerances})
+        self.machines = [Machine(m.id, m.role) for m in plant.site.machines]
+        self.taken: dict[str, int] = {}
+        self.current: Plan | None = None
+        self.scrapped: list[Unit] = []
+        by_id = {order.id: order for order in orders}
+        self.units = [self._unit(by_id[_order_id(one)], one, 1) for one in designs]
+
+    def _unit(self, order: Order, design: Design, number: int) -> Unit:
+        operations = route.operations(self.product, order, design)
+        if number > 1:
+            operations = tuple(replace(o, name=f"{o.name}~{number}", after=tuple(f"{a}~{number}" for a in o.after))
+                               for o in operations)
+        serial = f"{order.id}-{number}"
+        return Unit(order, design, operations, serial, self.process.make(design, serial), number)
+
+    def closed(self, start_ns: int) -> list[Closed]:
+        """When machines are not to be had: closed shifts of the site, and work orders that are open."""
+        table = self.plant.site["shifts"]
+        shifts = {day: list(table["hours"]) for day in table["days"]}
+        end_ns = start_ns + HORIZON_DAYS * DAY_NS
+        hours = closed_times(shifts, self.plant.site.time_zone, start_ns, end_ns)
+        out = [Closed(m.id, a, b, "closed shift") for m in self.machines for a, b in hours]
+        done = {event.about for event in self.plant.store.recall(kind="workorder.done")}
+        for event in self.plant.store.recall(kind="workorder.opened"):
+            if event.about not in done:
+                at_ns = max(int(event.body.get("start_ns", event.t_ns)), start_ns)
+                until_ns = at_ns + int(event.body["duration_s"]) * NS_PER_S
+                out.append(Closed(str(event.body["machine"]), at_ns, until_ns, str(event.body["why"]), waits=True))
+        return out
+
+    async def plan(self, reason: str, at_ns: int | None = None, seconds: float = 1.0) -> Plan:
+        """Plans every open unit of the cohort in the warm worker and releases the plan; a repair keeps what it can."""
+        origin_ns = self.origin_ns if at_ns is None else at_ns
+        open_orders = [OpenOrder(unit.order.id, unit.operations) for unit in self.units if unit.state == "open"]
+        shop = shop_from(origin_ns, open_orders, self.machines, self.steps, self.closed(origin_ns),
+                         horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS)
+        if self.current is None or at_ns is None:
+            call = self.plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds)
+        else:
+            call = self.plant.workers.call("plan", "loopwright.make.repair:repair", shop, self.current, seconds)
+            self.repairs += 1
+        found = await asyncio.wrap_future(call)
+        plan: Plan = found if isinstance(found, Plan) else found.plan
+        if wrong := check(shop, plan):
+            raise PlanError("plan", f"the solver's plan breaks its own rules: {wrong[0]}", "", "report this")
+        number = len(self.plant.store.recall(kind="plan.released")) + 1
+        self.plant.record("plan.released", f"plan-{number:05d}", as_body(plan, reason), t_ns=origin_ns)
+        self.current = plan
+        return plan
+
+    async def build(self) -> None:
+        """Carries the plan out, slot by slot in time; a unit out of tolerance goes back and the plan is repaired."""
+        done: set[tuple[str, str]] = set()
+        while self.current is not None:
+            again_ns = self._carry_out(self.current, done)
+            if again_ns is None:
+                return
+            await self.plan(f"repair after measurement at {again_ns}", again_ns, seconds=0.5)
+
+    def _carry_out(self, plan: Plan, done: set[tuple[str, str]]) -> int | None:
+        """Slots in the order of their ends, up to the first measurement that fails; its time, or None at the end."""
+        events: list[Event] = []
+        by_order = {unit.order.id: unit for unit in self.units}
+        try:
+            for slot in sorted(plan.slots, key=lambda s: (s.end_s, s.order, s.operation)):
+                if (slot.order, slot.operation) in done:
+                    continue
+                done.add((slot.order, slot.operation))
+                unit = by_order[slot.order]
+                end_ns = self._step(unit, slot, plan.origin_ns, events)
+                operation = next(o for o in unit.operations if o.name == slot.operation)
+                if operation.role == MEASURE_ROLE and self._measure(unit, end_ns, events):
+                    self._running(plan, end_ns)
+                    return end_ns
+        finally:
+            self.plant.store.record(events)
+        return None
+
+    def _running(self, plan: Plan, at_ns: int) -> None:
+        """Operations under way at that moment are known to have begun: the repaired plan leaves them where they are."""
+        known = {(s.order, s.operation) for s in self.steps}
+        for slot in plan.slots:
+            start_ns = plan.origin_ns + slot.start_s * NS_PER_S
+            if start_ns < at_ns and (slot.order, slot.operation) not in known:
+                self.steps.append(Step(slot.order, slot.operation, slot.machine, start_ns))
+
+    def _step(self, unit: Unit, slot: Slot, origin_ns: int, events: list[Event]) -> int:
+        """Records that a slot was done; where the machine was heard, with the run and the signals it said."""
+        start_ns, end_ns = origin_ns + slot.start_s * NS_PER_S, origin_ns + slot.end_s * NS_PER_S
+        self.steps = [s for s in self.steps if (s.order, s.operation) != (slot.order, slot.operation)]
+        self.steps.append(Step(slot.order, slot.operation, slot.machine, start_ns, end_ns))
+        operation = next(o for o in unit.operations if o.name == slot.operation)
+        body: dict[str, Any] = {
+            "order": unit.order.id, "operation": slot.operation, "machine": slot.machine, "start_ns": start_ns,
+            "end_ns": end_ns, "program_hash": operation.program_sha256, "signals": [], "run": "", "assumed": [],
+        }
+        self._heard(slot.machine, body)
+        events.append(Event("step.finished", unit.serial, end_ns, slot.machine, body,
+                            key=f"step/{unit.serial}/{slot.operation}"))
+        return end_ns
+
+    def _heard(self, machine: str, body: dict[str, Any]) -> None:
+        runs = self.played.get(machine, ())
+        if not runs:
+            return
+        number = self.taken.get(machine, 0)
+        self.taken[machine] = number + 1
+        run = runs[number % len(runs)]
+        body["run"], body["signals"] = run.id, list(run.signals)
+        body["signals_start_ns"], body["signals_end_ns"] = run.start_ns, run.end_ns
+        if run.assumed:
+            body["assumed"].append("which recorded run this step was, and when")
+        if number >= len(runs):
+            body["assumed"].append("the recording is shorter than the work: a run stands for a second step")
+
+    def _measure(self, unit: Unit, t_ns: int, events: list[Event]) -> bool:
+        """Measures a unit with the gauge's twin; True when it needs work again (rework or a replacement)."""
+        measured = self.gauge.measure(unit.truth)
+        verdict = measures.judge(self.product, unit.design, measured, unit.attempt)
+        unit.as_built = verdict.as_built
+        events.append(Event("unit.measured", unit.serial, t_ns, "gauge (twin)", {
+            "order": unit.order.id, "measures": [dict(row) for row in verdict.measures], "verdict": verdict.word,
+            "attempt": unit.attempt, "reasons": list(verdict.reasons),
+        }, key=f"measured/{unit.serial}/{unit.attempt}"))
+        if verdict.word == "good":
+            self._finish(unit, t_ns, events)
+            return False
+        reason = "; ".join(verdict.reasons)
+        if verdict.word == "scrap":
+            self._scrap(unit, reason, t_ns, events)
+        else:
+            self._rework(unit, verdict, reason, t_ns, events)
+        return True
+
+    def _finish(self, unit: Unit, t_ns: int, events: list[Event]) -> None:
+        unit.state = "made"
+        lines = bill(self.product, unit.design, self.plant.product_pack.formulas)
+        body = {"order": unit.order.id, "design": unit.design.id, "as_built": dict(unit.as_built), "made_ns": t_ns,
+                "revision": unit.design.revision, "material_cost_minor": cost_minor(lines),
+                "bill": [{"item": x.item, "quantity": x.quantity, "unit": x.unit} for x in lines]}
+        events.append(Event("unit.finished", unit.serial, t_ns, "shop", body, key=f"finished/{unit.serial}"))
+
+    def _rework(self, unit: Unit, verdict: measures.Verdict, reason: str, t_ns: int, events: list[Event]) -> None:
+        unit.attempt, unit.reworked = unit.attempt + 1, unit.reworked + 1
+        first = [o for o in unit.operations if "#" not in o.name]
+        if unit.number > 1:
+            first = [replace(o, name=o.name.split("~")[0], after=tuple(a.split("~")[0] for a in o.after)) for o in first]
+        again = route.rework(self.product, first, verdict.out, unit.attempt)
+        if unit.number > 1:
+            again = tuple(replace(o, name=f"{o.name}~{unit.number}", after=tuple(f"{a}~{unit.number}" for a in o.after))
+                          for o in again)
+        unit.operations = (*unit.operations, *again)
+        fresh = self.process.make(unit.design, f"{unit.serial}#{unit.attempt}")
+        unit.truth = {name: fresh[name] if name in verdict.out else value for name, value in unit.truth.items()}
+        events.append(Event("unit.reworked", unit.serial, t_ns, "gauge (twin)",
+                            {"order": unit.order.id, "reason": reason, "attempt": unit.attempt},
+                            key=f"reworked/{unit.serial}/{unit.attempt}"))
+
+    def _scrap(self, unit: Unit, reason: str, t_ns: int, events: list[Event]) -> None:
+        events.append(Event("unit.scrapped", unit.serial, t_ns, "gauge (twin)",
+                            {"order": unit.order.id, "reason": reason}, key=f"scrapped/{unit.serial}"))
+        unit.state = "scrapped"
+        self.scrapped.append(unit)
+        fresh = self._unit(unit.order, unit.design, unit.number + 1)
+        fresh.operations = (*unit.operations, *fresh.operations)
+        self.units = [fresh if one is unit else one for one in self.units]
+
+
+def _order_id(design: Design) -> str:
+    """The order that a design '<family>/<order>@<revision>' was made for."""
+    return design.id.split("/", 1)[1].rsplit("@", 1)[0]
+
+
+def counts(makings: Sequence[Making]) -> dict[str, Any]:
+    """Units made, reworked and scrapped over the cohorts, and their serials."""
+    made = [unit for making in makings for unit in making.units if unit.state == "made"]
+    scrapped = [unit for making in makings for unit in making.scrapped]
+    return {"made": len(made), "reworked": sum(u.reworked > 0 for u in [*made, *scrapped]), "scrapped": len(scrapped),
+            "repairs_of_the_plan": sum(making.repairs for making in makings), "serials": [u.serial for u in made]}
+
+
+def plain(body: Mapping[str, Any]) -> Any:
+    """Plain data, through JSON: what a report may hold."""
+    return json.loads(json.dumps(body, default=str))
