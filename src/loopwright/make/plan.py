@@ -1,0 +1,100 @@
+"""Who does what when: a plan for all open orders, with a proven bound.
+
+    plan(shop, seconds=1.0) -> Plan
+
+A dispatching rule gives the first plan and a bound; where they meet, that is the answer. Else OR-Tools CP-SAT searches
+on from there (extra `plan`; without it the dispatched plan stands, and its solver's name says so).
+Why there is one function: docs/decisions/0006-one-plan-function.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from loopwright.core.clock import monotonic_s
+from loopwright.core.errors import PlanError, UnknownName
+from loopwright.core.types import Plan, Slot
+from loopwright.make import cpsat
+from loopwright.make.dispatch import Interval, dispatch, fastest, first_fit, heads, lower_bound, makespan, settle
+from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
+
+OBJECTIVES = ("makespan",)
+
+
+def plan(
+    shop: Shop,
+    seconds: float = 1.0,
+    objective: str = "makespan",
+    seed: int = 0,
+    workers: int = 2,
+    keep: Mapping[Key, Slot] | None = None,
+) -> Plan:
+    """The best plan found in `seconds` of wall time, everything included.
+
+    objective  'makespan': the last operation ends as early as can be; then each starts as early as its machine allows
+    seed       equal shops, seeds and enough time give equal plans
+    workers    threads of the search
+    keep       slots of an older plan, in seconds from this shop's origin, that should stay: `make.repair` sets it
+    Raises PlanError naming the operation that has no machine or fits into no open interval, or saying that not
+    everything ends before the shop's horizon; UnknownName for an objective that is not there.
+    """
+    started_s = monotonic_s()
+    if objective not in OBJECTIVES:
+        raise UnknownName("objective of a plan", objective, OBJECTIVES)
+    _refuse_impossible(shop)
+    slots = dispatch(shop, keep) if keep else settle(shop, dispatch(shop))
+    bound, solver = lower_bound(shop), "dispatch"
+    if makespan(slots) > bound or cpsat.moved(slots, keep):
+        goal = cpsat.Goal(shop, bound, keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
+        slots, bound, solver = cpsat.search(goal, slots)
+    value = makespan(slots)
+    if shop.horizon_s is not None and value > shop.horizon_s:
+        found = f"no plan found in {seconds:g} s ends within {shop.horizon_s} s; the best ends after {value} s"
+        raise PlanError("plan", found, "", "plan further ahead, open more intervals, or allow more seconds")
+    status: Literal["optimal", "feasible"] = "optimal" if value <= bound else "feasible"
+    ordered = tuple(sorted(slots, key=lambda s: (s.start_s, s.machine, s.order, s.operation)))
+    return Plan(
+        shop.origin_ns, ordered, status, objective, value, min(bound, value), solver, monotonic_s() - started_s)
+
+
+def warm_up() -> None:
+    """Plans a small shop, so that the solver is loaded before somebody waits for it (`engine.local.Workers.warm`)."""
+    orders = {"a": "xyz", "b": "yxz"}
+    jobs = [
+        Job(job, tuple(Operation(job, m, ((m, 2 + n),), tuple(route[n - 1 : n])) for n, m in enumerate(route)))
+        for job, route in orders.items()]
+    cpsat.search(cpsat.Goal(shop := Shop(0, tuple(Machine(m, m) for m in "xyz"), tuple(jobs))), dispatch(shop))
+
+
+def _refuse_impossible(shop: Shop) -> None:
+    """PlanError for an operation without a machine, or that no open interval before the horizon can hold."""
+    taken, earliest = busy(shop), heads(shop)
+    for operation in shop.operations:
+        where = f"operation {operation.name!r} of {operation.job!r}"
+        if operation.frozen:
+            continue
+        if not operation.on:
+            raise PlanError(where, "no machine can do it", "", "add a machine with its role")
+        if shop.horizon_s is None:
+            continue
+        if all(first_fit(taken[m], earliest[operation.key], s) + s > shop.horizon_s for m, s in operation.on):
+            start_s = _ready(shop, operation, earliest)
+            gaps = {m: _longest_gap(taken[m], start_s, shop.horizon_s) for m, _ in operation.on}
+            words = ", ".join(f"{m} is open for at most {gap} s in one piece" for m, gap in gaps.items())
+            given = f"takes {fastest(operation)} s, can start after {start_s} s, and until {shop.horizon_s} s {words}"
+            raise PlanError(where, given, "", "open a longer interval, or plan further ahead")
+
+
+def _ready(shop: Shop, operation: Operation, earliest: Mapping[Key, int]) -> int:
+    """Seconds before which it cannot start: its job's release, and the earliest end of what it waits for."""
+    job = next(job for job in shop.jobs if job.id == operation.job)
+    before = [o for o in job.operations if o.name in operation.after]
+    ends = [o.frozen.end_s if o.frozen else earliest[o.key] + fastest(o) for o in before]
+    return max([0, job.release_s, *ends])
+
+
+def _longest_gap(taken: Sequence[Interval], start_s: int, horizon_s: int) -> int:
+    """The longest time without a break between start_s and horizon_s."""
+    edges = [start_s, *(min(max(t, start_s), horizon_s) for pair in taken for t in pair), max(start_s, horizon_s)]
+    return max(b - a for a, b in zip(edges[::2], edges[1::2], strict=True))

@@ -1,0 +1,101 @@
+"""The operations of one order: role, seconds, what they wait for, and the program a machine runs, with its hash.
+
+The program is a short parametric call in the manner of ISO 6983 (G-code): the parameters of the design as variables in
+mm and degrees, then the call of the operation's own macro. Equal designs give equal programs, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from loopwright.core.errors import InputError
+from loopwright.core.types import Design, Order
+from loopwright.core.units import INSIDE
+from loopwright.make.product import Product, RouteStep
+
+# what a controller is told in, instead of the inside unit: unit -> (its name, how many of it make one inside unit)
+_ON_THE_MACHINE = {INSIDE["length"]: ("MM", 1e3), INSIDE["angle"]: ("DEG", 180 / math.pi), INSIDE["mass"]: ("G", 1e3)}
+
+
+@dataclass(frozen=True)
+class RouteOperation:
+    """An operation of one order.
+
+    seconds         on the machine, setup included
+    after           operations of the same order that must have ended
+    program         what the machine runs; '' where a person works
+    program_sha256  its hash, which every unit carries; '' without a program
+    """
+
+    name: str
+    role: str
+    seconds: int
+    after: tuple[str, ...] = ()
+    program: str = ""
+    program_sha256: str = ""
+
+
+def operations(product: Product, order: Order, design: Design) -> tuple[RouteOperation, ...]:
+    """The operations that make one unit of an order, in the order of the product's route."""
+    if order.family != product.family:
+        raise InputError(f"order {order.id!r}", f"is for {order.family!r}", f"{product.family!r}, as this route")
+    made = []
+    for number, step in enumerate(product.route, 1):
+        text = program(design, step, number) if step.program else ""
+        digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
+        seconds = step.seconds + step.setup_s
+        made.append(RouteOperation(step.operation, step.role, seconds, step.after, text, digest))
+    return tuple(made)
+
+
+def rework(
+    product: Product, done: Iterable[RouteOperation], parameters: Iterable[str], attempt: int
+) -> tuple[RouteOperation, ...]:
+    """The operations a unit goes through again: those its parameters out of tolerance need, and all that follow them.
+
+    done        the operations of the first making
+    parameters  the parameters out of tolerance
+    attempt     2 for the first rework: the operations are named 'bend#2', 'measure#2'
+    """
+    first = [_rework_step(product, name) for name in parameters]
+    again: set[str] = set(first)
+    for _ in product.route:  # as many rounds as the longest chain can be
+        again |= {step.operation for step in product.route if again & set(step.after)}
+    chosen = [operation for operation in done if operation.name in again]
+    if not chosen:
+        raise InputError(f"rework of {product.family}", f"nothing to do again for {first}", "operations of its route")
+    return tuple(
+        replace(o, name=f"{o.name}#{attempt}", after=tuple(f"{name}#{attempt}" for name in o.after if name in again))
+        for o in chosen)
+
+
+def _rework_step(product: Product, parameter: str) -> str:
+    named = product.tolerance(parameter).rework
+    programmed = [step.operation for step in product.route if step.program]
+    return named or (programmed or [product.route[0].operation])[-1]
+
+
+def program(design: Design, step: RouteStep, number: int) -> str:
+    """The program of one operation of a design. number: the operation's place in the route, which names the macro."""
+    lines = ["%", f"O{1000 + number:04d} ({_comment(step.operation)})", f"(DESIGN {_comment(design.id)})"]
+    lines += ["G21 G17 G40 G90 (MM, XY PLANE)"]
+    if design.mirrored:
+        lines.append("G51.1 X0 (MIRROR IMAGE)")
+    for index, p in enumerate(sorted(design.parameters, key=lambda p: p.name)):
+        if isinstance(p.value, str):
+            lines.append(f"({_comment(p.name)} {_comment(p.value)})")
+            continue
+        name, per_inside = _ON_THE_MACHINE.get(p.unit, (p.unit, 1.0))
+        lines.append(f"#{101 + index}={p.value * per_inside:.4f} ({_comment(p.name)} {_comment(name)})")
+    lines.append(f"G65 P{9000 + number}")
+    if design.mirrored:
+        lines.append("G50.1")
+    return "\n".join([*lines, "M30", "%", ""])
+
+
+def _comment(text: str) -> str:
+    """A text as a controller's comment may hold it: capitals, no brackets."""
+    return text.upper().replace("(", "[").replace(")", "]")
