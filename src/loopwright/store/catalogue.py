@@ -1,7 +1,7 @@
-"""What may be stored: the declared kinds and things, laid out so that a whole batch is looked up without a loop over its rows.
+"""What may be stored: the declared kinds and things, laid out so that a batch is looked up without a loop over its rows.
 
-Every (thing, signal) has a slot, a small number; every (kind, signal) a definition. Arrays by slot or by definition then
-answer for a batch in one step: `low[definition]`, `newest_t_ns[slot]`.
+Every (thing, signal) has a slot, a small number; every (kind, signal) a definition. Arrays by slot or by definition
+then answer for a batch in one step: `low[definition]`, `newest_t_ns[slot]`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Catalogue:
     def declare(self, kinds: Iterable[Kind], things: Iterable[Thing]) -> tuple[list[Kind], list[Thing], Ints | None]:
         """Adds or replaces kinds and things.
 
-        returns  the kinds and the things that were new or changed, and where every old slot went when slots were numbered
-                 anew (old slot -> new slot, -1 when its signal is no longer declared), None when they stay
+        returns  the kinds and the things that were new or changed, and where every old slot went when slots were
+                 numbered anew (old slot -> new slot, -1: its signal is no longer declared), None when they stay
         Raises UnknownName when a thing is of a kind that is not declared.
         """
         new_kinds = [kind for kind in kinds if self.kinds.get(kind.name) != kind]
@@ -89,6 +89,20 @@ class Catalogue:
         slot = np.where(offset >= 0, base + offset, UNKNOWN_SIGNAL)
         slot = np.where(thing >= 0, slot, UNKNOWN_THING)
         return slot, np.where(slot >= 0, self._first[kind] + offset, 0)
+
+    def slots(self, things: Iterable[str] | None, signals: Iterable[str] | None) -> Ints:
+        """The slots of these things (None: of all) and signals, in the order in which they were declared."""
+        if things is None:
+            slots = np.arange(len(self.names))
+        else:
+            rows = sorted(self._index[thing] for thing in set(things) if thing in self._index)
+            ends = [*self._base[1:], len(self.names)]
+            parts = [np.arange(self._base[row], ends[row]) for row in rows]
+            slots = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        if signals is None:
+            return slots
+        wanted = set(signals)
+        return slots[np.fromiter((self.names[slot][1] in wanted for slot in slots.tolist()), bool, len(slots))]
 
     def knows_code(self, definition: Ints, code: Ints) -> Any:
         """(rows,) bool: whether the code stands in the table of codes of its state signal."""

@@ -65,14 +65,14 @@ def points(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) 
 
 def blocks(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) -> Any:
     """(rows,) int8 as `points` gives it. One bad number refuses its whole block: a hole in a regular series would shift it."""
-    flat, starts, lengths = lists(table.column("values"))
+    flat, _, lengths = lists(table.column("values"))
     row = np.repeat(np.arange(len(lengths)), lengths)
     bad = np.bincount(row[~np.isfinite(flat)], minlength=len(lengths)) > 0
     with np.errstate(invalid="ignore"):
         beyond = (flat < catalogue.low[definition][row]) | (flat > catalogue.high[definition][row])
     outside = np.bincount(row[beyond], minlength=len(lengths)) > 0
     step, has_step = numbers(table.column("dt_ns"), np.int64)
-    time, has_time = numbers(table.column("t_ns"), np.int64)
+    has_time = pc.is_valid(table.column("t_ns")).to_numpy()
     wrong = ~catalogue.fast[definition] | (lengths % catalogue.width[definition] != 0) | (lengths == 0)
     wrong |= ~has_step | (step <= 0) | ~has_time
     return _first(slot, [wrong, bad, np.zeros(len(lengths), bool), outside, bad_quality(table)])

@@ -199,12 +199,12 @@ def _row(event: Event, body: str, known_ns: int, head: str, number: int) -> dict
     return row
 
 
-def _hash(head: str, row: Mapping[str, Any]) -> str:
+def _hash(head: str, row: Any) -> str:
     text = json.dumps([row[field] for field in _FIELDS], separators=(",", ":"), ensure_ascii=False)
     return sha256((head + text).encode()).hexdigest()
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(row: Any) -> Event:
     return Event(
         kind=row["kind"], about=row["about"], t_ns=row["t_ns"], actor=row["actor"], body=json.loads(row["body"]),
         because=tuple(json.loads(row["because"])), key=row["key"] or "", id=row["id"], known_ns=row["known_ns"], hash=row["hash"],

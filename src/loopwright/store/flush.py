@@ -6,21 +6,21 @@ import threading
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from loopwright.store.accounts import NS_PER_MINUTE, Counts
-from loopwright.store.books import Books
-from loopwright.store.catalogue import Catalogue
-from loopwright.store.journal import Entry, Journal, Work
+from loopwright.store.accounts import NS_PER_MINUTE, Reading
+from loopwright.store.journal import Entry, Journal
 from loopwright.store.live import Live
 from loopwright.store.points import PointsTable, Snapshot
-from loopwright.store.read import Reader, stored_rows
+from loopwright.store.read import Reader, listing, quoted, stored_rows
 from loopwright.store.tail import Tail
 
 Tables = tuple[PointsTable, PointsTable]  # points, blocks
+Snapshots = tuple[Snapshot, Snapshot]
+EAGER_SAMPLES = 100_000  # with so many in the journal a flush begins by itself
+FULL_SAMPLES = 2_000_000  # with so many a put waits for it: the journal is in memory too
 _CHUNK = 1_000_000  # samples in one commit
 _UPKEEP_COMMITS = 100
-_KEEP_HOURS = 24
+_KEEP_HOURS = 24  # how long files stay that only older snapshots use, for readers that opened one
 
 
 def flush(tables: Tables, journal: Journal, tail: Tail, live: Live, guard: threading.RLock) -> int:
@@ -31,87 +31,56 @@ def flush(tables: Tables, journal: Journal, tail: Tail, live: Live, guard: threa
             entries = _chunk(tail.entries())
         if not entries:
             return moved
-        last = entries[-1].id
         for table in tables:
             own = [e for e in entries if e.blocks == table.blocks and e.id > table.snapshot.flushed]
             if own:
-                table.append(_sorted(own), last)
+                table.append(_sorted(own), own[-1].id)
         with guard:
-            for entry in entries:
-                keys = tail.keys(entry.id)
+            ids = [entry.id for entry in entries]
+            for number in ids:
+                keys = tail.keys(number)
                 live.mark_flushed(keys.slot[keys.slot >= 0], keys.t_ns[keys.slot >= 0])
-            journal.trim([e.id for e in entries])
-            tail.drop([e.id for e in entries])
+            journal.trim(ids)
+            tail.drop(ids)
         moved += sum(e.samples for e in entries)
-        for table in tables:
-            upkeep(table)
+
+
+def due(tables: Tables) -> list[PointsTable]:
+    """The tables that had a hundred commits since their last upkeep."""
+    return [table for table in tables if table.snapshot.version - table.tidied >= _UPKEEP_COMMITS]
 
 
 def upkeep(table: PointsTable) -> None:
-    """Every hundredth commit: joins small files, writes a checkpoint, removes files nobody reads."""
-    if table.snapshot.version - table.tidied < _UPKEEP_COMMITS:
-        return
+    """Joins small files, writes a checkpoint, removes files nobody reads any more."""
     table.compact()
     table.checkpoint(_KEEP_HOURS)
 
 
-def counted(entries: Sequence[Entry], snapshots: tuple[Snapshot, Snapshot]) -> list[Entry]:
+def counted(entries: Sequence[Entry], snapshots: Snapshots) -> list[Entry]:
     """The entries that those snapshots do not hold."""
     return [e for e in entries if e.id > snapshots[e.blocks].flushed]
 
 
-def standing(
-    snapshots: tuple[Snapshot, Snapshot], reader: Reader, window: tuple[int | None, int | None], source: str | None,
-) -> int:
-    """Samples that stand in the points, counted there: of all, or accepted in these minutes, or of one source."""
-    conditions = [] if source is None else ["source = '" + source.replace("'", "''") + "'"]
-    for t_ns, sign in zip(window, (">=", "<"), strict=True):
-        if t_ns is not None:
-            conditions.append(f"batch {sign} {t_ns // NS_PER_MINUTE * NS_PER_MINUTE}")
+def standing(snapshots: Snapshots, reader: Reader, reading: Reading, source: str | None) -> int:
+    """Samples that stand in the points, counted there: of all, or accepted in the reading's minutes, or of one source."""
+    conditions = [] if source is None else [f"source = {quoted(source)}"]
+    for minute, sign in zip(reading.window, (">=", "<"), strict=True):
+        if minute is not None:
+            conditions.append(f"batch {sign} {minute * NS_PER_MINUTE}")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     total = 0
     for snapshot, weight in zip(snapshots, ("count(*)", "sum(samples)"), strict=True):
-        if weight == "count(*)" and not conditions:
+        if snapshot is snapshots[0] and not conditions:
             total += int(snapshot.rows.sum())
         elif snapshot.files:
-            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-            files = ", ".join("'" + f.replace("'", "''") + "'" for f in snapshot.files)
-            found = reader.run(f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM read_parquet([{files}]){where}", {})
-            total += found.column("n")[0].as_py()
+            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM read_parquet({listing(snapshot.files)}){where}"
+            total += reader.run(sql, {}).column("n")[0].as_py()
     return total
 
 
-def erase(things: list[str], tables: Tables, journal: Journal, tail: Tail, books: Books, reader: Reader, catalogue: Catalogue, live: Live) -> int:
-    """Removes all rows of these things; the caller holds every lock. Returns the samples erased."""
-    counts: dict[tuple[int, str, str], Counts] = {}
-    wanted = pa.array(things, pa.string())
-    changed = []
-    for entry in counted(tail.entries(), (tables[0].snapshot, tables[1].snapshot)):
-        mask = pc.is_in(entry.table.column("thing"), wanted)
-        if pc.any(mask).as_py():
-            rest = entry.table.filter(pc.invert(mask))
-            samples = _samples(rest)
-            _count(counts, entry.id, entry.hop, entry.source, "erased_early", entry.samples - samples)
-            changed.append(Entry(entry.id, entry.hop, entry.source, entry.blocks, entry.correction, samples, rest))
-    work = Work()
-    books.erase(work, counts, journal)
-    journal.replace(changed, work)
-    books.keep(work)
-    return sum(sum(words.values()) for words in counts.values())
-
-
-def _count(counts: dict[tuple[int, str, str], Counts], number: int, hop: str, source: str, word: str, samples: int) -> None:
-    words = counts.setdefault((number // NS_PER_MINUTE, hop, source), {})
-    words[word] = words.get(word, 0) + samples
-
-
-def _samples(table: pa.Table) -> int:
-    if "values" in table.column_names:
-        return int(pc.sum(pc.list_value_length(table.column("values"))).as_py() or 0)
-    return table.num_rows
-
-
 def _chunk(entries: list[Entry]) -> list[Entry]:
-    taken, samples = [], 0
+    taken: list[Entry] = []
+    samples = 0
     for entry in entries:
         if taken and samples + entry.samples > _CHUNK:
             break

@@ -62,6 +62,7 @@ class Work:
     sources: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     minutes: dict[tuple[int, str, str], Mapping[str, Any]] = field(default_factory=dict)
     corrected: list[str] = field(default_factory=list)
+    meta: dict[str, str] = field(default_factory=dict)
 
 
 class Journal:
@@ -105,23 +106,28 @@ class Journal:
     def commit(self, work: Work) -> None:
         """Makes all of it durable, or none."""
         with self._told("written"), self._transaction():
-            run = self._db.execute
             if work.entry:
                 e = work.entry
-                run("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [e.id, e.hop, e.source, e.blocks, e.correction, e.samples, packed(e)])
-            if work.seen:
-                source, gone, (first, last) = work.seen
-                self._db.executemany("DELETE FROM seen WHERE source = ? AND first = ?", [(source, g) for g in gone if g != first])
-                run("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", [source, first, last])
-            for (hop, source), body in work.sources.items():
-                run("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", [hop, source, json.dumps(body)])
-            for (minute, hop, source), body in work.minutes.items():
-                run("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(body)])
-            for thing in work.corrected:
-                run("INSERT OR IGNORE INTO corrected VALUES (?)", [thing])
-            if work.known_ns:
-                run("UPDATE meta SET value = ? WHERE name = 'known_ns'", [str(work.known_ns)])
+                row = [e.id, e.hop, e.source, e.blocks, e.correction, e.samples, packed(e)]
+                self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self._write(work)
+
+    def _write(self, work: Work) -> None:
+        run = self._db.execute
+        if work.seen:
+            source, gone, (first, last) = work.seen
+            for start in gone:
+                if start != first:
+                    run("DELETE FROM seen WHERE source = ? AND first = ?", [source, start])
+            run("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", [source, first, last])
+        for (hop, source), body in work.sources.items():
+            run("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", [hop, source, json.dumps(body)])
+        for (minute, hop, source), counts in work.minutes.items():
+            run("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(counts)])
+        for thing in work.corrected:
+            run("INSERT OR IGNORE INTO corrected VALUES (?)", [thing])
+        for name, value in (work.meta | ({"known_ns": str(work.known_ns)} if work.known_ns else {})).items():
+            run("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
 
     def trim(self, ids: list[int]) -> None:
         """Deletes flushed batches; their pages are used again, and a long run of free ones is given back."""
@@ -132,15 +138,14 @@ class Journal:
                 self._db.execute("PRAGMA incremental_vacuum(8192)").fetchall()
 
     def replace(self, entries: list[Entry], work: Work) -> None:
-        """Writes entries anew (their rows were erased) together with the accounts of it; empty ones are deleted."""
+        """Writes entries anew (rows of them were erased) together with the rest of the work; empty ones are deleted."""
         with self._told("written"), self._transaction():
-            for entry in entries:
-                if entry.table.num_rows:
-                    self._db.execute("UPDATE batches SET data = ?, samples = ? WHERE id = ?", [packed(entry), entry.samples, entry.id])
+            for e in entries:
+                if e.table.num_rows:
+                    self._db.execute("UPDATE batches SET data = ?, samples = ? WHERE id = ?", [packed(e), e.samples, e.id])
                 else:
-                    self._db.execute("DELETE FROM batches WHERE id = ?", [entry.id])
-            for (minute, hop, source), body in work.minutes.items():
-                self._db.execute("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(body)])
+                    self._db.execute("DELETE FROM batches WHERE id = ?", [e.id])
+            self._write(work)
 
     def purge(self) -> None:
         """Leaves nothing deleted in the file: all pages written anew and the write-ahead log emptied."""
@@ -201,19 +206,15 @@ class Journal:
                 "INSERT OR REPLACE INTO things VALUES (?, ?)",
                 [(t.id, json.dumps({**vars(t), "labels": dict(t.labels)})) for t in things])
 
+    def version(self) -> int:
+        """A number that changes when another process wrote."""
+        with self._told("read"):
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
     def close(self) -> None:
+        """Closes the file."""
         with self._told("closed"):
             self._db.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Several reads of one moment."""
-        with self._told("read"):
-            self._db.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._db.execute("COMMIT")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

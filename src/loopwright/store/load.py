@@ -6,22 +6,21 @@ import pyarrow as pa
 
 from loopwright.store.catalogue import Catalogue
 from loopwright.store.check import numbers
-from loopwright.store.keys import Keys, identity
+from loopwright.store.keys import Keys, identity, joined
 from loopwright.store.points import STORED_BLOCKS, STORED_POINTS, Snapshot
-from loopwright.store.read import Reader
-
-_EMPTY = Keys(*[pa.array([], pa.int64()).to_numpy()] * 5, pa.array([], pa.int64()).to_numpy().astype(object))
+from loopwright.store.read import Reader, listing
 
 
-def newest_rows(reader: Reader, snapshot: Snapshot, blocks: bool) -> pa.Table:
-    """The row of highest t_ns, n of every thing and signal; of versions of it, the last."""
+def newest_rows(reader: Reader, snapshot: Snapshot, blocks: bool, after: int) -> pa.Table:
+    """The row of highest t_ns, n of every thing and signal; of versions of it, the last. Only of batches above `after`."""
     schema = STORED_BLOCKS if blocks else STORED_POINTS
-    if not snapshot.files:
+    files = snapshot.since(after)
+    if not files:
         return schema.empty_table()
     fields = ", ".join(f'"{name}" := "{name}"' for name in schema.names if name not in ("thing", "signal"))
     sql = (
         f"SELECT thing, signal, unnest(arg_max(struct_pack({fields}), (t_ns, n, batch))) "
-        f"FROM read_parquet([{_files(snapshot.files)}]) GROUP BY thing, signal"
+        f"FROM read_parquet({listing(files)}) WHERE batch > {after} GROUP BY thing, signal"
     )
     found = reader.run(sql, {})
     return found.select(schema.names).cast(schema)
@@ -32,15 +31,13 @@ def stored_keys(reader: Reader, snapshot: Snapshot, wanted: Keys, catalogue: Cat
     low, high = int(wanted.t_ns.min()), int(wanted.t_ns.max())
     files = snapshot.between(low, high + 1)
     if not files:
-        return _EMPTY
+        return joined([])
     names = [catalogue.names[slot] for slot in wanted.slot.tolist()]
-    asked = pa.table({
-        "thing": pa.array([thing for thing, _ in names], pa.string()), "signal": pa.array([signal for _, signal in names], pa.string()),
-        "t_ns": wanted.t_ns,
-    })
+    things, signals = (pa.array([name[i] for name in names], pa.string()) for i in (0, 1))
+    asked = pa.table({"thing": things, "signal": signals, "t_ns": wanted.t_ns})
     value = '"values", dt_ns' if blocks else "value, code"
     sql = (
-        f"SELECT thing, signal, t_ns, n, {value}, batch, source FROM read_parquet([{_files(files)}]) AS p "
+        f"SELECT thing, signal, t_ns, n, {value}, batch, source FROM read_parquet({listing(files)}) AS p "
         f"SEMI JOIN asked USING (thing, signal, t_ns) WHERE p.t_ns BETWEEN {low} AND {high}"
     )
     found = reader.run(sql, {"asked": asked})
@@ -49,6 +46,3 @@ def stored_keys(reader: Reader, snapshot: Snapshot, wanted: Keys, catalogue: Cat
     source = found.column("source").to_numpy(zero_copy_only=False).astype(object)
     return Keys(slot, t_ns, n, identity(found), batch, source)
 
-
-def _files(files: tuple[str, ...] | list[str]) -> str:
-    return ", ".join("'" + file.replace("'", "''") + "'" for file in files)

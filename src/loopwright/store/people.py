@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -68,9 +69,11 @@ class People:
             connection.execute(sa.delete(tokens).where(tokens.c.user.in_(names)))
             connection.execute(sa.delete(users).where(users.c.name.in_(names)))
         if self._engine.dialect.name == "sqlite":
-            with self._engine.connect() as connection:
-                connection.rollback()
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw = self._engine.raw_connection()  # outside any transaction
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                raw.close()
         return gone > 0
 
     def save_user(self, user: User) -> None:
@@ -110,7 +113,7 @@ class People:
         with self._writing() as connection:
             return connection.execute(sa.delete(tokens).where(tokens.c.hash == token_hash)).rowcount > 0
 
-    def _writing(self) -> sa.engine.base.Engine._trans_ctx:  # type: ignore[name-defined]
+    def _writing(self) -> AbstractContextManager[sa.Connection]:
         return self._engine.execution_options(writes=True).begin()
 
     def _some_ids(self) -> list[str]:

@@ -1,8 +1,8 @@
 """The points: two Delta Lake tables, `points` and `blocks`, filled from the journal and read as Parquet files.
 
-A flush commits its rows together with the id of the last journal batch they came from (a Delta application transaction).
-delta-rs accepts a replayed transaction, so the id is compared first; this process is the only writer. Deletion vectors stay
-off, because readers open the snapshot's Parquet files themselves.
+A flush commits its rows together with the id of the last journal batch they came from (a Delta application
+transaction). delta-rs accepts a replayed transaction, so the id is compared first; this process is the only writer.
+Deletion vectors stay off, because readers open the snapshot's Parquet files themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from loopwright.core.errors import StoreError
 from loopwright.core.types import BLOCKS, POINTS
+from loopwright.store.check import numbers
 
 # beside what readers see: the journal batch a row came with, its source, its correction event, its samples
 _INNER = [("batch", pa.int64()), ("source", pa.string()), ("correction", pa.string())]
@@ -27,12 +28,26 @@ STORED_BLOCKS = pa.schema([*BLOCKS, ("n", pa.int32()), ("samples", pa.int32()), 
 _APP = "loopwright-flush"
 _ROW_GROUP = 65_536  # small enough that one series of a sorted file is a few row groups
 _TARGET_BYTES = 128_000_000
+_NEVER = np.iinfo(np.int64).max
 _PLAIN = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+
+_SETTINGS = {
+    "delta.enableDeletionVectors": "false", "delta.dataSkippingStatsColumns": "thing,signal,t_ns,batch",
+    "delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 days",
+}
+_WRITER = WriterProperties(
+    max_row_group_size=_ROW_GROUP, compression="ZSTD", compression_level=3,
+    column_properties=dict.fromkeys(("t_ns", "known_ns", "batch"), _PLAIN),
+)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of a table. files and their statistics are in the same order; flushed is the last journal batch in it."""
+    """One version of a table.
+
+    flushed  the last journal batch in it
+    files    its Parquet files; rows, bytes, t_min, t_max, batch_max (files,) are their statistics
+    """
 
     version: int
     flushed: int
@@ -41,6 +56,7 @@ class Snapshot:
     bytes: Any
     t_min: Any
     t_max: Any
+    batch_max: Any
 
     def between(self, start_ns: int | None, end_ns: int | None) -> list[str]:
         """Files that may hold rows with start_ns <= t_ns < end_ns."""
@@ -50,6 +66,10 @@ class Snapshot:
         if end_ns is not None:
             wanted &= self.t_min < end_ns
         return [self.files[i] for i in np.flatnonzero(wanted)]
+
+    def since(self, batch: int) -> list[str]:
+        """Files that may hold rows of journal batches above `batch`."""
+        return [self.files[i] for i in np.flatnonzero(self.batch_max > batch)]
 
 
 class PointsTable:
@@ -62,11 +82,7 @@ class PointsTable:
             if DeltaTable.is_deltatable(str(folder)):
                 self._table = DeltaTable(str(folder))
             elif create:
-                self._table = DeltaTable.create(
-                    str(folder), schema=self.schema, configuration={
-                        "delta.enableDeletionVectors": "false", "delta.dataSkippingStatsColumns": "thing,signal,t_ns,batch",
-                        "delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 days",
-                    })
+                self._table = DeltaTable.create(str(folder), schema=self.schema, configuration=_SETTINGS)
             else:
                 raise StoreError(f"points {folder}", "the table is not there", "", "open the plant once for writing")
         except (DeltaError, OSError) as error:
@@ -90,7 +106,7 @@ class PointsTable:
         commit = CommitProperties(app_transactions=[Transaction(_APP, flushed)])
         before = set(self.snapshot.files)
         try:
-            write_deltalake(self._table, table, mode="append", writer_properties=writer(self.blocks), commit_properties=commit)
+            write_deltalake(self._table, table, mode="append", writer_properties=_WRITER, commit_properties=commit)
         except (DeltaError, OSError) as error:
             raise self._broken("written", error) from error
         self._settle(before)
@@ -102,14 +118,14 @@ class PointsTable:
             return False
         before = set(self.snapshot.files)
         try:
-            self._table.optimize.compact(target_size=_TARGET_BYTES, writer_properties=writer(self.blocks))
+            self._table.optimize.compact(target_size=_TARGET_BYTES, writer_properties=_WRITER)
         except (DeltaError, OSError) as error:
             raise self._broken("compacted", error) from error
         self._settle(before)
         return True
 
     def checkpoint(self, keep_hours: int) -> None:
-        """Writes a checkpoint, so that opening stays quick, and removes files that no snapshot of the last hours uses."""
+        """Writes a checkpoint, so that opening stays quick, and removes files unused for that many hours."""
         try:
             self._table.create_checkpoint()
             self._table.cleanup_metadata()
@@ -124,7 +140,7 @@ class PointsTable:
         before = set(self.snapshot.files)
         names = ", ".join("'" + thing.replace("'", "''") + "'" for thing in things)
         try:
-            self._table.delete(f"thing IN ({names})", writer_properties=writer(self.blocks))
+            self._table.delete(f"thing IN ({names})", writer_properties=_WRITER)
             self._settle(before)
             self.checkpoint(0)
         except (DeltaError, OSError) as error:
@@ -137,30 +153,30 @@ class PointsTable:
         self.snapshot = new
 
     def _snapshot(self) -> Snapshot:
-        protocol = self._table.protocol()
-        if "deletionVectors" in (protocol.reader_features or []):
-            raise StoreError(f"points {self.folder}", "the table has deletion vectors", "none", "rewrite it without them: our readers open its files")
+        if "deletionVectors" in (self._table.protocol().reader_features or []):
+            raise StoreError(
+                f"points {self.folder}", "the table has deletion vectors", "none: our readers open its files",
+                "rewrite it without them",
+            )
         actions = pa.table(self._table.get_add_actions(flatten=True))
-        empty = np.zeros(0, np.int64)
-        column = {name: actions.column(name) for name in actions.column_names}
-        rows, size = (column[name].to_numpy() if len(actions) else empty for name in ("num_records", "size_bytes"))
-        low = column["min.t_ns"].fill_null(np.iinfo(np.int64).min).to_numpy() if "min.t_ns" in column else np.full(len(actions), np.iinfo(np.int64).min)
-        high = column["max.t_ns"].fill_null(np.iinfo(np.int64).max).to_numpy() if "max.t_ns" in column else np.full(len(actions), np.iinfo(np.int64).max)
-        files = tuple(str(self.folder / path) for path in column["path"].to_pylist())
-        flushed = self._table.transaction_version(_APP) or 0
-        return Snapshot(self._table.version(), flushed, files, rows, size, low, high)
+
+        def statistic(name: str, missing: int) -> Any:
+            if name not in actions.column_names:
+                return np.full(len(actions), missing, np.int64)
+            return numbers(actions.column(name).fill_null(missing), np.int64)[0]
+
+        return Snapshot(
+            version=self._table.version(), flushed=self._table.transaction_version(_APP) or 0,
+            files=tuple(str(self.folder / path) for path in actions.column("path").to_pylist()),
+            rows=statistic("num_records", 0), bytes=statistic("size_bytes", 0), t_min=statistic("min.t_ns", -_NEVER),
+            t_max=statistic("max.t_ns", _NEVER), batch_max=statistic("max.batch", _NEVER),
+        )
 
     def _broken(self, verb: str, error: Exception) -> StoreError:
         return StoreError(
             f"points {self.folder}", f"the table cannot be {verb} ({str(error).splitlines()[0][:200]})", "",
             "free the disk or mend its rights; the journal still holds what was not flushed",
         )
-
-
-def writer(blocks: bool) -> WriterProperties:
-    """How Parquet files are written: zstd, row groups of 65,536, growing integers as differences."""
-    columns = dict.fromkeys(("t_ns", "known_ns", "batch"), _PLAIN)
-    return WriterProperties(max_row_group_size=_ROW_GROUP, compression="ZSTD", compression_level=3, column_properties=columns)
 
 
 def durable(paths: list[Path]) -> None:

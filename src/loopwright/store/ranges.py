@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 Range = tuple[int, int]
 
@@ -14,11 +15,8 @@ class Ranges:
         self._first = [first for first, _ in ranges or []]
         self._last = [last for _, last in ranges or []]
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Range]:
         return iter(zip(self._first, self._last, strict=True))
-
-    def __len__(self) -> int:
-        return len(self._first)
 
     def seen(self, first: int, last: int) -> list[Range]:
         """The parts of first..last that are in it."""

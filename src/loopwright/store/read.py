@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import BLOCKS, POINTS
@@ -14,26 +15,59 @@ from loopwright.store.journal import Entry
 from loopwright.store.points import STORED_BLOCKS, STORED_POINTS, Snapshot
 
 Names = str | Iterable[str] | None
+Times = tuple[int | None, int | None]
+# of each key the version that came last counts; without corrections there is one version of everything
+_NEWEST = "QUALIFY row_number() OVER (PARTITION BY thing, signal, t_ns, n ORDER BY batch DESC) = 1"
+_ALLOWED = "one SELECT over points, blocks, events"
 
 
 @dataclass(frozen=True)
 class View:
-    """What stands at one moment: a snapshot of a table, and the journal batches that are not in it."""
+    """What stands at one moment: a snapshot of a table, and the journal batches that are not in it.
+
+    versions  whether values may have been replaced, so that of each key only the newest version counts
+    """
 
     snapshot: Snapshot
     tail: pa.Table
     blocks: bool
+    versions: bool = False
 
     @property
-    def schema(self) -> pa.Schema:
-        return STORED_BLOCKS if self.blocks else STORED_POINTS
+    def shown(self) -> pa.Schema:
+        """The columns that readers see."""
+        return BLOCKS if self.blocks else POINTS
 
 
-def view(snapshot: Snapshot, entries: Sequence[Entry], blocks: bool) -> View:
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows: of these things and signals (None: all), start_ns <= t_ns < end_ns, known by then."""
+
+    things: list[str] | None = None
+    signals: list[str] | None = None
+    start_ns: int | None = None
+    end_ns: int | None = None
+    known_by_ns: int | None = None
+
+    def condition(self) -> str:
+        """As a WHERE clause, '' for everything."""
+        parts = []
+        for column, names in (("thing", self.things), ("signal", self.signals)):
+            if names is not None:
+                parts.append(f"{column} IN ({', '.join(quoted(name) for name in names)})" if names else "false")
+        for column, sign, limit in (
+            ("t_ns", ">=", self.start_ns), ("t_ns", "<", self.end_ns), ("known_ns", "<=", self.known_by_ns),
+        ):
+            if limit is not None:
+                parts.append(f"{column} {sign} {int(limit)}")
+        return f" WHERE {' AND '.join(parts)}" if parts else ""
+
+
+def view(snapshot: Snapshot, entries: Sequence[Entry], blocks: bool, versions: bool) -> View:
     """The view of a snapshot and of those entries that it does not hold yet."""
     rest = [stored_rows(e) for e in entries if e.blocks == blocks and e.id > snapshot.flushed]
     schema = STORED_BLOCKS if blocks else STORED_POINTS
-    return View(snapshot, pa.concat_tables(rest) if rest else schema.empty_table(), blocks)
+    return View(snapshot, pa.concat_tables(rest) if rest else schema.empty_table(), blocks, versions)
 
 
 def stored_rows(entry: Entry) -> pa.Table:
@@ -41,7 +75,7 @@ def stored_rows(entry: Entry) -> pa.Table:
     rows = entry.table.num_rows
     columns = {name: entry.table.column(name) for name in entry.table.column_names}
     if entry.blocks:
-        columns["samples"] = pa.compute.list_value_length(columns["values"]).cast(pa.int32())
+        columns["samples"] = pc.list_value_length(columns["values"])
     columns |= {
         "batch": pa.repeat(pa.scalar(entry.id, pa.int64()), rows), "source": pa.repeat(entry.source, rows),
         "correction": pa.repeat(entry.correction, rows),
@@ -56,27 +90,13 @@ class Reader:
     def __init__(self) -> None:
         self._root = duckdb.connect(":memory:")
         self._root.execute("SET enable_progress_bar = false")
+        self._root.execute("SET parquet_metadata_cache = true")
 
-    def get(
-        self, what: View, things: Names, signals: Names, times: tuple[int | None, int | None], known_by_ns: int | None, versions: bool,
-    ) -> pa.Table:
-        """Rows of POINTS or BLOCKS, sorted by thing, signal, t_ns (and n); start <= t_ns < end.
-
-        versions  whether values may have been replaced, so that of each key only the newest version counts
-        """
-        conditions = [*_names("thing", things), *_names("signal", signals)]
-        start_ns, end_ns = times
-        if start_ns is not None:
-            conditions.append(f"t_ns >= {int(start_ns)}")
-        if end_ns is not None:
-            conditions.append(f"t_ns < {int(end_ns)}")
-        if known_by_ns is not None:
-            conditions.append(f"known_ns <= {int(known_by_ns)}")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        newest = "QUALIFY row_number() OVER (PARTITION BY thing, signal, t_ns, n ORDER BY batch DESC) = 1" if versions else ""
-        schema = BLOCKS if what.blocks else POINTS
-        sql = f"SELECT {', '.join(schema.names)} FROM ({self._union(what, where, times)}) {newest} ORDER BY thing, signal, t_ns, n"
-        return self.run(sql, {"tail": what.tail}).cast(schema)
+    def get(self, what: View, wanted: Wanted) -> pa.Table:
+        """Rows of POINTS or BLOCKS, sorted by thing, signal, t_ns, n."""
+        union = _union(what, "tail", wanted)
+        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union}) {_NEWEST if what.versions else ''} ORDER BY thing, signal, t_ns, n"
+        return self.run(sql, {"tail": what.tail}).cast(what.shown)
 
     def run(self, sql: str, tables: dict[str, pa.Table]) -> pa.Table:
         """What the statement gives, with these tables by name."""
@@ -85,50 +105,41 @@ class Reader:
             for name, table in tables.items():
                 cursor.register(name, table)
             return cursor.sql(sql).to_arrow_table()
-        except duckdb.IOException as error:
-            raise StoreError("points", f"a file cannot be read ({str(error).splitlines()[0][:200]})", "", "restore it from the last copy") from error
-        except duckdb.InvalidInputException as error:
-            raise StoreError("points", f"a file is damaged ({str(error).splitlines()[0][:200]})", "", "restore it from the last copy") from error
+        except duckdb.Error as error:
+            raise StoreError(
+                "points", f"they cannot be read ({str(error).splitlines()[0][:250]})", "",
+                "restore the plant folder from its last copy",
+            ) from error
         finally:
             cursor.close()
 
     def query(self, sql: str, views: dict[str, View], events: pa.Table | None) -> pa.Table:
-        """A reader's own statement over the views points, blocks and events; it can read nothing else and change nothing."""
+        """A reader's own statement over points, blocks and events; it can read nothing else and change nothing."""
         connection = duckdb.connect(":memory:")
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise InputError("query", f"{sql[:80]!r} is not one SELECT", "one SELECT over points, blocks, events")
+                raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
             for name, what in views.items():
                 connection.register(f"{name}_tail", what.tail)
-                schema = BLOCKS if what.blocks else POINTS
-                connection.execute(
-                    f"CREATE VIEW {name} AS SELECT {', '.join(schema.names)} FROM ("
-                    f"{self._union(what, '', (None, None)).replace('FROM tail', f'FROM {name}_tail')}) "
-                    "QUALIFY row_number() OVER (PARTITION BY thing, signal, t_ns, n ORDER BY batch DESC) = 1")
+                union = _union(what, f"{name}_tail", Wanted())
+                shown = ", ".join(what.shown.names)
+                connection.execute(f"CREATE VIEW {name} AS SELECT {shown} FROM ({union}) {_NEWEST if what.versions else ''}")
             if events is not None:
                 connection.register("events", events)
-            folders = sorted({file.rsplit("/", 1)[0] for what in views.values() for file in what.snapshot.files})
-            connection.execute(f"SET allowed_directories = [{', '.join(_quoted(f) for f in folders)}]")
+            folders = sorted({file.rsplit("/", 1)[0] + "/" for what in views.values() for file in what.snapshot.files})
+            connection.execute(f"SET allowed_directories = {listing(folders)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise InputError("query", str(error).splitlines()[0][:300], "one SELECT over points, blocks, events") from error
+            raise InputError("query", " ".join(str(error).split())[:400], _ALLOWED) from error
         finally:
             connection.close()
 
     def close(self) -> None:
+        """Closes DuckDB."""
         self._root.close()
-
-    def _union(self, what: View, where: str, times: tuple[int | None, int | None]) -> str:
-        columns = ", ".join(name for name in what.schema.names if name not in ("source", "correction"))
-        parts = [f"SELECT {columns} FROM tail{where}"]
-        files = what.snapshot.between(*times)
-        if files:
-            listed = ", ".join(_quoted(file) for file in files)
-            parts.append(f"SELECT {columns} FROM read_parquet([{listed}]){where}")
-        return " UNION ALL ".join(parts)
 
 
 def listed(names: Names) -> list[str] | None:
@@ -138,12 +149,21 @@ def listed(names: Names) -> list[str] | None:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _names(column: str, names: Names) -> list[str]:
-    wanted = listed(names)
-    if wanted is None:
-        return []
-    return [f"{column} IN ({', '.join(_quoted(name) for name in wanted)})" if wanted else "false"]
-
-
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def listing(texts: Iterable[str]) -> str:
+    """Texts as a DuckDB list."""
+    return f"[{', '.join(quoted(text) for text in texts)}]"
+
+
+def _union(what: View, tail: str, wanted: Wanted) -> str:
+    condition = wanted.condition()
+    columns = ", ".join([*what.shown.names, "batch", *(["n"] if what.blocks else [])])
+    parts = [f"SELECT {columns} FROM {tail}{condition}"]
+    files = what.snapshot.between(wanted.start_ns, wanted.end_ns)
+    if files:
+        parts.append(f"SELECT {columns} FROM read_parquet({listing(files)}){condition}")
+    return " UNION ALL ".join(parts)

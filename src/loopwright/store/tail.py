@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,14 @@ class Tail:
         """Forgets entries that stand in the points now."""
         for number in ids:
             self.samples -= self._entries.pop(number)[0].samples
+
+    def replace(self, entry: Entry, rest: Any) -> None:
+        """Puts an entry, of whose rows only `rest` (a mask) are left, in the place of the one it was."""
+        keys = self._entries[entry.id][1].take(rest)
+        self.drop([entry.id])
+        if entry.samples:
+            self.add(entry, keys)
+            self._entries = dict(sorted(self._entries.items()))
 
     def renumber(self, catalogue: Catalogue) -> None:
         """Slots have changed."""

@@ -17,31 +17,38 @@ from loopwright.store.check import lists, numbers
 def grid(start_ns: int, end_ns: int, step_ns: int) -> np.ndarray[Any, Any]:
     """(T,) the start of every step in start_ns <= t < end_ns."""
     if step_ns <= 0 or end_ns <= start_ns:
-        raise InputError("windows", f"from {start_ns} to {end_ns} in steps of {step_ns} ns", "an end after the start, a step above 0")
+        given = f"from {start_ns} to {end_ns} in steps of {step_ns} ns"
+        raise InputError("windows", given, "an end after the start, a step above 0")
     return np.arange(start_ns, end_ns, step_ns, dtype=np.int64)
 
 
-def build(points: pa.Table, blocks: pa.Table | None, things: Sequence[str], signals: Sequence[Signal], t_ns: Any, step_ns: int) -> Windows:
-    """The windows of `things` (B) and `signals` (C) over the steps `t_ns` (T).
+def build(
+    points: pa.Table, blocks: pa.Table | None, things: Sequence[str], signals: Sequence[Signal], steps: tuple[Any, int, int],
+) -> Windows:
+    """The windows of `things` (B) and `signals` (C) over T steps.
 
     points, blocks  rows sorted by thing, signal, t_ns, n
-    returns  values (B, T, C) float64: the last value in t_ns[i] <= t < t_ns[i] + step_ns; mask (B, T, C): whether there is one.
-             Values of quality bad, and gaps, count as none. Where there is none the value is 0 and means nothing.
+    steps           t_ns (T,) as `grid` gives it, step_ns, end_ns
+    returns         values (B, T, C) float64: the last value in t_ns[i] <= t < t_ns[i] + step_ns, and before end_ns;
+                    mask (B, T, C): whether there is one. Gaps and values of quality bad count as none. Where there is
+                    none the value is 0 and means nothing.
     """
+    t_ns, step_ns, end_ns = steps
     shape = (len(things), len(t_ns), len(signals))
     values, mask = np.zeros(shape), np.zeros(shape, bool)
+    names = (list(things), [s.name for s in signals])
     for table, flat in ((points, _of_points), (blocks, _of_blocks)):
-        if table is not None and table.num_rows:
-            time, value, row, good = flat(table)
-            thing, signal = (_position(table.column(name), names)[row] for name, names in (
-                ("thing", list(things)), ("signal", [s.name for s in signals])))
-            good &= (thing >= 0) & (signal >= 0) & (time >= t_ns[0]) & (time < t_ns[-1] + step_ns)
-            step = (time[good] - t_ns[0]) // step_ns
-            at = np.ravel_multi_index((thing[good], step, signal[good]), shape) if good.any() else np.zeros(0, np.int64)
-            ends = np.append(at[1:] != at[:-1], True)[:len(at)]  # rows are in order of time within each series
-            values.ravel()[at[ends]] = value[good][ends]
-            mask.ravel()[at[ends]] = True
-    return Windows(tuple(things), values, mask, t_ns, tuple(s.name for s in signals), tuple(s.unit for s in signals))
+        if table is None or not table.num_rows:
+            continue
+        time, value, row, good = flat(table)
+        thing, signal = (_position(table.column(c), n)[row] for c, n in zip(("thing", "signal"), names, strict=True))
+        good &= (thing >= 0) & (signal >= 0) & (time >= t_ns[0]) & (time < end_ns)
+        step = (time[good] - t_ns[0]) // step_ns
+        at = (thing[good] * shape[1] + step) * shape[2] + signal[good]
+        ends = np.append(at[1:] != at[:-1], True)[:len(at)]  # rows are in order of time within each series
+        values.ravel()[at[ends]] = value[good][ends]
+        mask.ravel()[at[ends]] = True
+    return Windows(tuple(things), values, mask, t_ns, tuple(names[1]), tuple(s.unit for s in signals))
 
 
 def _of_points(table: pa.Table) -> tuple[Any, Any, Any, Any]:
