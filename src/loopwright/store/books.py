@@ -16,7 +16,7 @@ _EVER = 1 << 62
 
 
 class Books:
-    """What became of every sample. `enter`, `end` and `erase` prepare a change; `keep` takes it over once it is durable."""
+    """What became of every sample. `enter`, `end`, `erase` prepare a change; `keep` takes it over once it is durable."""
 
     def __init__(self, journal: Journal) -> None:
         self.seen: dict[str, Ranges] = journal.seen()
@@ -38,7 +38,11 @@ class Books:
             ranges = self.seen.get(batch.source, Ranges())
             gone, come = ranges.merged(*taken.numbers)
             work.seen = (batch.source, gone, come)
-            shown = max(come[1], ranges.end or come[1]) - min(come[0], come[0] if ranges.start is None else ranges.start) + 1
+            shown = (
+                max(come[1], ranges.end or come[1])
+                - min(come[0], come[0] if ranges.start is None else ranges.start)
+                + 1
+            )
         arrived = stream.arrived + taken.arrived
         expected = max(stream.expected, batch.sent or 0, shown, arrived)
         receipt = taken.receipt

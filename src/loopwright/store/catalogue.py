@@ -1,4 +1,4 @@
-"""What may be stored: the declared kinds and things, laid out so that a batch is looked up without a loop over its rows.
+"""What may be stored: the declared kinds and things, laid out so that a batch is looked up without a loop over rows.
 
 Every (thing, signal) has a slot, a small number; every (kind, signal) a definition. Arrays by slot or by definition
 then answer for a batch in one step: `low[definition]`, `newest_t_ns[slot]`.

@@ -119,7 +119,7 @@ class Store:
         """Stores a batch, whole and durable when it returns, and says what became of its samples.
 
         A repeat is known by the numbers of its source, and by key (thing, signal, t_ns, n). Refused by reason: unknown
-        thing, unknown signal, wrong type, not a number, unknown code, out of range, unknown quality, and the batch's own.
+        thing, unknown signal, wrong type, not a number, unknown code, out of range, unknown quality, the batch's own.
         Raises InputError when the batch as a whole makes no sense (columns, known_ns from a wire, unknown correction).
         """
         self._writable("put")
@@ -175,7 +175,9 @@ class Store:
         channels = [self._catalogue.signal(name) for name in signals]
         slow, fast = ([s.name for s in channels if s.fast == wanted] for wanted in (False, True))
         points = self.get(things=things, signals=slow, start_ns=start_ns, end_ns=end_ns, known_by_ns=known_by_ns)
-        blocks = self.get(things=things, signals=fast, end_ns=end_ns, known_by_ns=known_by_ns, blocks=True) if fast else None
+        blocks = (
+            self.get(things=things, signals=fast, end_ns=end_ns, known_by_ns=known_by_ns, blocks=True) if fast else None
+        )
         return windows.build(points, blocks, things, channels, (t_ns, step_ns, end_ns))
 
     # events
@@ -209,7 +211,7 @@ class Store:
     # upkeep and accounts
 
     def flush(self) -> int:
-        """Moves what the journal holds to the points; how many samples. Doing it again after a crash moves none twice."""
+        """Moves what the journal holds to the points; how many samples. Again after a crash it moves none twice."""
         self._writable("flush")
         with self._flushing:
             moved = flush.flush(self._tables, self._journal, self._tail, self._live, self._lock)
@@ -239,7 +241,7 @@ class Store:
             self._commit(self._books.end((hop, source), sent, word, max(self._clock.now_ns(), self._known + 1)))
 
     def cursor(self, source: str) -> int | None:
-        """The highest number of a source such that everything up to it is stored, where it resumes; None: nothing yet."""
+        """The highest number of a source such that everything up to it is stored: it resumes there; None: nothing yet."""
         self._look_again()
         with self._lock:
             return self._books.cursor(source)
@@ -263,7 +265,7 @@ class Store:
             return samples
 
     def close(self) -> None:
-        """Closes the files and gives the lock back. What was put stays in the journal; the next open goes on with it."""
+        """Closes the files and gives the lock back. What was put stays in the journal; the next open goes on."""
         if self._closed:
             return
         self._closed = True

@@ -13,7 +13,16 @@ from loopwright.core.types import BLOCKS_IN, POINTS_IN, Batch
 from loopwright.store.catalogue import GAUGE, STATE, UNKNOWN_SIGNAL, UNKNOWN_THING, Catalogue, Ints
 
 # in the order in which they are looked for; the number is the reason's code, 0 is good
-REASONS = ["", "unknown thing", "unknown signal", "wrong type", "not a number", "unknown code", "out of range", "unknown quality"]
+REASONS = [
+    "",
+    "unknown thing",
+    "unknown signal",
+    "wrong type",
+    "not a number",
+    "unknown code",
+    "out of range",
+    "unknown quality",
+]
 _DEFAULTS = {"n": 0, "quality": 0}
 
 
@@ -36,7 +45,9 @@ def shaped(batch: Batch) -> pa.Table:
             try:
                 columns.append(table.column(column.name).cast(column.type))
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise InputError(where, f"column {column.name!r} is {table.column(column.name).type}", str(column.type)) from error
+                raise InputError(
+                    where, f"column {column.name!r} is {table.column(column.name).type}", str(column.type)
+                ) from error
         elif column.name in ("thing", "signal", "t_ns", "dt_ns", "values"):
             raise InputError(where, f"column {column.name!r} is missing", ", ".join(schema.names))
         else:
@@ -64,7 +75,7 @@ def points(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) 
 
 
 def blocks(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) -> Any:
-    """(rows,) int8 as `points` gives it. One bad number refuses its whole block: a hole in a regular series would shift it."""
+    """(rows,) int8 as `points` gives it. One bad number refuses its whole block: a hole would shift the rest."""
     flat, _, lengths = lists(table.column("values"))
     row = np.repeat(np.arange(len(lengths)), lengths)
     bad = np.bincount(row[~np.isfinite(flat)], minlength=len(lengths)) > 0

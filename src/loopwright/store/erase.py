@@ -1,7 +1,7 @@
 """Erasing what things said, from the journal, the points and every older version of them.
 
-The accounts and the intent are written first, in one transaction; the rewriting of the points can then be done again after
-a crash until it is whole.
+The accounts and the intent are written first, in one transaction; the rewriting of the points can then be done again
+after a crash until it is whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ def erase(things: list[str], tables: Tables, journal: Journal, tail: Tail, books
         if pc.any(mask).as_py():
             rest = entry.table.filter(pc.invert(mask))
             left = Entry(entry.id, entry.hop, entry.source, entry.blocks, entry.correction, _samples(rest), rest)
-            _count(counts, (entry.id // NS_PER_MINUTE, entry.hop, entry.source), "erased_early", entry.samples - left.samples)
+            _count(
+                counts,
+                (entry.id // NS_PER_MINUTE, entry.hop, entry.source),
+                "erased_early",
+                entry.samples - left.samples,
+            )
             changed.append((left, pc.invert(mask).to_numpy()))
     for minute, source, samples in _standing(things, tables, reader):
         _count(counts, (minute, books.hop_of(source), source), "erased", samples)

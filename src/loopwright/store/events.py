@@ -1,6 +1,6 @@
 """The ledger: events of one plant in one hash chain, appended under one writer's transaction and never changed.
 
-    hash(i) = sha256(hash(i - 1) + canonical JSON of event i)       id = the first 20 digits of its hash, where none is given
+    hash(i) = sha256(hash(i - 1) + canonical JSON of event i)       id, where none is given: 20 digits of such a hash
 
 Canonical JSON: keys sorted, no spaces, UTF-8, no NaN. Bodies hold ids and salted hashes, never personal data.
 """
@@ -31,7 +31,7 @@ _FIELDS = ("id", "kind", "about", "t_ns", "known_ns", "actor", "body", "because"
 
 @dataclass(frozen=True)
 class Chain:
-    """What a check of the chain found. broken_at is the number of the first event that does not fit, None when whole."""
+    """What a check of the chain found. broken_at: number of the first event that does not fit, None when whole."""
 
     length: int
     head: str
@@ -76,14 +76,23 @@ class Ledger:
             if rows:
                 self._refuse_taken(connection, [e.id for e in offered if e.id], {row["id"] for row in rows})
                 connection.execute(sa.insert(events), rows)
-            links = [{"because": b, "number": row["number"]} for row in rows for b in sorted(set(json.loads(row["because"])))]
+            links = [
+                {"because": b, "number": row["number"]} for row in rows for b in sorted(set(json.loads(row["because"])))
+            ]
             if links:
                 connection.execute(sa.insert(reasons), links)
         return result
 
     def recall(
-        self, *, kind: str | Sequence[str] | None = None, about: str | Sequence[str] | None = None, start_ns: int | None = None,
-        end_ns: int | None = None, known_by_ns: int | None = None, because: str | None = None, limit: int | None = None,
+        self,
+        *,
+        kind: str | Sequence[str] | None = None,
+        about: str | Sequence[str] | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        known_by_ns: int | None = None,
+        because: str | None = None,
+        limit: int | None = None,
         newest_first: bool = False,
     ) -> list[Event]:
         """Events in the order in which they were recorded; see Store.recall."""
@@ -124,12 +133,18 @@ class Ledger:
         """Reads the whole chain and computes every hash again."""
         number, head, known = 0, ROOT, 0
         with _told("read"), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=5000).execute(sa.select(events).order_by(events.c.number)).mappings():
+            for row in (
+                connection.execution_options(yield_per=5000)
+                .execute(sa.select(events).order_by(events.c.number))
+                .mappings()
+            ):
                 why = ""
                 if row["number"] != number + 1:
                     why = f"event {number + 1} is missing"
                 elif _hash(head, row) != row["hash"]:
-                    why = f"event {row['number']} ({row['kind']} about {row['about']}) was changed, or the one before it"
+                    why = (
+                        f"event {row['number']} ({row['kind']} about {row['about']}) was changed, or the one before it"
+                    )
                 elif row["known_ns"] <= known:
                     why = f"event {row['number']} is known before the one it follows"
                 if why:
@@ -143,7 +158,9 @@ class Ledger:
         with _told("read"), self._engine.connect() as connection:
             rows = connection.execute(sa.select(events).order_by(events.c.number)).all()
         kinds = {"number": pa.int64(), "t_ns": pa.int64(), "known_ns": pa.int64()}
-        return pa.table({name: pa.array([row[i] for row in rows], kinds.get(name, pa.string())) for i, name in enumerate(columns)})
+        return pa.table(
+            {name: pa.array([row[i] for row in rows], kinds.get(name, pa.string())) for i, name in enumerate(columns)}
+        )
 
     def _last(self, connection: sa.Connection) -> tuple[int, str, int]:
         query = sa.select(events.c.number, events.c.hash, events.c.known_ns).order_by(events.c.number.desc()).limit(1)
@@ -161,7 +178,11 @@ class Ledger:
 
     def _refuse_taken(self, connection: sa.Connection, given: list[str], new: set[str]) -> None:
         wanted = [i for i in given if i in new]
-        taken = connection.execute(sa.select(events.c.id).where(events.c.id.in_(wanted))).scalars().first() if wanted else None
+        taken = (
+            connection.execute(sa.select(events.c.id).where(events.c.id.in_(wanted))).scalars().first()
+            if wanted
+            else None
+        )
         if taken or len(set(wanted)) < len(wanted):
             raise InputError("events", f"id {taken or wanted} is taken", "an id of its own, or '' to be given one")
 
@@ -169,9 +190,20 @@ class Ledger:
 def canonical(body: Mapping[str, Any], event: Event) -> str:
     """The body as canonical JSON; InputError names what JSON cannot hold."""
     try:
-        return json.dumps(body if isinstance(body, dict) else dict(body), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+        return json.dumps(
+            body if isinstance(body, dict) else dict(body),
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+            allow_nan=False,
+            default=_plain,
+        )
     except (TypeError, ValueError) as error:
-        raise InputError(f"event {event.kind} about {event.about!r}", f"its body cannot be written as JSON ({error})", "numbers that are not NaN, text, lists and tables of them") from error
+        raise InputError(
+            f"event {event.kind} about {event.about!r}",
+            f"its body cannot be written as JSON ({error})",
+            "numbers that are not NaN, text, lists and tables of them",
+        ) from error
 
 
 def _plain(value: Any) -> Any:
@@ -190,8 +222,16 @@ def _plain(value: Any) -> Any:
 
 def _row(event: Event, body: str, known_ns: int, head: str, number: int) -> dict[str, Any]:
     row = {
-        "number": number, "id": event.id, "kind": event.kind, "about": event.about, "t_ns": int(event.t_ns), "known_ns": known_ns,
-        "actor": event.actor, "body": body, "because": json.dumps(list(event.because)), "key": event.key or None,
+        "number": number,
+        "id": event.id,
+        "kind": event.kind,
+        "about": event.about,
+        "t_ns": int(event.t_ns),
+        "known_ns": known_ns,
+        "actor": event.actor,
+        "body": body,
+        "because": json.dumps(list(event.because)),
+        "key": event.key or None,
     }
     if not event.id:
         row["id"] = _hash(head, row)[:20]
@@ -206,8 +246,16 @@ def _hash(head: str, row: Any) -> str:
 
 def _event(row: Any) -> Event:
     return Event(
-        kind=row["kind"], about=row["about"], t_ns=row["t_ns"], actor=row["actor"], body=json.loads(row["body"]),
-        because=tuple(json.loads(row["because"])), key=row["key"] or "", id=row["id"], known_ns=row["known_ns"], hash=row["hash"],
+        kind=row["kind"],
+        about=row["about"],
+        t_ns=row["t_ns"],
+        actor=row["actor"],
+        body=json.loads(row["body"]),
+        because=tuple(json.loads(row["because"])),
+        key=row["key"] or "",
+        id=row["id"],
+        known_ns=row["known_ns"],
+        hash=row["hash"],
     )
 
 
@@ -228,4 +276,9 @@ def _told(verb: str) -> Any:
         yield
     except sa.exc.SQLAlchemyError as error:
         short = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
-        raise StoreError("events", f"the database cannot be {verb} ({short})", "", "free the disk or mend its rights; nothing of this was recorded") from error
+        raise StoreError(
+            "events",
+            f"the database cannot be {verb} ({short})",
+            "",
+            "free the disk or mend its rights; nothing of this was recorded",
+        ) from error

@@ -62,7 +62,7 @@ def counted(entries: Sequence[Entry], snapshots: Snapshots) -> list[Entry]:
 
 
 def standing(snapshots: Snapshots, reader: Reader, reading: Reading, source: str | None) -> int:
-    """Samples that stand in the points, counted there: of all, or accepted in the reading's minutes, or of one source."""
+    """Samples that stand in the points, counted there: all, or accepted in the reading's minutes, or of one source."""
     conditions = [] if source is None else [f"source = {quoted(source)}"]
     for minute, sign in zip(reading.window, (">=", "<"), strict=True):
         if minute is not None:

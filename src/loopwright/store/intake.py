@@ -1,4 +1,4 @@
-"""From an offered batch to what is stored of it: numbers seen before, refusals, equal keys, what is late. No I/O of its own."""
+"""From an offered batch to what is stored of it: numbers seen before, refusals, equal keys, what is late. No I/O."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def take_in(batch: Batch, known_ns: int, catalogue: Catalogue, live: Live, seen:
         refused=refused, known_ns=known_ns,
     )
     result = _kept(table, settled, known_ns, stated) if kept.any() else None
-    settled_keys = Keys(slot, rows.t_ns, settled.n, rows.value, rows.batch, rows.source).take(kept) if kept.any() else None
+    settled_keys = (
+        Keys(slot, rows.t_ns, settled.n, rows.value, rows.batch, rows.source).take(kept) if kept.any() else None
+    )
     return Taken(result, settled_keys, receipt, receipt.stored + sum(refused.values()) + copied, copied, numbers)
 
 
@@ -95,14 +97,24 @@ def _stated(batch: Batch, table: pa.Table) -> pa.ChunkedArray | None:
         return None
     where = f"batch of {batch.source!r}"
     if batch.hop != "files":
-        raise InputError(where, f"it states known_ns over {batch.hop!r}", "only a file import may state when a row became known")
+        raise InputError(
+            where, f"it states known_ns over {batch.hop!r}", "only a file import may state when a row became known"
+        )
     if batch.correction:
         raise InputError(where, "a correction states known_ns", "a correction is known from when it is made")
     if isinstance(batch.known_ns, int):
         return pa.chunked_array([pa.array(np.full(table.num_rows, batch.known_ns, np.int64))])
     if len(batch.known_ns) != table.num_rows or batch.known_ns.null_count:
-        raise InputError(where, f"{len(batch.known_ns)} known_ns ({batch.known_ns.null_count} empty) for {table.num_rows} rows", "one a row")
-    return pa.chunked_array([batch.known_ns.cast(pa.int64())] if isinstance(batch.known_ns, pa.Array) else batch.known_ns.cast(pa.int64()).chunks)
+        raise InputError(
+            where,
+            f"{len(batch.known_ns)} known_ns ({batch.known_ns.null_count} empty) for {table.num_rows} rows",
+            "one a row",
+        )
+    return pa.chunked_array(
+        [batch.known_ns.cast(pa.int64())]
+        if isinstance(batch.known_ns, pa.Array)
+        else batch.known_ns.cast(pa.int64()).chunks
+    )
 
 
 def _samples(table: pa.Table) -> Ints:
@@ -135,7 +147,11 @@ def _unseen(
     rows, pieces = _cut(table, new[:in_table])
     table = pa.concat_tables([table.take(rows), pieces]) if pieces is not None else table.take(rows)
     if stated is not None and pieces is not None:
-        raise InputError(f"batch of {batch.source!r}", "a block of it was stored in part before", "the same blocks when a file is read again")
+        raise InputError(
+            f"batch of {batch.source!r}",
+            "a block of it was stored in part before",
+            "the same blocks when a file is read again",
+        )
     return table, stated.take(rows) if stated is not None else None, left, repeats
 
 
@@ -150,8 +166,12 @@ def _cut(table: pa.Table, new: Any) -> tuple[Ints, pa.Table | None]:
         own = np.concatenate(([False], new[starts[row]:starts[row] + lengths[row]], [False]))
         edges = np.flatnonzero(own[1:] != own[:-1])
         for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            pieces.append({**block, "t_ns": block["t_ns"] + begin * block["dt_ns"], "values": block["values"][begin:end]})
-    return np.flatnonzero((unseen == lengths) & (lengths > 0)), pa.Table.from_pylist(pieces, schema=table.schema) if pieces else None
+            pieces.append(
+                {**block, "t_ns": block["t_ns"] + begin * block["dt_ns"], "values": block["values"][begin:end]}
+            )
+    return np.flatnonzero((unseen == lengths) & (lengths > 0)), pa.Table.from_pylist(
+        pieces, schema=table.schema
+    ) if pieces else None
 
 
 def _timed(table: pa.Table, slot: Ints, known_ns: int, batch: Batch) -> tuple[pa.Table, Any]:

@@ -1,7 +1,7 @@
 """The journal: what is in it is safe. SQLite in WAL mode with synchronous=FULL, holding batches as Arrow IPC streams.
 
-One transaction holds a batch, the numbers of its source that it fills and what became of its samples: either all of it is
-there after a crash, or none. Flushed batches are deleted and their pages used again. A batch's id is the time at which the
+One transaction holds a batch, the numbers of its source that it fills and what became of its samples: all of it is there
+after a crash, or none. Flushed batches are deleted and their pages used again. A batch's id is the time at which the
 journal accepted it (ns UTC, strictly growing), so that it also orders corrections.
 """
 
@@ -32,7 +32,8 @@ CREATE TABLE batches (id INTEGER PRIMARY KEY, hop TEXT NOT NULL, source TEXT NOT
                       correction TEXT NOT NULL, samples INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE seen (source TEXT, first INTEGER, last INTEGER NOT NULL, PRIMARY KEY (source, first)) WITHOUT ROWID;
 CREATE TABLE sources (hop TEXT, source TEXT, body TEXT NOT NULL, PRIMARY KEY (hop, source)) WITHOUT ROWID;
-CREATE TABLE minutes (minute INTEGER, hop TEXT, source TEXT, body TEXT NOT NULL, PRIMARY KEY (minute, hop, source)) WITHOUT ROWID;
+CREATE TABLE minutes (minute INTEGER, hop TEXT, source TEXT, body TEXT NOT NULL,
+                      PRIMARY KEY (minute, hop, source)) WITHOUT ROWID;
 CREATE TABLE corrected (thing TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
@@ -72,7 +73,9 @@ class Journal:
         self.path = path
         with self._told("opened"):
             if read_only:
-                self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+                self._db = sqlite3.connect(
+                    f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
+                )
             else:
                 self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA busy_timeout=5000")
@@ -80,7 +83,12 @@ class Journal:
                 self._prepare()
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found != _VERSION:
-            raise StoreError(f"journal {path}", f"it is of version {found}", str(_VERSION), "open it with the Loopwright that wrote it")
+            raise StoreError(
+                f"journal {path}",
+                f"it is of version {found}",
+                str(_VERSION),
+                "open it with the Loopwright that wrote it",
+            )
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -142,7 +150,9 @@ class Journal:
         with self._told("written"), self._transaction():
             for e in entries:
                 if e.table.num_rows:
-                    self._db.execute("UPDATE batches SET data = ?, samples = ? WHERE id = ?", [packed(e), e.samples, e.id])
+                    self._db.execute(
+                        "UPDATE batches SET data = ?, samples = ? WHERE id = ?", [packed(e), e.samples, e.id]
+                    )
                 else:
                     self._db.execute("DELETE FROM batches WHERE id = ?", [e.id])
             self._write(work)
@@ -157,7 +167,8 @@ class Journal:
         """Every batch that is not flushed, in the order in which they were accepted; ids above `after`."""
         with self._told("read"):
             rows = self._db.execute(
-                "SELECT id, hop, source, blocks, correction, samples, data FROM batches WHERE id > ? ORDER BY id", [after],
+                "SELECT id, hop, source, blocks, correction, samples, data FROM batches WHERE id > ? ORDER BY id",
+                [after],
             ).fetchall()
         return [
             Entry(i, hop, source, bool(blocks), correction, samples, self._unpacked(i, data))
@@ -175,13 +186,16 @@ class Journal:
     def sources(self) -> dict[tuple[str, str], dict[str, Any]]:
         """(hop, source) -> its totals."""
         with self._told("read"):
-            return {(h, s): json.loads(body) for h, s, body in self._db.execute("SELECT hop, source, body FROM sources")}
+            return {
+                (h, s): json.loads(body) for h, s, body in self._db.execute("SELECT hop, source, body FROM sources")
+            }
 
     def minutes(self, start: int, end: int) -> list[tuple[int, str, str, dict[str, Any]]]:
         """(minute, hop, source, counts) of every minute in start <= minute < end."""
         with self._told("read"):
             rows = self._db.execute(
-                "SELECT minute, hop, source, body FROM minutes WHERE minute >= ? AND minute < ? ORDER BY minute", [start, end],
+                "SELECT minute, hop, source, body FROM minutes WHERE minute >= ? AND minute < ? ORDER BY minute",
+                [start, end],
             ).fetchall()
         return [(minute, hop, source, json.loads(body)) for minute, hop, source, body in rows]
 
@@ -233,7 +247,9 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise StoreError(
-                f"journal {self.path}", f"it cannot be {verb} ({error})", "a sound SQLite file on a disk with room, that you may write",
+                f"journal {self.path}",
+                f"it cannot be {verb} ({error})",
+                "a sound SQLite file on a disk with room, that you may write",
                 "free the disk, or restore the plant folder from its last copy; what was acknowledged before is in it",
             ) from error
 
@@ -254,7 +270,10 @@ class Journal:
 def packed(entry: Entry) -> bytes:
     """The entry's rows as an Arrow IPC stream, things and signals dictionary-coded, lz4."""
     table = entry.table
-    columns = [c.cast(_DICTIONARY) if f.name in ("thing", "signal") else c for f, c in zip(table.schema, table.columns, strict=True)]
+    columns = [
+        c.cast(_DICTIONARY) if f.name in ("thing", "signal") else c
+        for f, c in zip(table.schema, table.columns, strict=True)
+    ]
     table = pa.table(columns, names=table.column_names).combine_chunks()
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:

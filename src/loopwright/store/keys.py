@@ -1,4 +1,4 @@
-"""Which rows of a batch are new, by key: (thing, signal, t_ns, n). Equal value: duplicate. Other value: conflict, both are kept."""
+"""Which rows are new by key (thing, signal, t_ns, n). Equal value: duplicate. Other value: conflict, both are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEVER = np.iinfo(np.int64).min  # the high-water mark of a signal without values
 
 @dataclass(frozen=True)
 class Keys:
-    """Rows by key and identity of their value, each (rows,) int64. batch orders versions; source tells whose they are."""
+    """Rows by key and identity of their value, each (rows,) int64. batch orders versions; source: whose they are."""
 
     slot: Ints
     t_ns: Ints
@@ -28,7 +28,9 @@ class Keys:
     source: Any  # (rows,) of object: names of sources
 
     def take(self, rows: Any) -> Keys:
-        return Keys(self.slot[rows], self.t_ns[rows], self.n[rows], self.value[rows], self.batch[rows], self.source[rows])
+        return Keys(
+            self.slot[rows], self.t_ns[rows], self.n[rows], self.value[rows], self.batch[rows], self.source[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ def keys_of(table: pa.Table, slot: Ints, batch: int, source: str) -> Keys:
     """The keys of stored rows or of a batch about to be."""
     n = numbers(table.column("n"), np.int64)[0] if "n" in table.column_names else np.zeros(len(slot), np.int64)
     names = np.full(len(slot), source, object)
-    return Keys(slot, numbers(table.column("t_ns"), np.int64)[0], n, identity(table), np.full(len(slot), batch, np.int64), names)
+    return Keys(
+        slot, numbers(table.column("t_ns"), np.int64)[0], n, identity(table), np.full(len(slot), batch, np.int64), names
+    )
 
 
 def joined(parts: list[Keys]) -> Keys:
@@ -57,7 +61,7 @@ def joined(parts: list[Keys]) -> Keys:
     if not parts:
         none = np.zeros(0, np.int64)
         return Keys(none, none, none, none, none, np.zeros(0, object))
-    return parts[0] if len(parts) == 1 else Keys(*(np.concatenate(columns) for columns in zip(*(vars(p).values() for p in parts), strict=True)))
+    return Keys(*(np.concatenate(columns) for columns in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
 def identity(table: pa.Table) -> Ints:
@@ -66,13 +70,16 @@ def identity(table: pa.Table) -> Ints:
         flat, starts, lengths = lists(table.column("values"))
         raw = flat.astype(np.float32).tobytes()
         step = numbers(table.column("dt_ns"), np.int64)[0]
-        return np.array([
-            int.from_bytes(blake2b(raw[4 * a:4 * (a + b)] + int(d).to_bytes(8, "little"), digest_size=8).digest(), "little", signed=True)
-            for a, b, d in zip(starts.tolist(), lengths.tolist(), step.tolist(), strict=True)
-        ], np.int64)
+        rows = zip(starts.tolist(), lengths.tolist(), step.tolist(), strict=True)
+        return np.array([_hash(raw[4 * start:4 * (start + size)], dt) for start, size, dt in rows], np.int64)
     value, has_value = numbers(table.column("value"), np.float64)
     code, has_code = numbers(table.column("code"), np.int64)
     return np.where(has_value, (value + 0.0).view(np.int64), np.where(has_code, code, GAP))
+
+
+def _hash(values: bytes, dt_ns: int) -> int:
+    digest = blake2b(values + dt_ns.to_bytes(8, "little"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def surely_new(keys: Keys, newest_t_ns: Ints) -> bool:
@@ -93,7 +100,9 @@ def all_new(keys: Keys) -> Settled:
 def settle(keys: Keys, stored: Keys) -> Settled:
     """Compares the rows of a batch with each other and with stored rows of the same signals and times."""
     count = len(keys.slot)
-    both = Keys(*(np.concatenate((old, new)) for old, new in zip(vars(stored).values(), vars(keys).values(), strict=True)))
+    both = Keys(
+        *(np.concatenate((old, new)) for old, new in zip(vars(stored).values(), vars(keys).values(), strict=True))
+    )
     arrival = np.arange(len(both.slot)) - len(stored.slot)  # stored rows are negative: before the batch
     order = np.lexsort((arrival, both.value, both.n, both.t_ns, both.slot))
     same_time = _same(both.slot[order], both.t_ns[order])
@@ -114,15 +123,19 @@ def settle(keys: Keys, stored: Keys) -> Settled:
 
 
 def settle_correction(keys: Keys, stored: Keys) -> Settled:
-    """As `settle`, for a batch that may replace: its last row of a key is kept unless that value already is in force."""
+    """As `settle`, for a batch that may replace: its last row of a key is kept unless that value is in force already."""
     count = len(keys.slot)
     kept, none = np.ones(count, bool), np.zeros(count, bool)
     force: dict[tuple[int, int, int], tuple[int, int]] = {}
-    for slot, t_ns, n, value, batch in zip(*(vars(stored)[f].tolist() for f in ("slot", "t_ns", "n", "value", "batch")), strict=True):
+    for slot, t_ns, n, value, batch in zip(
+        *(vars(stored)[f].tolist() for f in ("slot", "t_ns", "n", "value", "batch")), strict=True
+    ):
         if batch >= force.get((slot, t_ns, n), (0, 0))[0]:
             force[slot, t_ns, n] = (batch, value)
     last: dict[tuple[int, int, int], int] = {}
-    for row, (slot, t_ns, n, value) in enumerate(zip(keys.slot.tolist(), keys.t_ns.tolist(), keys.n.tolist(), keys.value.tolist(), strict=True)):
+    for row, (slot, t_ns, n, value) in enumerate(
+        zip(keys.slot.tolist(), keys.t_ns.tolist(), keys.n.tolist(), keys.value.tolist(), strict=True)
+    ):
         if (slot, t_ns, n) in last:
             kept[last[slot, t_ns, n]] = False
         last[slot, t_ns, n] = row
@@ -131,7 +144,7 @@ def settle_correction(keys: Keys, stored: Keys) -> Settled:
 
 
 def late(keys: Keys, newest_t_ns: Ints) -> Any:
-    """(rows,) bool: t_ns is below the highest of its signal when it arrived, rows of the same batch before it included."""
+    """(rows,) bool: t_ns is below its signal's highest when it arrived, rows of the same batch before it included."""
     order = np.argsort(keys.slot, kind="stable")
     slot, t_ns = keys.slot[order], keys.t_ns[order]
     rank = np.unique(np.concatenate((t_ns, newest_t_ns[slot])), return_inverse=True)[1]

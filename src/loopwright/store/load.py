@@ -12,7 +12,7 @@ from loopwright.store.read import Reader, listing
 
 
 def newest_rows(reader: Reader, snapshot: Snapshot, blocks: bool, after: int) -> pa.Table:
-    """The row of highest t_ns, n of every thing and signal; of versions of it, the last. Only of batches above `after`."""
+    """The row of highest t_ns, n of every thing and signal; of its versions the last. Only batches above `after`."""
     schema = STORED_BLOCKS if blocks else STORED_POINTS
     files = snapshot.since(after)
     if not files:

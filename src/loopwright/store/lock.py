@@ -1,4 +1,4 @@
-"""One writer a plant: a lock file that names who holds it. The kernel frees the lock when its process ends, however it ends."""
+"""One writer a plant: a lock file that names who holds it. The kernel frees the lock however its process ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def hold(folder: Path, clock: Clock) -> IO[str]:
     try:
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"plant {folder}", f"its lock file cannot be written ({error.strerror})", "a folder you may write") from error
+        raise StoreError(
+            f"plant {folder}", f"its lock file cannot be written ({error.strerror})", "a folder you may write"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

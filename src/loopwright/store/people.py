@@ -16,7 +16,7 @@ from loopwright.store.schema import persons, tokens, users
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may enter: role is one of govern's; password_hash is salted by the caller; person is theirs, if an owner."""
+    """Somebody who may enter: role is one of govern's; password_hash is the caller's, salted; person: whose, if an owner."""
 
     name: str
     role: str
@@ -48,7 +48,12 @@ class People:
         return found[0]
 
     def find(
-        self, *, ids: Iterable[str] | None = None, source: str | None = None, handedness: str | None = None, limit: int | None = None,
+        self,
+        *,
+        ids: Iterable[str] | None = None,
+        source: str | None = None,
+        handedness: str | None = None,
+        limit: int | None = None,
     ) -> list[Person]:
         """Persons by id, where they come from or hand, in the order of their ids."""
         query = sa.select(persons).order_by(persons.c.id)
@@ -59,7 +64,10 @@ class People:
         if handedness is not None:
             query = query.where(persons.c.handedness == handedness)
         with self._engine.connect() as connection:
-            return [_person(row) for row in connection.execute(query.limit(limit) if limit is not None else query).mappings()]
+            return [
+                _person(row)
+                for row in connection.execute(query.limit(limit) if limit is not None else query).mappings()
+            ]
 
     def erase(self, person_id: str) -> bool:
         """Deletes a person for good; whether there was one. What their things said is erased by Store.erase_points."""
@@ -85,7 +93,10 @@ class People:
     def users(self) -> dict[str, User]:
         """name -> user."""
         with self._engine.connect() as connection:
-            return {row["name"]: User(**row) for row in connection.execute(sa.select(users).order_by(users.c.name)).mappings()}
+            return {
+                row["name"]: User(**row)
+                for row in connection.execute(sa.select(users).order_by(users.c.name)).mappings()
+            }
 
     def remove_user(self, name: str) -> bool:
         """Deletes a user and their tokens; whether there was one."""
@@ -123,13 +134,21 @@ class People:
 
 def _row(person: Person) -> dict[str, str]:
     return {
-        "id": person.id, "measures": json.dumps(dict(person.measures), allow_nan=False), "handedness": person.handedness,
-        "consents": json.dumps(dict(person.consents)), "source": person.source, "group": person.group,
+        "id": person.id,
+        "measures": json.dumps(dict(person.measures), allow_nan=False),
+        "handedness": person.handedness,
+        "consents": json.dumps(dict(person.consents)),
+        "source": person.source,
+        "group": person.group,
     }
 
 
 def _person(row: sa.RowMapping) -> Person:
     return Person(
-        id=row["id"], measures=json.loads(row["measures"]), handedness=row["handedness"], consents=json.loads(row["consents"]),
-        source=row["source"], group=row["group"],
+        id=row["id"],
+        measures=json.loads(row["measures"]),
+        handedness=row["handedness"],
+        consents=json.loads(row["consents"]),
+        source=row["source"],
+        group=row["group"],
     )

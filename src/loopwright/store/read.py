@@ -95,7 +95,8 @@ class Reader:
     def get(self, what: View, wanted: Wanted) -> pa.Table:
         """Rows of POINTS or BLOCKS, sorted by thing, signal, t_ns, n."""
         union = _union(what, "tail", wanted)
-        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union}) {_NEWEST if what.versions else ''} ORDER BY thing, signal, t_ns, n"
+        newest = _NEWEST if what.versions else ""
+        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union}) {newest} ORDER BY thing, signal, t_ns, n"
         return self.run(sql, {"tail": what.tail}).cast(what.shown)
 
     def run(self, sql: str, tables: dict[str, pa.Table]) -> pa.Table:
@@ -124,7 +125,9 @@ class Reader:
                 connection.register(f"{name}_tail", what.tail)
                 union = _union(what, f"{name}_tail", Wanted())
                 shown = ", ".join(what.shown.names)
-                connection.execute(f"CREATE VIEW {name} AS SELECT {shown} FROM ({union}) {_NEWEST if what.versions else ''}")
+                connection.execute(
+                    f"CREATE VIEW {name} AS SELECT {shown} FROM ({union}) {_NEWEST if what.versions else ''}"
+                )
             if events is not None:
                 connection.register("events", events)
             folders = sorted({file.rsplit("/", 1)[0] + "/" for what in views.values() for file in what.snapshot.files})

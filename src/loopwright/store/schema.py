@@ -18,7 +18,12 @@ events = sa.Table(
     sa.Column("actor", sa.Text), sa.Column("body", sa.Text), sa.Column("because", sa.Text), sa.Column("key", sa.Text),
     sa.Column("hash", sa.Text),
 )
-reasons = sa.Table("reasons", _meta, sa.Column("because", sa.Text, primary_key=True), sa.Column("number", sa.BigInteger, primary_key=True))
+reasons = sa.Table(
+    "reasons",
+    _meta,
+    sa.Column("because", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+)
 persons = sa.Table(
     "persons", _meta,
     sa.Column("id", sa.Text, primary_key=True), sa.Column("measures", sa.Text), sa.Column("handedness", sa.Text),
@@ -29,11 +34,17 @@ users = sa.Table(
     sa.Column("name", sa.Text, primary_key=True), sa.Column("role", sa.Text), sa.Column("password_hash", sa.Text),
     sa.Column("person", sa.Text),
 )
-tokens = sa.Table("tokens", _meta, sa.Column("hash", sa.Text, primary_key=True), sa.Column("user", sa.Text), sa.Column("label", sa.Text))
+tokens = sa.Table(
+    "tokens",
+    _meta,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("user", sa.Text),
+    sa.Column("label", sa.Text),
+)
 
 
 def connect(url: str, read_only: bool = False) -> sa.Engine:
-    """An engine on the database of `url` ('sqlite:////plant/events.sqlite', 'postgresql+psycopg://...'), migrated to HEAD.
+    """An engine on the database of `url` ('sqlite:////plant/events.sqlite', 'postgresql+psycopg://..'), migrated to HEAD.
 
     Raises MissingExtra when the driver is not installed, StoreError when the database cannot be opened.
     """
@@ -49,7 +60,12 @@ def connect(url: str, read_only: bool = False) -> sa.Engine:
         return engine
     except sa.exc.SQLAlchemyError as error:
         engine.dispose()
-        raise StoreError(f"events {_shown(engine)}", f"the database cannot be opened ({_short(error)})", "", "restore it from the last copy") from error
+        raise StoreError(
+            f"events {_shown(engine)}",
+            f"the database cannot be opened ({_short(error)})",
+            "",
+            "restore it from the last copy",
+        ) from error
 
 
 def migrate(engine: sa.Engine) -> None:

@@ -23,7 +23,11 @@ def grid(start_ns: int, end_ns: int, step_ns: int) -> np.ndarray[Any, Any]:
 
 
 def build(
-    points: pa.Table, blocks: pa.Table | None, things: Sequence[str], signals: Sequence[Signal], steps: tuple[Any, int, int],
+    points: pa.Table,
+    blocks: pa.Table | None,
+    things: Sequence[str],
+    signals: Sequence[Signal],
+    steps: tuple[Any, int, int],
 ) -> Windows:
     """The windows of `things` (B) and `signals` (C) over T steps.
 
