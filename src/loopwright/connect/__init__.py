@@ -5,5 +5,5 @@
     write(settings, command, clock)                  only through `door`
 
 `core.plug.find("connect")` lists them. Parts of the room itself: batch (tables), payload (the wire format), wire
-(settings, ports, patience), sequence (what is missing), broker (the one that comes along), door (the only way out).
+(settings, ports, patience), sequence and outbox (numbering), broker (the one that comes along), door (the way out).
 """

@@ -22,7 +22,7 @@ from loopwright.core.errors import InputError
 from loopwright.core.types import BLOCKS_IN, GOOD, POINTS_IN, Kind, Signal, Thing
 
 Things = Mapping[str, tuple[Thing, Kind]]
-Row = tuple[str, str, int, Any, int]  # thing, signal, t_ns, value (a state may be its word), quality
+Row = tuple[str, str, int | None, Any, int]  # thing, signal, t_ns (None: when it arrives), value or word, quality
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def from_rows(rows: Sequence[Row], things: Things) -> tuple[pa.Table, dict[str, 
     counter as a whole float. What nobody declared passes as a gauge: the store refuses it by name.
     """
     refused: Counter[str] = Counter()
-    kept: list[tuple[str, str, int, int, float | None, int | None, int]] = []
+    kept: list[tuple[str, str, int | None, int, float | None, int | None, int]] = []
     for thing, signal, t_ns, value, quality in rows:
         declared = _declared(things, thing, signal)
         try:

@@ -90,9 +90,10 @@ def from_json(body: bytes, thing: str = "") -> list[Report]:
     """Every object of the body (one, or a list of them).
 
     thing  whose values they are; '' where each object must name its "thing" itself
-    An object: "t" (ISO 8601 with a zone, or whole ns) or "ts" (ms); "values": {signal: value}, where a value is a
-    number in the inside unit, a state's word or code, null for a gap, or {"value": .., "unit": .., "quality": 0|1|2};
-    and where the device numbers its values: "epoch", "seq" (of the first value here), "sent", "final".
+    An object: "t" (ISO 8601 with a zone, or whole ns) or "ts" (ms), else the time of arrival is taken; "values":
+    {signal: value}, where a value is a number in the inside unit, a state's word or code, null for a gap, or
+    {"value": .., "unit": .., "quality": 0|1|2}; and where the device numbers its values: "epoch", "seq" (of the first
+    value here), "sent", "final".
     Raises InputError for what is no JSON or neither shape; values that cannot be used are counted in `refused`.
     """
     try:
@@ -113,10 +114,9 @@ def _report(item: Any, thing: str) -> Report:
         raise InputError("message", "its thing differs from the one it came from")
     values, refused = item["values"], Counter[str]()
     rows: list[Row] = []
-    t_ns = _time_ns(item)
     for signal, given in values.items():
         try:
-            rows.append((name, signal, _required(t_ns), *_value(given, f"{name}/{signal}")))
+            rows.append((name, signal, _time_ns(item), *_value(given, f"{name}/{signal}")))
         except UnitError:
             refused["unknown unit"] += 1
         except InputError as error:
@@ -124,24 +124,20 @@ def _report(item: Any, thing: str) -> Report:
     return Report(rows, _head(item, name, len(values)), dict(refused))
 
 
-def _required(t_ns: int | None) -> int:
-    if t_ns is None:
-        raise InputError("message", "no time that can be used")
-    return t_ns
-
-
 def _time_ns(item: Mapping[str, Any]) -> int | None:
-    """ns UTC, None when there is no time that can be meant."""
+    """ns UTC, None when it names no time; InputError when what it names cannot be meant."""
     given = item.get("t", item.get("ts"))
+    if given is None:
+        return None
     if isinstance(given, str):
         try:
             return from_iso(given)
-        except ValueError:
-            return None
-    if not isinstance(given, int) or isinstance(given, bool):
-        return None
+        except (ValueError, OverflowError):
+            raise InputError("message", "a time that is not ISO 8601 with a zone") from None
     t_ns = given if "t" in item else given * 1_000_000
-    return t_ns if _OLDEST_NS <= t_ns < 2**63 else None
+    if not isinstance(t_ns, int) or isinstance(given, bool) or not _OLDEST_NS <= t_ns < 2**63:
+        raise InputError("message", "a time before 2000: `t` is ISO 8601 or whole ns, `ts` whole ms")
+    return t_ns
 
 
 def _value(given: Any, where: str) -> tuple[Any, int]:

@@ -6,18 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
-from collections import deque
 from typing import Any
 
-import pyarrow as pa
-
-from loopwright.connect import payload
-from loopwright.connect.batch import Frame, Said, Things, by_thing, empty, frames, samples_in, slices
+from loopwright.connect.batch import Frame, Said, Things, frames
 from loopwright.connect.mqtt.link import Link, Message
 from loopwright.connect.mqtt.settings import WHERE, Settings, peer
-from loopwright.connect.payload import Head
+from loopwright.connect.outbox import Numbered, Outbox
 from loopwright.core.clock import Clock, monotonic_s
-from loopwright.core.errors import UnknownName
 
 LINGER_S = 0.02  # small frames wait that long for company in one message
 LOOK_S = 1.0
@@ -37,95 +32,74 @@ async def expose(
     """
     device = _Device(settings, things, clock)
     await device.link.open()
-    hears = asyncio.ensure_future(device.hear())
+    tasks = [asyncio.ensure_future(device.hear())]
     try:
-        for thing in things:
-            await device.publish(thing, empty())
+        for message in device.outbox.first():
+            await device.publish(message)
         if ready is not None:
             ready.set()
         async for frame in frames(batches, WHERE):
             await device.say(frame)
         await device.finish()
     finally:
-        hears.cancel()
-        await asyncio.wait([hears])
+        tasks += [device.later] if device.later is not None else []
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await device.link.close()
-    return sum(device.numbered.values())
+    return sum(device.outbox.numbered.values())
 
 
 class _Device:
-    """Publishes frames of its things, and keeps what it published for whoever missed it."""
+    """Publishes frames of its things and answers readers that missed some."""
 
     def __init__(self, settings: Settings, things: Things, clock: Clock) -> None:
-        self._settings = settings
-        self._epoch = settings.epoch or f"{clock.now_ns():x}"
+        self._prefix, self._patience_s = settings.prefix, settings.patience_s
+        self.outbox = Outbox(things, settings.epoch or f"{clock.now_ns():x}", settings.rows, settings.buffer)
         client = f"{settings.client}-says-{os.getpid():x}-{id(self):x}"
         topics = [f"{settings.prefix}/{thing}/resend" for thing in things]
         self.link = Link(peer(settings, client, persistent=False), topics, WHERE)
-        self.numbered: dict[str, int] = dict.fromkeys(things, 0)
-        self._kept = deque[tuple[str, int, int, bytes]]()  # thing, first, stop, message
-        self._kept_samples = 0
-        self._waiting: dict[tuple[str, bool, bool], list[pa.Table]] = {}  # by thing, dropped or not, blocks or not
-        self._waiting_rows = 0
+        self.later: asyncio.Task[None] | None = None
         self._flushing = asyncio.Lock()
-        self._later: asyncio.Task[None] | None = None
         self._stored: dict[str, int] = {}
         self._asked_s = monotonic_s()
         self._answered = asyncio.Event()
 
     async def say(self, frame: Frame) -> None:
-        """Takes one frame; it leaves at once when `rows` have come together, else a moment later."""
-        for thing, table in by_thing(frame.table):
-            if thing not in self.numbered:
-                raise UnknownName("thing to expose", thing, self.numbered)
-            key = (thing, frame.deliver == "drop", "values" in table.column_names)
-            self._waiting.setdefault(key, []).append(table)
-            self._waiting_rows += table.num_rows
-        if self._waiting_rows >= self._settings.rows:
+        """Takes one frame; it leaves at once when a message is full, else a moment later."""
+        self.outbox.put(frame)
+        if self.outbox.full:
             await self.flush()
-        elif self._later is None or self._later.done():
-            self._later = asyncio.ensure_future(self._flush_later())
+        elif self.later is None or self.later.done():
+            self.later = asyncio.ensure_future(self._flush_later())
 
     async def _flush_later(self) -> None:
         await asyncio.sleep(LINGER_S)
         await self.flush()
 
     async def flush(self) -> None:
-        """Publishes what waits, in messages of at most `rows`."""
+        """Publishes what waits."""
         async with self._flushing:
-            waiting, self._waiting, self._waiting_rows = self._waiting, {}, 0
-            for (thing, dropped, _), tables in waiting.items():
-                for table in slices(pa.concat_tables(tables), self._settings.rows):
-                    await self.publish(thing, table, dropped=dropped)
+            for message in self.outbox.messages():
+                await self.publish(message)
 
-    async def publish(self, thing: str, table: pa.Table, *, dropped: bool = False, final: bool = False) -> None:
-        """Numbers one message, keeps it, and hands it to the broker. Empty ones tell whoever comes later (retained)."""
-        first, samples = self.numbered[thing], samples_in(table)
-        self.numbered[thing] = first + samples
-        body = payload.encode(table, Head(thing, self._epoch, first, first + samples, final))
-        if samples:
-            self._keep(thing, first, first + samples, body)
-        if not dropped:
-            await self.link.publish(f"{self._settings.prefix}/{thing}/points", body, retain=not samples)
-
-    def _keep(self, thing: str, first: int, stop: int, body: bytes) -> None:
-        self._kept.append((thing, first, stop, body))
-        self._kept_samples += stop - first
-        while self._kept_samples > self._settings.buffer:
-            _, oldest, end, _ = self._kept.popleft()
-            self._kept_samples -= end - oldest
+    async def publish(self, message: Numbered) -> None:
+        """Hands it to the broker, which keeps the empty ones (retained): they tell whoever comes later."""
+        if not message.dropped:
+            topic = f"{self._prefix}/{message.thing}/points"
+            await self.link.publish(topic, message.body, retain=message.first == message.stop)
 
     async def finish(self) -> None:
         """Says that this was all, and stays while somebody still misses something."""
-        if self._later is not None:
-            await self._later
+        if self.later is not None:
+            await self.later
         await self.flush()
-        for thing in self.numbered:
-            await self.publish(thing, empty(), final=True)
+        for message in self.outbox.last():
+            await self.publish(message)
         await self.link.drained()
         self._asked_s = monotonic_s()
-        while self._stored != self.numbered:
-            left_s = self._asked_s + self._settings.patience_s - monotonic_s()
+        while self._stored != self.outbox.numbered:
+            left_s = self._asked_s + self._patience_s - monotonic_s()
             if left_s <= 0:
                 break
             self._answered.clear()
@@ -142,20 +116,19 @@ class _Device:
             self._answered.set()
 
     async def _answer(self, message: Message) -> None:
-        thing = message.topic.removeprefix(f"{self._settings.prefix}/").removesuffix("/resend")
+        thing = message.topic.removeprefix(f"{self._prefix}/").removesuffix("/resend")
         try:
             said = json.loads(message.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
-        if not isinstance(said, dict) or said.get("epoch") != self._epoch:
+        if not isinstance(said, dict) or said.get("epoch") != self.outbox.epoch:
             return
         if isinstance(said.get("stored"), int):
             self._stored[thing] = said["stored"]
         for first, stop in _runs(said.get("missing")):
             self._asked_s = monotonic_s()
-            for name, start, end, body in list(self._kept):
-                if name == thing and start < stop and end > first:
-                    await self.link.publish(f"{self._settings.prefix}/{thing}/points", body)
+            for kept in self.outbox.again(thing, first, stop):
+                await self.publish(kept._replace(dropped=False))
 
 
 def _runs(given: Any) -> list[tuple[int, int]]:

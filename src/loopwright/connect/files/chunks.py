@@ -1,0 +1,187 @@
+"""A CSV or Parquet file as columns, piece by piece, after one look at the whole: nothing is read from a broken file."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.units import UNITS
+
+BLOCK = 1 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True)
+class Form:
+    """What was found about a file before it is read.
+
+    digest     sha256 of its content, uncompressed
+    names      its columns
+    units      column -> unit, where a row of units stands under the header ('' for none)
+    skip       lines above the data
+    delimiter  of a CSV
+    """
+
+    digest: str
+    names: tuple[str, ...]
+    units: dict[str, str]
+    skip: int = 0
+    delimiter: str = ","
+    parquet: bool = False
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows: the wanted columns, and how many rows in between had the wrong number of cells."""
+
+    table: pa.Table
+    broken: int
+    line: int  # of the first row, from 1
+
+
+def inspect(path: Path, encoding: str, delimiter: str) -> Form:
+    """Looks at the whole file once; InputError: no file, a folder, empty, cut off, in another encoding, no header."""
+    where = str(path)
+    if path.is_dir():
+        raise InputError(where, "is a folder", "one file", "name the file in it")
+    if not path.is_file():
+        raise InputError(where, "there is no such file", "a .csv, .csv.gz or .parquet file")
+    if path.stat().st_size == 0:
+        raise InputError(where, "is empty", "a header and rows")
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _inspect_parquet(path)
+    digest = _check_text(path, encoding)
+    return _header(path, encoding, delimiter, digest)
+
+
+def _inspect_parquet(path: Path) -> Form:
+    try:
+        names = tuple(pq.ParquetFile(path).schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(str(path), f"is no whole Parquet file ({error})", "", "copy it again") from None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Form(digest, names, {}, parquet=True)
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """The file's content; a gz file is opened by its first two bytes, whatever its name."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _check_text(path: Path, encoding: str) -> str:
+    """sha256 of the content, after every byte was read and decoded once."""
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except LookupError:
+        raise InputError(str(path), f"encoding {encoding!r} is not known", "utf-8, latin-1, cp1252, utf-16") from None
+    digest, line = hashlib.sha256(), 1
+    with open_bytes(path) as file:
+        while True:
+            try:
+                block = file.read(BLOCK)
+            except (EOFError, zlib.error, OSError) as error:
+                where = f"{path} line {line}"
+                raise InputError(where, f"the file is cut off or damaged ({error})", "", "copy it again") from None
+            digest.update(block)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                line += error.object.count(b"\n", 0, error.start)
+                bad = error.object[error.start:error.start + 1].hex()
+                todo = "set `encoding`, perhaps 'latin-1' or 'cp1252'"
+                raise InputError(f"{path} line {line}", f"byte 0x{bad} is not {encoding}", encoding, todo) from None
+            if not block:
+                return digest.hexdigest()
+            line += block.count(b"\n")
+
+
+def _header(path: Path, encoding: str, delimiter: str, digest: str) -> Form:
+    with open_bytes(path) as file:
+        marked = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding  # a byte-order mark is no letter
+        text = io.TextIOWrapper(file, encoding=marked, newline="")
+        first = text.readline()
+        if not first.strip():
+            raise InputError(f"{path} line 1", "there is no header", "the names of the columns")
+        delimiter = delimiter or max(",;\t|", key=first.count)
+        names = _cells(first, delimiter)
+        under = _cells(text.readline(), delimiter)
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError(f"{path} line 1", f"columns {', '.join(twice)} stand twice", "each name once")
+    units = [cell.strip("[]() ") for cell in under]
+    filled = [(cell, unit) for cell, unit in zip(under, units, strict=True) if cell]
+    is_units = any(u in UNITS for u in units) and all(unit in UNITS or cell != unit for cell, unit in filled)
+    known = {n: u for n, u in zip(names, units, strict=False) if u in UNITS} if is_units else {}
+    return Form(digest, tuple(names), known, 2 if is_units else 1, delimiter)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def require(form: Form, wanted: list[str], path: Path) -> None:
+    """UnknownName unless the file has all of these columns; it lists those there are and the nearest."""
+    for name in wanted:
+        if name not in form.names:
+            raise UnknownName(f"column of {path}", name, form.names)
+
+
+def chunks(path: Path, form: Form, wanted: list[str], encoding: str, rows: int) -> Iterator[Chunk]:
+    """The wanted columns, `rows` rows at a time, as text (CSV) or as they are (Parquet)."""
+    if form.parquet:
+        line = 1
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=rows, columns=wanted):
+            yield Chunk(pa.Table.from_batches([batch]), 0, line)
+            line += batch.num_rows
+        return
+    yield from _csv_chunks(path, form, wanted, encoding, rows)
+
+
+def _csv_chunks(path: Path, form: Form, wanted: list[str], encoding: str, rows: int) -> Iterator[Chunk]:
+    broken: list[int] = []  # numbers of rows with too few or too many cells; pyarrow counts from 1 behind skip
+
+    def note(row: Any) -> str:
+        broken.append(row.number)
+        return "skip"
+
+    options = pyarrow.csv.ReadOptions(
+        use_threads=False, block_size=BLOCK, skip_rows=form.skip, column_names=form.names, encoding=encoding
+    )
+    convert = pyarrow.csv.ConvertOptions(
+        include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
+    )
+    parse = pyarrow.csv.ParseOptions(delimiter=form.delimiter, invalid_row_handler=note)
+    with open_bytes(path) as file:
+        try:
+            reader = pyarrow.csv.open_csv(file, options, parse, convert)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                raise InputError(str(path), "holds a header and no rows", "at least one row") from None
+            raise InputError(str(path), f"cannot be read as CSV ({error})") from None
+        place = 1
+        for batch in reader:
+            for start in range(0, batch.num_rows, rows):
+                table = pa.Table.from_batches([batch.slice(start, rows)])
+                first, between = place, 0
+                while broken and broken[0] < first + table.num_rows + between:
+                    broken.pop(0)
+                    between += 1
+                place += table.num_rows + between
+                yield Chunk(table, between, form.skip + first)
+        if broken:
+            yield Chunk(reader.schema.empty_table(), len(broken), form.skip + place)
