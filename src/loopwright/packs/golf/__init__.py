@@ -1,1 +1,20 @@
+"""Golf: clubs made to measure and in use, recorded swings, fitting charts, ball flight, coaching features and views."""
 
+from __future__ import annotations
+
+from loopwright.core.pack import Pack
+from loopwright.packs.golf.formulas import CHARTS, FORMULAS
+from loopwright.packs.golf.persons import read_persons
+from loopwright.packs.golf.shots import read_shots
+from loopwright.packs.golf.signals import KINDS
+from loopwright.packs.golf.swings import read_swings
+
+PACK = Pack(
+    "golf",
+    "Irons made to measure: fitting charts, shots and swings, ball flight and coaching.",
+    KINDS,
+    importers={"persons": read_persons, "shots": read_shots, "swings": read_swings},
+    rules=CHARTS,
+    formulas=FORMULAS,
+    product=CHARTS.parent / "product.toml",
+)
