@@ -133,9 +133,10 @@ def _keep_points(plant: Plant, parsed: Imported, thing_of: ThingOf, row: dict[st
                   refused=refused)
     receipt = plant.store.put(batch)
     plant.store.note_sent("files", batch.source, batch.sent)
-    stored = receipt.stored / table.num_rows if table.num_rows else 0.0
-    row["stored"] = round((parsed.rows - sum(refused.values())) * stored)
-    row["duplicate"] = parsed.rows - sum(refused.values()) - row["stored"]
+    distinct = table.group_by(["thing", "signal", "t_ns", "n"]).aggregate([]).num_rows
+    good = parsed.rows - sum(refused.values())
+    row["stored"] = round((good - parsed.duplicate) * receipt.stored / distinct) if distinct else 0
+    row["duplicate"] = good - row["stored"]
     row["things"] = {key: thing.id for key, thing in things.items()}
     return receipt
 

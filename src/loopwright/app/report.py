@@ -71,7 +71,9 @@ def doctor(path: Path) -> dict[str, Any]:
 def chain(plant: Plant) -> dict[str, Any]:
     """How many events there are, and whether their hash chain is whole."""
     check = plant.store.events.verify()
-    return {"count": check.count, "whole": check.whole, "says": check.says}
+    whole = check.broken_at is None
+    says = "their hash chain is whole" if whole else f"their hash chain breaks at event {check.broken_at}: {check.why}"
+    return {"count": check.length, "whole": whole, "head": check.head, "says": says}
 
 
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:

@@ -111,6 +111,11 @@ class Pack:
     """name, one sentence, kinds of things, importers by what they import, folder of rules, formulas that rules may
     name, product file (bill, route, tolerances), views by name: function(plain data) -> plain data that app draws, and
     players by source ('twin', 'recording'): what plays a machine that is not there.
+
+    outcome_signals  'direction' and 'distance' -> the signal of a unit in use that tells it
+    questions        what is asked of the outcomes: improve.question.Question
+    hooks            other functions that app binds by name: 'users' (twins of the people who use the product), 'solid'
+                     (module:function that makes the solid of a design), 'coach', 'maintain', 'oee'
     """
 
     name: str
@@ -122,3 +127,6 @@ class Pack:
     product: Path | None = None
     views: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     players: Mapping[str, Player] = field(default_factory=dict)
+    outcome_signals: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[Any, ...] = ()
+    hooks: Mapping[str, Any] = field(default_factory=dict)

@@ -1,1 +1,16 @@
+"""The shop floor: mills, benches and gauges, recorded machining runs, and twins that play them."""
 
+from __future__ import annotations
+
+from loopwright.core.pack import Pack
+from loopwright.packs.shop_floor.players import PLAYERS
+from loopwright.packs.shop_floor.runs import import_runs
+from loopwright.packs.shop_floor.signals import KINDS
+
+PACK = Pack(
+    "shop_floor",
+    "Machines that mill, benches where people work, gauges; recorded machining runs and twins.",
+    KINDS,
+    importers={"runs": import_runs},
+    players=PLAYERS,
+)

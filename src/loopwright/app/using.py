@@ -1,0 +1,109 @@
+"""Units reach their owners and report what they do: shipping, claiming, consent, shots and swings, assumed pairings.
+
+    ship(plant, serials, t_ns)             unit.shipped with a one-time code (its hash) for each
+    claim_by_buyers(plant, serials, t_ns)  an example: every buyer claims and agrees
+    pair(plant, left, rights, seed)        which unit a data set's golfer is taken to play, drawn once and kept
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from loopwright.app.plant import Plant
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import InputError
+from loopwright.core.types import Event, Thing
+from loopwright.govern import passwords
+
+PURPOSES = ("coaching", "improvement")
+YEAR_NS = 365 * 86_400 * NS_PER_S
+
+
+def ship(plant: Plant, serials: Sequence[str], t_ns: int) -> dict[str, str]:
+    """Sends units out, each with a one-time code; serial -> code, which is kept nowhere."""
+    finished = {e.about: e.body["order"] for e in plant.store.recall(kind="unit.finished")}
+    gone = {e.about for e in plant.store.recall(kind="unit.shipped")}
+    codes, events = {}, []
+    for serial in serials:
+        if serial in gone:
+            continue
+        code = passwords.new_claim_code()
+        hashed = passwords.hash_claim_code(code)
+        codes[serial] = code
+        events.append(Event("unit.shipped", serial, t_ns, "shop",
+                            {"order": finished[serial], "code_hash": hashed.hash, "salt": hashed.salt},
+                            key=f"shipped/{serial}"))
+    plant.store.record(events)
+    return codes
+
+
+def claim_by_buyers(plant: Plant, serials: Sequence[str], t_ns: int) -> None:
+    """What an example assumes: every buyer claims the unit and agrees to coaching and improvement for a year."""
+    placed = {e.about: e.body["person"] for e in plant.store.recall(kind="order.placed")}
+    shipped = {e.about: e for e in plant.store.recall(kind="unit.shipped")}
+    claimed = {e.about for e in plant.store.recall(kind="unit.claimed")}
+    events = []
+    for serial in serials:
+        if serial in claimed or serial not in shipped:
+            continue
+        person = placed[shipped[serial].body["order"]]
+        events.append(Event("unit.claimed", serial, t_ns, person, {"owner": person, "example": True},
+                            key=f"claimed/{serial}"))
+        events += [
+            Event("consent.given", person, t_ns, person,
+                  {"purpose": purpose, "until_ns": t_ns + YEAR_NS, "example": True}, key=f"consent/{person}/{purpose}")
+            for purpose in PURPOSES
+        ]
+    plant.store.record(events)
+    declare_units(plant)
+
+
+def declare_units(plant: Plant) -> None:
+    """Every claimed unit is a thing that may be heard, owned by whoever claimed it."""
+    kind = plant.product_pack.hooks.get("unit_kind")
+    if not kind:
+        return
+    known = plant.store.things()
+    things = [Thing(e.about, kind, unit=e.about, owner=e.body["owner"]) for e in plant.store.recall(kind="unit.claimed")]
+    new = [thing for thing in things if known.get(thing.id) != thing]
+    if new:
+        plant.store.declare([], new)
+        plant.store.record([Event("thing.added", t.id, plant.clock.now_ns(), plant.actor, {"kind": t.kind},
+                                  key=f"thing.added/{t.id}") for t in new])
+
+
+def pair(plant: Plant, lefts: Sequence[str], rights: Sequence[str], what: str) -> dict[str, str]:
+    """A partner for each of `lefts` among `rights`, drawn from the site's pairing seed; what was drawn before stays.
+
+    Recorded as 'pairing.assumed': the two data sets do not belong together.
+    """
+    known = {e.about: str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed")}
+    free = sorted(set(rights) - set(known.values()))
+    random.Random(int(plant.site["assumed"]["pairing_seed"])).shuffle(free)
+    paired, events = {}, []
+    for left in lefts:
+        if left in known:
+            paired[left] = known[left]
+        elif free:
+            paired[left] = free.pop()
+            body = {"left": left, "right": paired[left], "seed": plant.site["assumed"]["pairing_seed"], "assumed": True,
+                    "what": what}
+            events.append(Event("pairing.assumed", left, plant.clock.now_ns(), plant.actor, body, key=f"pairing/{left}"))
+    if not paired and lefts:
+        raise InputError(f"pairing of {what}", f"{len(lefts)} to be paired with nobody", "at least one partner")
+    plant.store.record(events)
+    return paired
+
+
+def consented(plant: Plant, purpose: str, at_ns: int) -> set[str]:
+    """Persons who agree to a purpose at a time."""
+    from loopwright.govern import consent
+
+    return set(consent.who(plant.store.recall(kind="consent."), purpose, at_ns))
+
+
+def is_assumed(plant: Plant) -> Mapping[str, Any]:
+    """right -> left of every assumed pairing: a unit or person whose shots are somebody else's."""
+    return {str(e.body["right"]): e.about for e in plant.store.recall(kind="pairing.assumed")}
