@@ -75,7 +75,6 @@ def test_a_slope_that_the_data_shows_is_taken_before_the_assumed_one():
 def test_what_is_not_supported_says_why_with_its_numbers(outcomes, question, reason):
     found = propose(outcomes, question)
     assert isinstance(found, NotSupported)
-    assert found.reason.startswith("not supported, because")
     assert reason in found.reason
     assert found.evidence["units"] == len(outcomes)
     if outcomes:

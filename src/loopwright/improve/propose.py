@@ -26,7 +26,7 @@ REFUSED_SHARE = (
 
 @dataclass(frozen=True)
 class NotSupported:
-    """No change is proposed: the reason in words, and the numbers it rests on."""
+    """No change is proposed. reason completes 'not supported, because ...'; evidence are the numbers it rests on."""
 
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
@@ -57,13 +57,13 @@ def propose(outcomes: Sequence[Outcome], question: Question, proposer: str = "im
         return NotSupported(_assumed_words(usable, question), evidence)
     if len(usable) < question.trial.first_units:
         return NotSupported(
-            f"not supported, because {len(usable)} units have a measured {question.outcome} and "
+            f"{len(usable)} units have a measured {question.outcome} and "
             f"{question.trial.first_units} are needed",
             evidence,
         )
     slope = _slope(variation, question)
     if isinstance(slope, str):
-        return NotSupported(f"not supported, because {slope}", evidence)
+        return NotSupported(slope, evidence)
     evidence |= {
         "slope": slope.value,
         "slope_standing": slope.standing,
@@ -81,7 +81,7 @@ def _weigh(
     evidence |= {"mean": mean, "mean_low": mean - half, "mean_high": mean + half, "level": 0.90}
     if abs(mean) - half <= question.matters:
         return NotSupported(
-            f"not supported, because the mean {question.outcome} of {len(usable)} units is {question.say(mean)} "
+            f"the mean {question.outcome} of {len(usable)} units is {question.say(mean)} "
             f"(90 % interval {question.say(mean - half)} to {question.say(mean + half)}), "
             f"not clearly more than the {question.say(question.matters)} that matter",
             evidence,
@@ -89,7 +89,7 @@ def _weigh(
     step = float(np.clip(-mean / slope.value, -question.limits.largest_step, question.limits.largest_step))
     if (beyond := outside(usable, question, step)) > REFUSED_SHARE * len(usable):
         return NotSupported(
-            f"not supported, because {question.say_parameter(step)} on rule {question.rule!r} would take {beyond} of "
+            f"{question.say_parameter(step)} on rule {question.rule!r} would take {beyond} of "
             f"{len(usable)} designs out of the rule's limits",
             evidence | {"offset": step},
         )
@@ -120,7 +120,7 @@ def _change(
     }
     if power < 0.3:
         return NotSupported(
-            f"not supported, because a trial of {plan.most_pairs} pairs would show an improvement of "
+            f"a trial of {plan.most_pairs} pairs would show an improvement of "
             f"{question.say(abs(mean))} in only {power:.0%} of cases",
             evidence,
         )
@@ -172,7 +172,7 @@ def _first_numbers(usable: Sequence[Outcome], question: Question, variation: eff
 def _assumed_words(usable: Sequence[Outcome], question: Question) -> str:
     assumed = sum(o.assumed for o in usable)
     return (
-        f"not supported, because the pairing of users with measured persons is assumed in {assumed} of {len(usable)} "
+        f"the pairing of users with measured persons is assumed in {assumed} of {len(usable)} "
         f"units: who made these shots is not who the {question.parameter} was fitted to, so no effect of "
         f"{question.parameter} on {question.outcome} is claimed across that pairing"
     )

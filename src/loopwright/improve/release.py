@@ -76,6 +76,7 @@ def check(before: Sequence[Outcome], after: Sequence[Outcome], question: Questio
     if len(a) < 3 or len(b) < 3:
         return {
             "better": None,
+            "worse": None,
             "units_before": len(a),
             "units_after": len(b),
             "says": f"{len(b)} units since the release: too few to say",
@@ -83,7 +84,7 @@ def check(before: Sequence[Outcome], after: Sequence[Outcome], question: Questio
     low, high = welch(a, b)
     abs_low, abs_high = welch(np.abs(a), np.abs(b))
     nearer = float(abs(a.mean()) - abs(b.mean()))
-    better = nearer > 0 and (low > 0 or high < 0)
+    clear = low > 0 or high < 0
     says = (
         f"mean {question.outcome} {question.say(float(a.mean()))} over {len(a)} units before, "
         f"{question.say(float(b.mean()))} over {len(b)} since: moved by {question.say(float(a.mean() - b.mean()))} "
@@ -104,7 +105,8 @@ def check(before: Sequence[Outcome], after: Sequence[Outcome], question: Questio
         "abs_better": float(np.abs(a).mean() - np.abs(b).mean()),
         "abs_low": abs_low,
         "abs_high": abs_high,
-        "better": better,
+        "better": nearer > 0 and clear,
+        "worse": nearer < 0 and clear,
         "says": says,
     }
     return dict(plain(numbers))
