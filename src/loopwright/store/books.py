@@ -16,7 +16,7 @@ _EVER = 1 << 62
 
 
 class Books:
-    """What became of every sample. `enter`, `end`, `erase` prepare a change; `keep` takes it over once it is durable."""
+    """What became of every sample. `enter`, `end`, `erase` prepare a change; `keep` takes it over once durable."""
 
     def __init__(self, journal: Journal) -> None:
         self.seen: dict[str, Ranges] = journal.seen()

@@ -241,7 +241,7 @@ class Store:
             self._commit(self._books.end((hop, source), sent, word, max(self._clock.now_ns(), self._known + 1)))
 
     def cursor(self, source: str) -> int | None:
-        """The highest number of a source such that everything up to it is stored: it resumes there; None: nothing yet."""
+        """The highest number of a source such that everything up to it is stored (it resumes there), or None."""
         self._look_again()
         with self._lock:
             return self._books.cursor(source)

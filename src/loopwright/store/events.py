@@ -178,13 +178,11 @@ class Ledger:
 
     def _refuse_taken(self, connection: sa.Connection, given: list[str], new: set[str]) -> None:
         wanted = [i for i in given if i in new]
-        taken = (
-            connection.execute(sa.select(events.c.id).where(events.c.id.in_(wanted))).scalars().first()
-            if wanted
-            else None
-        )
+        query = sa.select(events.c.id).where(events.c.id.in_(wanted))
+        taken = list(connection.execute(query).scalars()) if wanted else []
         if taken or len(set(wanted)) < len(wanted):
-            raise InputError("events", f"id {taken or wanted} is taken", "an id of its own, or '' to be given one")
+            given = f"id {(taken or wanted)[0]!r} is taken"
+            raise InputError("events", given, "an id of its own, or '' to be given one")
 
 
 def canonical(body: Mapping[str, Any], event: Event) -> str:

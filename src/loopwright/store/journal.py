@@ -1,7 +1,7 @@
 """The journal: what is in it is safe. SQLite in WAL mode with synchronous=FULL, holding batches as Arrow IPC streams.
 
-One transaction holds a batch, the numbers of its source that it fills and what became of its samples: all of it is there
-after a crash, or none. Flushed batches are deleted and their pages used again. A batch's id is the time at which the
+One transaction holds a batch, the numbers of its source that it fills and what became of its samples: after a crash all
+of it is there, or none. Flushed batches are deleted and their pages used again. A batch's id is the time at which the
 journal accepted it (ns UTC, strictly growing), so that it also orders corrections.
 """
 

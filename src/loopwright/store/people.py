@@ -16,7 +16,7 @@ from loopwright.store.schema import persons, tokens, users
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may enter: role is one of govern's; password_hash is the caller's, salted; person: whose, if an owner."""
+    """Somebody who may enter: role is one of govern's; password_hash: the caller's, salted; person: an owner's."""
 
     name: str
     role: str

@@ -44,7 +44,7 @@ tokens = sa.Table(
 
 
 def connect(url: str, read_only: bool = False) -> sa.Engine:
-    """An engine on the database of `url` ('sqlite:////plant/events.sqlite', 'postgresql+psycopg://..'), migrated to HEAD.
+    """An engine on the database of `url` ('sqlite:////plant/events.sqlite', 'postgresql+psycopg:..'), migrated to HEAD.
 
     Raises MissingExtra when the driver is not installed, StoreError when the database cannot be opened.
     """
