@@ -159,20 +159,23 @@ class Floor:
         self.flow.count("connect", batch.samples)
         self.flow.count("keep", receipt.stored)
 
-    async def play(self, machine: str, **job: Any) -> list[Play]:
-        """Has a played machine play runs, and says which; returns once they were handed to its protocol."""
+    async def begin(self, machine: str, **job: Any) -> list[Play]:
+        """Has a played machine play runs, and says which at once; `finish` waits until they were heard."""
         device = self.devices[machine]
         options = options_for(self.plant.site, device.machine, self.data, self.seed, job)
         plays = list(await asyncio.to_thread(player_of(self.plant.site, device.machine), options))
         device.tell(**job)
+        self.played.setdefault(machine, []).extend(plays)
+        self.plant.store.record([event for play in plays for event in play.events])
+        return plays
+
+    async def play(self, machine: str, **job: Any) -> list[Play]:
+        """Has a played machine play runs; returns once they were handed to its protocol."""
+        plays = await self.begin(machine, **job)
         waiting = {play.id for play in plays}
         while waiting:
-            said = await self._said_or_failed(device)
+            said = await self._said_or_failed(self.devices[machine])
             waiting.discard(said.get("played", ""))
-        self.played.setdefault(machine, []).extend(plays)
-        for play in plays:
-            if play.events:
-                self.plant.store.record(list(play.events))
         return plays
 
     async def _said_or_failed(self, device: Device) -> dict[str, Any]:

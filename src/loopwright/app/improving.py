@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from loopwright.app.imports import renamed
 from loopwright.app.plant import Plant
 from loopwright.core.errors import NotAllowed
 from loopwright.core.types import Event
@@ -41,8 +42,16 @@ def gather(plant: Plant, consented: set[str], t_ns: int) -> list[Outcome]:
     if not signals:
         return []
     built = _built(plant, consented)
-    points = plant.store.get(things=[unit.unit for unit in built], signals=list(signals.values())) if built else None
-    found = [] if points is None else measure(points, built, ShotSignals(signals["direction"], signals["distance"]))[0]
+    if not built:
+        return []
+    units = {thing.id: thing.unit for thing in plant.store.things().values() if thing.unit}
+    wanted = {unit.unit for unit in built}
+    heard = [thing for thing, unit in units.items() if unit in wanted]
+    points = plant.store.get(things=heard, signals=list(signals.values()))
+    # a shot filmed from two sides says the same twice
+    points = points.group_by([name for name in points.column_names if name in ("thing", "signal", "t_ns", "value", "quality")])
+    renamed_points = renamed(points.aggregate([]), {thing: units[thing] for thing in heard})
+    found = measure(renamed_points, built, ShotSignals(signals["direction"], signals["distance"]))[0]
     plant.store.record([
         Event("outcome.measured", one.unit, t_ns, plant.actor, as_body(one), key=f"outcome/{one.unit}/{one.shots}")
         for one in found
@@ -53,6 +62,7 @@ def gather(plant: Plant, consented: set[str], t_ns: int) -> list[Outcome]:
 def _built(plant: Plant, consented: set[str]) -> list[Built]:
     fitted = {event.about: event.body for event in plant.store.recall(kind="order.fitted")}
     owners = {event.about: event.body for event in plant.store.recall(kind="unit.claimed")}
+    paired = {thing.unit for thing in plant.store.things().values() if thing.unit and thing.labels.get("assumed")}
     persons = {p.id: p for p in plant.store.people.find(ids={body["owner"] for body in owners.values()})}
     rows = []
     for event in plant.store.recall(kind="unit.finished"):
@@ -65,7 +75,7 @@ def _built(plant: Plant, consented: set[str]) -> list[Built]:
         group = f"{person.group or 'unknown'}/{person.handedness}"
         stature = {"stature": person.measures["stature"]} if "stature" in person.measures else {}
         rows.append(Built(event.about, person.id, str(event.body["revision"]), dict(event.body["as_built"]), designed,
-                          person.handedness, group, bool(owner.get("assumed")), order, covariates=stature))
+                          person.handedness, group, event.about in paired, order, covariates=stature))
     return rows
 
 

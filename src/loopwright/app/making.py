@@ -25,7 +25,7 @@ from loopwright.make import route
 from loopwright.make.bill import bill, cost_minor
 from loopwright.make.check import check
 from loopwright.make.shifts import closed_times
-from loopwright.make.shop import Closed, Machine, OpenOrder, Step, as_body, shop_from
+from loopwright.make.shop import Closed, Machine, OpenOrder, Shop, Step, as_body, from_body, shop_from
 from loopwright.twins.gauge import Gauge, Process
 
 HORIZON_DAYS = 60
@@ -56,15 +56,16 @@ class Making:
     """
 
     def __init__(self, plant: Plant, orders: Sequence[Order], designs: Sequence[Design], origin_ns: int,
-                 played: Mapping[str, Sequence[Played]]) -> None:
-        self.plant, self.origin_ns, self.played = plant, origin_ns, played
-        self.product, self.steps, self.repairs = plant.product, [], 0
-        self.steps: list[Step]
+                 played: Mapping[str, Sequence[Played]], prefix: str) -> None:
+        self.plant, self.origin_ns, self.played, self.prefix = plant, origin_ns, played, prefix
+        self.product, self.plans = plant.product, 0
+        self.steps: list[Step] = []
         self.process = Process(plant.site.seed, self.product.tolerances)
         self.gauge = Gauge(plant.site.seed, {t.parameter: t.gauge_sigma for t in self.product.tolerances})
         self.machines = [Machine(m.id, m.role) for m in plant.site.machines]
         self.taken: dict[str, int] = {}
         self.current: Plan | None = None
+        self.first: Plan | None = None
         self.scrapped: list[Unit] = []
         by_id = {order.id: order for order in orders}
         self.units = [self._unit(by_id[_order_id(one)], one, 1) for one in designs]
@@ -92,24 +93,48 @@ class Making:
                 out.append(Closed(str(event.body["machine"]), at_ns, until_ns, str(event.body["why"]), waits=True))
         return out
 
+    @property
+    def first_plan(self) -> Plan:
+        """The plan that the cohort began with."""
+        if self.first is None:
+            raise PlanError(f"orders {self.prefix}", "nothing was planned yet")
+        return self.first
+
+    @property
+    def repairs(self) -> int:
+        return max(0, self.plans - 1)
+
+    async def make_room(self, workorders: Sequence[Mapping[str, Any]]) -> Plan:
+        """A plan with the work orders in it, for whatever is still open; released like every other."""
+        at_ns = max((step.end_ns or 0 for step in self.steps), default=self.origin_ns)
+        return await self.plan(f"{len(workorders)} work orders", at_ns)
+
     async def plan(self, reason: str, at_ns: int | None = None, seconds: float = 1.0) -> Plan:
         """Plans every open unit of the cohort in the warm worker and releases the plan; a repair keeps what it can."""
         origin_ns = self.origin_ns if at_ns is None else at_ns
         open_orders = [OpenOrder(unit.order.id, unit.operations) for unit in self.units if unit.state == "open"]
         shop = shop_from(origin_ns, open_orders, self.machines, self.steps, self.closed(origin_ns),
                          horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS)
-        if self.current is None or at_ns is None:
+        self.plans += 1
+        about = f"plan-{self.prefix}-{self.plans:03d}"
+        there = self.plant.store.recall(kind="plan.released", about=about)
+        if there:  # of an interrupted turn: what was released stays
+            plan = from_body(there[0].body)
+        else:
+            plan = await self._solve(shop, at_ns is None, seconds)
+            self.plant.record("plan.released", about, as_body(plan, reason), t_ns=origin_ns, key=about)
+        self.current, self.first = plan, self.first or plan
+        return plan
+
+    async def _solve(self, shop: Shop, fresh: bool, seconds: float) -> Plan:
+        if fresh or self.current is None:
             call = self.plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds)
         else:
             call = self.plant.workers.call("plan", "loopwright.make.repair:repair", shop, self.current, seconds)
-            self.repairs += 1
         found = await asyncio.wrap_future(call)
         plan: Plan = found if isinstance(found, Plan) else found.plan
         if wrong := check(shop, plan):
             raise PlanError("plan", f"the solver's plan breaks its own rules: {wrong[0]}", "", "report this")
-        number = len(self.plant.store.recall(kind="plan.released")) + 1
-        self.plant.record("plan.released", f"plan-{number:05d}", as_body(plan, reason), t_ns=origin_ns)
-        self.current = plan
         return plan
 
     async def build(self) -> None:

@@ -1,0 +1,300 @@
+"""Exactly one turn of the loop: people -> orders -> designs -> plan -> machines heard -> units measured -> used -> served
+-> improved -> the next orders.
+
+A turn that was stopped half way is continued: every event of it has a key and every sample a number, so that what was
+done already is recognised and not done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loopwright.app import improving, serving, solids, using
+from loopwright.app.floor import Floor, floor
+from loopwright.app.flow import Flow
+from loopwright.app.imports import bring, found
+from loopwright.app.making import Making, counts, plain
+from loopwright.app.ordering import choose, fit_orders, order_of, place
+from loopwright.app.plant import Plant, open_plant
+from loopwright.app.report import hops_now, hops_since, unbalanced
+from loopwright.app.site import load_site
+from loopwright.core.clock import NS_PER_S, monotonic_s
+from loopwright.core.errors import PlanError
+from loopwright.core.types import Order, Thing
+from loopwright.improve.outcomes import Outcome
+from loopwright.improve.question import Question
+
+DAY_NS = 86_400 * NS_PER_S
+COHORT_DAYS = 14  # of the plant's own time, from one group of orders to the next
+TRIAL_ORDERS = 16  # orders randomised at a time, while a trial runs
+NEXT_ORDERS = 16  # orders built on a released revision, to see whether they do better
+SHOTS = 20  # that a twin of a golfer hits with a new club
+
+
+@dataclass
+class Turn:
+    """What one turn is: its number, where its time begins, what it has done so far."""
+
+    number: int
+    orders: int
+    origin_ns: int
+    started_ns: int
+    hops_before: Mapping[str, Any]
+    started_s: float = field(default_factory=monotonic_s)
+    seconds: dict[str, float] = field(default_factory=dict)
+    makings: list[Making] = field(default_factory=list)
+    imports: list[dict[str, Any]] = field(default_factory=list)
+    placed: list[Order] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+
+
+def run_turn(path: Path, *, data: Path | None, orders: int | None, fresh: bool) -> dict[str, Any]:
+    """Opens the site's plant, turns once and gives the report; words of progress go to standard error."""
+    import sys
+
+    from loopwright.app.show import Show
+
+    site = load_site(path)
+    flow = Flow()
+    with open_plant(site, fresh=fresh, actor="turn") as plant, Show(flow, sys.stderr):
+        return asyncio.run(one_turn(plant, data, orders, flow))
+
+
+async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Flow) -> dict[str, Any]:
+    """One turn of an open plant; the report, which is also recorded as 'turn.finished'."""
+    plant.store.flush()
+    turn = _begin(plant, orders)
+    flow.turn(turn.number)
+    plant.workers.warm("plan", "loopwright.make.plan:plan")
+    solid = solids.Solids(plant, flow)
+    async with floor(plant, data, flow, plant.site.seed * 1000 + turn.number) as shop:
+        await _people(plant, turn, data, flow)
+        await _first_cohort(plant, turn, shop, solid, data, flow)
+        outcomes = await _use(plant, turn, shop, data, flow)
+        outcomes = await _improve(plant, turn, shop, solid, outcomes, flow)
+        with _stage(turn, flow, "connect", "the last samples of every machine arrive"):
+            await shop.finish()
+    with _stage(turn, flow, "keep", "the journal moves into the points"):
+        await asyncio.to_thread(plant.store.flush)
+    with _stage(turn, flow, "serve", "machines and golfers are looked at"):
+        served = await asyncio.to_thread(serving.serve, plant, turn.origin_ns, _end_ns(turn))
+        flow.count("serve", len(served["decisions"]))
+    if served["workorders"] and turn.makings:
+        with _stage(turn, flow, "plan", "work orders find their place in the plan"):
+            await turn.makings[-1].make_room(served["workorders"])
+    with _stage(turn, flow, "design", "the last solids are made"):
+        await solid.finish()
+    return _finish(plant, turn, served, flow)
+
+
+def _begin(plant: Plant, orders: int | None) -> Turn:
+    """The next turn, or the one that was begun and never finished."""
+    started = plant.store.recall(kind="turn.started")
+    finished = {e.about for e in plant.store.recall(kind="turn.finished")}
+    last = started[-1] if started and started[-1].about not in finished else None
+    if last is None:
+        number = len(started) + 1
+        body = {"orders": orders or int(plant.site["orders"]["count"]), "seed": plant.site.seed, "number": number,
+                "hops": hops_now(plant)}
+        last = plant.record("turn.started", f"turn-{number}", body, key=f"turn.started/{number}")
+    number = int(last.body["number"])
+    origin_ns = plant.site.origin_ns + (number - 1) * 12 * COHORT_DAYS * DAY_NS
+    return Turn(number, int(last.body["orders"]), origin_ns, last.known_ns, last.body["hops"])
+
+
+@contextmanager
+def _stage(turn: Turn, flow: Flow, name: str, words: str) -> Iterator[None]:
+    """Says what happens now, and adds up how long each stage took."""
+    flow.stage(name, words)
+    began_s = monotonic_s()
+    yield
+    took_s = monotonic_s() - began_s
+    turn.seconds[name] = turn.seconds.get(name, 0.0) + took_s
+    flow.done(name, turn.seconds[name])
+
+
+async def _people(plant: Plant, turn: Turn, data: Path | None, flow: Flow) -> None:
+    """Body measures of the site's files, and the shots that owners bring from the clubs they have."""
+    table = plant.site["input"]
+    with _stage(turn, flow, "order", "body measures are read"):
+        for path in found(data, table["persons"], "body measures"):
+            turn.imports.append(await asyncio.to_thread(bring, plant, "persons", path))
+            flow.stage("order", turn.imports[-1]["says"][:140])
+        for path in found(data, table["shots"], "shots"):
+            turn.imports.append(await asyncio.to_thread(_bring_shots, plant, path))
+
+
+def _bring_shots(plant: Plant, path: Path) -> dict[str, Any]:
+    """Shots of a player who is taken to be one of the persons, by assumption: the file knows no person of ours."""
+    people = [p.id for p in plant.store.people.find()]
+    kind = plant.product_pack.hooks.get("unit_kind", "club")
+
+    def thing_of(key: str) -> Thing:
+        slug = f"player-{key.lower().replace(' ', '-') or 'unnamed'}"
+        owner = using.pair(plant, [slug], people, "player of a launch-monitor file and person")[slug]
+        return Thing(slug, kind, owner=owner, labels={"key": key, "assumed": "owner"})
+
+    return bring(plant, "shots", path, thing_of)
+
+
+async def _first_cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, data: Path | None, flow: Flow) -> None:
+    paired = [str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed") if e.about.startswith("player-")]
+    await _cohort(plant, turn, shop, solid, flow, "A", turn.orders, None, paired)
+
+
+async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, flow: Flow, letter: str, count: int,
+                  question: Question | None, first: Sequence[str] = ()) -> Making:
+    """A group of orders from placing to shelf."""
+    origin_ns = turn.origin_ns + len(turn.makings) * COHORT_DAYS * DAY_NS
+    prefix = f"T{turn.number:03d}-{letter}"
+    with _stage(turn, flow, "order", f"{count} persons order"):
+        orders = _orders(plant, prefix, count, turn, origin_ns, first)
+        turn.placed += orders
+        flow.count("order", len(orders))
+        if question is not None:
+            improving.assign(plant, question, [order.id for order in orders], origin_ns)
+    with _stage(turn, flow, "fit", f"{len(orders)} persons are fitted by {plant.rules.revision}"):
+        designs = fit_orders(plant, orders, lambda order: improving.rules_for(plant, question, order.id), origin_ns)
+        flow.count("fit", len(designs))
+    if not designs:
+        raise PlanError(f"orders {prefix}", f"all {count} were refused", "", "see the reasons: loopwright report --site PATH")
+    with _stage(turn, flow, "design", serving.first_words(designs[0])):
+        solid.submit(designs)
+        flow.count("design", len(designs))
+    making = Making(plant, orders, designs, origin_ns, shop.played, prefix)
+    turn.makings.append(making)
+    with _stage(turn, flow, "plan", f"{len(designs)} open orders share {len(plant.site.machines)} machines"):
+        plan = await making.plan(f"{len(designs)} orders {prefix}")
+        flow.count("plan", len(plan.slots))
+    with _stage(turn, flow, "make", "machines work through the plan"):
+        await _play(plant, shop, plan.slots, origin_ns)
+        await making.build()
+        flow.count("make", sum(unit.state == "made" for unit in making.units))
+    with _stage(turn, flow, "measure", "each unit is measured, shipped and claimed"):
+        flow.count("measure", len(making.units))
+        serials = [unit.serial for unit in making.units if unit.state == "made"]
+        end_ns = max((step.end_ns or 0 for step in making.steps), default=origin_ns)
+        using.ship(plant, serials, end_ns)
+        if plant.site["site"]["approvers"]:
+            using.claim_by_buyers(plant, serials, end_ns)
+    return making
+
+
+def _orders(plant: Plant, prefix: str, count: int, turn: Turn, t_ns: int, first: Sequence[str]) -> list[Order]:
+    """The orders of that prefix: those of the interrupted turn when there are any, else new ones."""
+    there = [e for e in plant.store.recall(kind="order.placed") if e.about.startswith(prefix)]
+    if there:
+        return [order_of(event) for event in there]
+    return place(plant, prefix, choose(plant, count, plant.site.seed, first), t_ns, turn=turn.number)
+
+
+async def _play(plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int) -> None:
+    """Machines that are played get their work: a twin as many runs as its plan has, a recording all it holds, once."""
+    jobs: list[Awaitable[Any]] = []
+    for machine in plant.site.machines:
+        if not (machine.plays and machine.link):
+            continue
+        if machine.plays["source"] == "recording":
+            if machine.id not in shop.played:
+                jobs.append(shop.begin(machine.id, first=0, origin_ns=plant.site.origin_ns))
+            continue
+        mine = sum(slot.machine == machine.id for slot in slots)
+        if mine:
+            jobs.append(shop.play(machine.id, first=len(shop.played.get(machine.id, [])), count=mine, origin_ns=origin_ns))
+    await asyncio.gather(*jobs)
+
+
+async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: Flow) -> list[Outcome]:
+    """What the units did in their owners' hands: twins hit shots, or recorded swings are taken to be theirs."""
+    serials = [unit.serial for making in turn.makings for unit in making.units if unit.state == "made"]
+    with _stage(turn, flow, "use", f"{len(serials)} clubs are in use"):
+        for path in found(data, plant.site["input"]["swings"], "swings"):
+            turn.imports.append(await asyncio.to_thread(_bring_swings, plant, path, serials))
+        if plant.site["site"]["demo_turns"]:
+            await serving.hit_shots(plant, shop, turn.makings[-1], SHOTS, turn.number, flow)
+    return _outcomes(plant, turn)
+
+
+def _bring_swings(plant: Plant, path: Path, serials: Sequence[str]) -> dict[str, Any]:
+    """Recorded swings; each golfer of the file is taken to play one of our units, by assumption."""
+    shipped = {e.about: e for e in plant.store.recall(kind="unit.claimed")}
+    units = [serial for serial in serials if serial in shipped] or sorted(shipped)
+
+    def thing_of(key: str) -> Thing:
+        serial = using.pair(plant, [key], units, "golfer of a swing file and unit")[key]
+        return Thing(key, "swing", unit=serial, owner=shipped[serial].body["owner"], labels={"assumed": "unit, owner"})
+
+    return bring(plant, "swings", path, thing_of)
+
+
+def _outcomes(plant: Plant, turn: Turn) -> list[Outcome]:
+    now_ns = _end_ns(turn)
+    return improving.gather(plant, using.consented(plant, improving.PURPOSE, now_ns), now_ns)
+
+
+async def _improve(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, outcomes: list[Outcome], flow: Flow) -> list[Outcome]:
+    """What was learned, as far as it goes: proposed, tried on the next orders, gated, released; or not supported."""
+    for question in improving.questions(plant):
+        with _stage(turn, flow, "improve", f"do the {question.rule} and what it does to {question.outcome} fit?"):
+            state = improving.step(plant, question, outcomes, _end_ns(turn))
+        trials = 0
+        while state == "trial" and plant.site["site"]["demo_turns"]:
+            trials += 1
+            await _cohort(plant, turn, shop, solid, flow, f"B{trials}-", TRIAL_ORDERS, question)
+            outcomes = await _use(plant, turn, shop, None, flow)
+            with _stage(turn, flow, "improve", f"trial of the {question.rule}: {trials * TRIAL_ORDERS} orders so far"):
+                state = improving.step(plant, question, outcomes, _end_ns(turn))
+        flow.count("improve", 1)
+        if trials and improving.state_of(plant, question).released and plant.site["site"]["demo_turns"]:
+            with _stage(turn, flow, "release", f"in force: rules {plant.rules.revision}"):
+                flow.count("release", 1)
+            await _cohort(plant, turn, shop, solid, flow, "C", NEXT_ORDERS, None)
+            outcomes = await _use(plant, turn, shop, None, flow)
+            with _stage(turn, flow, "release", "the next orders, built on the new revision, are compared"):
+                improving.watch_release(plant, question, outcomes, _end_ns(turn))
+    return outcomes
+
+
+def _end_ns(turn: Turn) -> int:
+    """The plant's own time at which the last thing of this turn happened, a day after the last step."""
+    ends = [step.end_ns or 0 for making in turn.makings for step in making.steps]
+    return max([turn.origin_ns, *ends]) + DAY_NS
+
+
+def _finish(plant: Plant, turn: Turn, served: Mapping[str, Any], flow: Flow) -> dict[str, Any]:
+    """The report, recorded once."""
+    report = _report(plant, turn, served)
+    plant.record("turn.finished", f"turn-{turn.number}", {"report": plain(report)}, key=f"turn.finished/{turn.number}")
+    for name in ("order", "fit", "design", "plan", "make", "measure", "connect", "keep", "use", "serve", "improve"):
+        flow.done(name, turn.seconds.get(name, 0.0))
+    return report
+
+
+def _report(plant: Plant, turn: Turn, served: Mapping[str, Any]) -> dict[str, Any]:
+    hops = hops_since(turn.hops_before, hops_now(plant))
+    refused = [{"order": e.about, "person": e.body["person"], "reason": e.body["reason"]}
+               for e in plant.store.recall(kind="order.refused", about=[o.id for o in turn.placed])]
+    plan = turn.makings[0].first_plan
+    seconds = {**turn.seconds, "total": monotonic_s() - turn.started_s}
+    pairs = [e for e in plant.store.recall(kind="pairing.assumed")]
+    return {
+        "site": plant.site.name, "turn": turn.number, "seed": plant.site.seed, "revision": plant.rules.revision,
+        "hops": hops, "unbalanced": unbalanced(hops),
+        "orders": {"placed": len(turn.placed), "fitted": len(turn.placed) - len(refused), "refused": refused},
+        "units": counts(turn.makings),
+        "plan": {"makespan": plan.makespan_s, "bound": plan.bound, "unit": "s", "status": plan.status, "gap": plan.gap,
+                 "solver": plan.solver, "took_s": plan.took_s, "objective": plan.objective, "slots": len(plan.slots)},
+        "decisions": served["decisions"], "alarms": served["alarms"], "workorders": served["workorders"],
+        "oee": served["oee"], "maintenance": served["maintenance"],
+        "changes": improving.in_report(plant, turn.started_ns),
+        "imports": turn.imports,
+        "assumed": serving.assumptions(plant, pairs, turn.imports),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
