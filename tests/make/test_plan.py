@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError, UnknownName
 from loopwright.core.types import Slot
+from loopwright.make.bound import first_fit, lower_bound
 from loopwright.make.check import check
-from loopwright.make.dispatch import dispatch, first_fit, lower_bound, makespan, settle
+from loopwright.make.dispatch import dispatch, makespan, settle
 from loopwright.make.plan import plan, warm_up
 from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
 from tests.make.shops import FT06, FT06_OPTIMUM, chain, club_shop, job_shop, shops
@@ -176,3 +177,21 @@ def test_an_objective_that_is_not_there_is_refused() -> None:
 @pytest.mark.parametrize(("start_s", "seconds", "expected"), [(0, 2, 0), (0, 4, 20), (4, 1, 7), (7, 3, 7), (7, 4, 20), (30, 1, 30)])
 def test_the_first_fit_is_the_earliest_gap_that_is_long_enough(start_s: int, seconds: int, expected: int) -> None:
     assert first_fit([(3, 7), (10, 20)], start_s, seconds) == expected
+
+
+def test_equal_jobs_are_planned_although_the_solver_fails_on_their_hint() -> None:
+    # OR-Tools 9.15 raises IndexError on the hint of this shop unless equal jobs are told apart (its issue 5288)
+    releases = {"j0": 3, "j1": 3, "j2": 7, "j3": 6, "j4": 6}
+    jobs = [
+        Job(job, tuple(Operation(job, f"op{n}", (("m", 1),)) for n in range(2 if job > "j2" else 1)), release_s)
+        for job, release_s in releases.items()]
+    found = plan(Shop(0, (Machine("m", "mill"),), tuple(jobs)), seconds=5.0)
+    assert (found.value, found.status) == (11, "optimal")  # 3, 4, then five of one second from 6 on
+
+
+def test_the_bound_sees_that_three_mills_fed_by_one_saw_cannot_all_begin_at_once() -> None:
+    mills = (("m1", 30), ("m2", 30), ("m3", 30))
+    jobs = tuple(chain(f"j{n}", [(("saw", 10),), mills]) for n in range(3))
+    shop = Shop(0, (Machine("saw", "saw"), *(Machine(m, "mill") for m, _ in mills)), jobs)
+    assert lower_bound(shop) == 60  # by hand: the mills begin after 10, 20 and 30 s, and the last ends after 60
+    assert plan(shop).solver == "dispatch"

@@ -8,6 +8,7 @@ Source: Laborie et al., IBM ILOG CP Optimizer for scheduling (Constraints, 2018)
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ from typing import Any
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Slot
-from loopwright.make.dispatch import heads, makespan, settle, tails
+from loopwright.make.bound import heads, tails
+from loopwright.make.dispatch import makespan, settle
 from loopwright.make.shop import Key, Operation, Shop, busy
 
 # Moving every operation of an older plan weighs as much as this part of the makespan: a plan that ends a little earlier
 # is not worth telling everybody a new time.
-STABILITY = 0.02
+STABILITY = 0.1
 # CP-SAT's own measure of work allowed for each second of wall time. A small shop spends it before its time is over, so
 # that its plan is the same on every run; measured 0.4 (360 operations) to 1.7 (72) of it a second on 2 cores.
 WORK_PER_S = 0.5
@@ -69,17 +71,19 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
         from ortools.sat.python import cp_model
     except ImportError:
         return first, goal.bound, "dispatch"
-    started_s = monotonic_s()
-    model = _build(goal, makespan(first), cp_model.CpModel())
-    _aim(goal, model, first)
-    solver = cp_model.CpSolver()
-    parameters = solver.parameters
-    parameters.max_time_in_seconds = max(0.02, 0.9 * (goal.seconds - (monotonic_s() - started_s)))
-    parameters.max_deterministic_time = WORK_PER_S * goal.seconds
-    parameters.num_workers, parameters.random_seed = goal.workers, goal.seed
-    parameters.interleave_search, parameters.catch_sigint_signal = True, False
-    status = solver.solve(model.cp)
-    name = f"cp-sat {version('ortools')}"
+    started_s, name = monotonic_s(), f"cp-sat {version('ortools')}"
+    for hinted in (True, False):
+        model = _build(goal, makespan(first), cp_model.CpModel())
+        _aim(goal, model, first, hinted)
+        solver = cp_model.CpSolver()
+        _set_budget(solver.parameters, goal, goal.seconds - (monotonic_s() - started_s))
+        try:
+            status = solver.solve(model.cp)
+            break
+        except IndexError:  # OR-Tools 9.15 loses its way in some hints (its issue 5288): once more without one
+            continue
+    else:
+        return first, goal.bound, f"dispatch, {name} failed"
     if status == cp_model.INFEASIBLE:
         todo = "plan further ahead, or open more intervals"
         raise PlanError("plan", f"the work cannot all end within {goal.shop.horizon_s} s", "", todo)
@@ -88,6 +92,16 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
     bound = max(goal.bound, _proven(goal, solver.best_objective_bound))
     found = _slots(goal, model, solver)
     return (found if goal.cost(found) <= goal.cost(first) else first), bound, name
+
+
+def _set_budget(parameters: Any, goal: Goal, left_s: float) -> None:
+    """Time, work, threads and seed of one search. Equal jobs are told apart by `_tell_apart`, so it need not look
+    for symmetries (which is also where it fails on hints); threads take turns by work done, not by the clock."""
+    parameters.max_time_in_seconds = max(0.02, 0.9 * left_s)
+    parameters.max_deterministic_time = WORK_PER_S * goal.seconds
+    parameters.num_workers, parameters.random_seed = goal.workers, goal.seed
+    parameters.interleave_search, parameters.symmetry_level = True, 0
+    parameters.catch_sigint_signal = False
 
 
 def _proven(goal: Goal, cost_bound: float) -> int:
@@ -178,7 +192,21 @@ def _pools(shop: Shop) -> dict[Key, tuple[str, ...]]:
         if (group := frozenset(machine for machine, _ in on)) in pools - uneven}
 
 
-def _aim(goal: Goal, model: _Model, first: Sequence[Slot]) -> None:
+def _tell_apart(goal: Goal, model: _Model, first: Sequence[Slot]) -> None:
+    """Of jobs that are equal in everything, the first plan's order is kept: exchanging them changes nothing."""
+    alike: dict[Any, list[Key]] = {}
+    for job in goal.shop.jobs if not goal.keep else ():
+        if not any(o.frozen for o in job.operations):
+            same = (job.release_s, tuple((o.name, o.on, o.after) for o in job.operations))
+            alike.setdefault(same, []).append(job.operations[0].key)
+    at = {(s.order, s.operation): s.start_s for s in first}
+    for keys in alike.values():
+        ordered = sorted(keys, key=lambda key: at[key])
+        for earlier, later in itertools.pairwise(ordered):
+            model.cp.add(model.start[earlier] <= model.start[later])
+
+
+def _aim(goal: Goal, model: _Model, first: Sequence[Slot], hinted: bool) -> None:
     """What is made small, and where the search begins."""
     cp, stays = model.cp, []
     for key, old in goal.keep.items():
@@ -191,14 +219,16 @@ def _aim(goal: Goal, model: _Model, first: Sequence[Slot]) -> None:
         stays.append(stay)
     per_second, per_move = goal.weights
     cp.minimize(per_second * model.makespan - per_move * sum(stays))  # moved = len(keep) - stays, but for a constant
-    for slot in first:
+    _tell_apart(goal, model, first)
+    for slot in first if hinted else ():
         key = (slot.order, slot.operation)
         if key not in model.start:
             continue
         cp.add_hint(model.start[key], slot.start_s)
         for machine, pick in model.picks.get(key, {}).items():
             cp.add_hint(pick, machine == slot.machine)
-    cp.add_hint(model.makespan, makespan(first))
+    if hinted:
+        cp.add_hint(model.makespan, makespan(first))
 
 
 def _slots(goal: Goal, model: _Model, solver: Any) -> list[Slot]:

@@ -1,7 +1,7 @@
-"""A plan by a dispatching rule, and a proven bound: fast, plain, and without a solver.
+"""A plan by a dispatching rule: fast, plain, and without a solver.
 
     slots = dispatch(shop)          what can start first starts first; ties go to the job with most work left
-    bound = lower_bound(shop)       seconds that no plan can beat
+    slots = settle(shop, slots)     each as early as machine and job allow
 
 The plan is the solver's first answer, and the answer where no solver is installed. `dispatch(shop, keep=...)` leaves a
 plan that was made before where it is, and moves what cannot stay.
@@ -11,93 +11,18 @@ Source: Pinedo, Scheduling (2016), chapters 5 and 14 (non-delay schedules, most 
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
 
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Slot
-from loopwright.make.shop import Key, Operation, Shop, busy, in_order
-
-Interval = tuple[int, int]
-FAR = 1 << 40  # seconds, later than any plan
-
-
-def first_fit(taken: Sequence[Interval], start_s: int, seconds: int) -> int:
-    """The earliest start, at or after start_s, at which `seconds` overlap nothing of `taken` (sorted, disjoint)."""
-    at = bisect_left(taken, (start_s, start_s))
-    if at and taken[at - 1][1] > start_s:
-        start_s = taken[at - 1][1]
-    while at < len(taken) and taken[at][0] < start_s + seconds:
-        start_s = max(start_s, taken[at][1])
-        at += 1
-    return start_s
+from loopwright.make.bound import Interval, first_fit, tails
+from loopwright.make.shop import Key, Operation, Shop, busy
 
 
 def makespan(slots: Sequence[Slot]) -> int:
     """When the last slot ends, seconds from the origin; 0 without slots."""
     return max((slot.end_s for slot in slots), default=0)
-
-
-def tails(shop: Shop) -> dict[Key, int]:
-    """operation -> seconds its job needs at least from its start to the end, each on its fastest machine."""
-    found: dict[Key, int] = {}
-    for job in shop.jobs:
-        followers: dict[str, int] = {}
-        for operation in reversed(in_order(job)):
-            left = fastest(operation) + followers.get(operation.name, 0)
-            found[operation.key] = left
-            for before in operation.after:
-                followers[before] = max(followers.get(before, 0), left)
-    return found
-
-
-def fastest(operation: Operation) -> int:
-    """The seconds it takes on its fastest machine; what is left of a frozen one is counted by its slot, so 0."""
-    return 0 if operation.frozen else min((seconds for _, seconds in operation.on), default=0)
-
-
-def heads(shop: Shop) -> dict[Key, int]:
-    """operation -> the earliest it can start were its job alone in the shop, closed times counted."""
-    taken, found = busy(shop), {}
-    for job in shop.jobs:
-        ends: dict[str, int] = {}
-        for operation in in_order(job):
-            start_s = max([job.release_s, *(ends[name] for name in operation.after)])
-            if operation.frozen:
-                found[operation.key], ends[operation.name] = operation.frozen.start_s, operation.frozen.end_s
-                continue
-            starts = [(first_fit(taken[m], start_s, seconds), seconds) for m, seconds in operation.on]
-            found[operation.key] = min((start for start, _ in starts), default=start_s)
-            ends[operation.name] = min((start + seconds for start, seconds in starts), default=start_s)
-    return found
-
-
-def lower_bound(shop: Shop) -> int:
-    """Seconds before which no plan ends: the longest job, or the load of a machine group where that is more.
-
-    A group is a set of machines that are the only ones for some operations. Its load must fit into its open time, after
-    the earliest of these operations can begin and before the shortest tail behind them.
-    """
-    head, tail, taken = heads(shop), tails(shop), busy(shop)
-    free = [o for o in shop.operations if not o.frozen]
-    best = max([0, *(o.frozen.end_s for o in shop.operations if o.frozen), *(head[o.key] + tail[o.key] for o in free)])
-    for group in {frozenset(m for m, _ in o.on) for o in free if o.on}:
-        inside = [o for o in free if o.on and {m for m, _ in o.on} <= group]
-        load, behind = sum(fastest(o) for o in inside), min(tail[o.key] - fastest(o) for o in inside)
-        done = _filled(load, min(head[o.key] for o in inside), [taken[m] for m in group])
-        best = max(best, done + behind)
-    return best
-
-
-def _filled(load: int, start_s: int, machines: Sequence[Sequence[Interval]]) -> int:
-    """The earliest time by which the machines together had `load` seconds of open time after start_s."""
-    edges = sorted({start_s, *(t for taken in machines for pair in taken for t in pair if t > start_s)})
-    for begin, end in zip(edges, [*edges[1:], FAR], strict=True):
-        idle = sum(first_fit(taken, begin, 1) == begin for taken in machines)
-        if idle and load <= idle * (end - begin):
-            return begin - (-load // idle)
-        load -= idle * (end - begin)
-    return FAR
 
 
 def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None) -> list[Slot]:

@@ -16,7 +16,8 @@ from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError, UnknownName
 from loopwright.core.types import Plan, Slot
 from loopwright.make import cpsat
-from loopwright.make.dispatch import Interval, dispatch, fastest, first_fit, heads, lower_bound, makespan, settle
+from loopwright.make.bound import Interval, fastest, first_fit, heads, lower_bound
+from loopwright.make.dispatch import dispatch, makespan, settle
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 OBJECTIVES = ("makespan",)
@@ -30,7 +31,7 @@ def plan(
     workers: int = 2,
     keep: Mapping[Key, Slot] | None = None,
 ) -> Plan:
-    """The best plan found in `seconds` of wall time, everything included.
+    """The best plan found in `seconds` of wall time, everything included; 0: the dispatched plan, without a search.
 
     objective  'makespan': the last operation ends as early as can be; then each starts as early as its machine allows
     seed       equal shops, seeds and enough time give equal plans
@@ -45,7 +46,7 @@ def plan(
     _refuse_impossible(shop)
     slots = dispatch(shop, keep) if keep else settle(shop, dispatch(shop))
     bound, solver = lower_bound(shop), "dispatch"
-    if makespan(slots) > bound or cpsat.moved(slots, keep):
+    if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
         goal = cpsat.Goal(shop, bound, keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
         slots, bound, solver = cpsat.search(goal, slots)
     value = makespan(slots)

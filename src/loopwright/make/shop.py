@@ -188,8 +188,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Closed:
-    """A machine cannot be had in this time. `waits`: it begins when what runs has ended and then takes its full time, like
-    a work order; otherwise it keeps its hours, like a closed shift."""
+    """A machine cannot be had in this time. `waits`: it begins when what runs has ended and then takes all its time, as
+    work orders do; otherwise it keeps its hours, as closed shifts do."""
 
     machine: str
     start_ns: int
