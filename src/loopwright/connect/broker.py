@@ -25,15 +25,15 @@ WHERE = "broker"
 READY_S = 15.0  # an old plant's messages are checked at start: 1 GB takes about 2 s
 STOP_S = 5.0
 
-# ack_wait: an unacknowledged message comes again after that time on a link that is still open.
-# max_ack_pending: how many messages may be under way to one session before it must acknowledge.
+# ack_wait: an unacknowledged message comes again after that time, and not before, after a lost link too.
+# max_ack_pending: how many messages may be under way to one session; what they hold must be stored within ack_wait.
 _CONFIG = """\
 server_name: loopwright
 listen: "127.0.0.1:{bus}"
 max_payload: 8MB
 max_pending: 64MB
 jetstream {{ store_dir: {folder}, max_memory_store: 64MB, max_file_store: 8GB, sync_interval: always }}
-mqtt {{ listen: "127.0.0.1:{port}", ack_wait: "60s", max_ack_pending: 2000 }}
+mqtt {{ listen: "127.0.0.1:{port}", ack_wait: "5s", max_ack_pending: 200 }}
 """
 
 # Runs between us and the broker: on Linux the kernel ends it when we die; elsewhere this keeper looks twice a second.

@@ -232,8 +232,9 @@ class _Device:
     async def flush(self) -> None:
         """Posts what waits."""
         async with self._posting:
-            for message in self.outbox.messages():
-                await self.post(message)
+            while self.outbox.waits:
+                for message in self.outbox.messages():
+                    await self.post(message)
 
     async def finish(self) -> None:
         """Posts the rest, and that it was the last."""

@@ -38,10 +38,16 @@ class Outbox:
     def __init__(self, things: Iterable[str], epoch: str, rows: int, buffer: int) -> None:
         self.epoch, self._rows, self._buffer = epoch, rows, buffer
         self.numbered: dict[str, int] = dict.fromkeys(things, 0)  # samples so far
+        self._final = False
         self._kept = deque[Numbered]()
         self._kept_samples = 0
         self._waiting: dict[tuple[str, bool, bool], list[pa.Table]] = {}  # by thing, dropped or not, blocks or not
         self._waiting_rows = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._waiting)
 
     @property
     def full(self) -> bool:
@@ -64,22 +70,27 @@ class Outbox:
             for table in slices(pa.concat_tables(tables), self._rows):
                 yield self._message(thing, table, dropped)
 
+    def note(self, thing: str) -> Numbered:
+        """An empty message: how far the thing has counted, and whether that was all."""
+        return self._message(thing, empty(), False)
+
     def first(self) -> list[Numbered]:
-        """An empty message a thing: it begins to count."""
-        return [self._message(thing, empty(), False) for thing in self.numbered]
+        """A note a thing: it begins."""
+        return [self.note(thing) for thing in self.numbered]
 
     def last(self) -> list[Numbered]:
-        """An empty message a thing: nothing follows."""
-        return [self._message(thing, empty(), False, final=True) for thing in self.numbered]
+        """A note a thing: nothing follows."""
+        self._final = True
+        return [self.note(thing) for thing in self.numbered]
 
     def again(self, thing: str, first: int, stop: int) -> list[Numbered]:
         """The kept messages that hold any of the samples first .. stop - 1."""
         return [m for m in self._kept if m.thing == thing and m.first < stop and m.stop > first]
 
-    def _message(self, thing: str, table: pa.Table, dropped: bool, *, final: bool = False) -> Numbered:
+    def _message(self, thing: str, table: pa.Table, dropped: bool) -> Numbered:
         first = self.numbered[thing]
         stop = first + samples_in(table)
-        body = payload.encode(table, Head(thing, self.epoch, first, stop, final))
+        body = payload.encode(table, Head(thing, self.epoch, first, stop, self._final))
         message = Numbered(thing, first, stop, body, dropped)
         self.numbered[thing] = stop
         if stop > first:

@@ -26,9 +26,9 @@ from loopwright.connect.batch import Said, Things, frames, from_columns, rank_of
 from loopwright.connect.files import cells
 from loopwright.connect.files.chunks import Chunk, Form, chunks, inspect, require
 from loopwright.core.clock import NS_PER_S, Clock
-from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.errors import InputError, UnitError, UnknownName
 from loopwright.core.types import POINTS_IN, Batch, Kind, Signal
-from loopwright.core.units import unit as unit_of
+from loopwright.core.units import inside_unit
 
 WHERE = "connect.files"
 SAMPLES = 50_000  # in one batch
@@ -43,7 +43,7 @@ class Settings:
     path         .csv, .csv.gz or .parquet
     columns      column -> signal (wide), or column -> thing, signal, value, code, n, quality (long)
     time         column of the time
-    time_format  '' for ISO 8601 and numbers since 1970 (s, ms, us, ns by their size), else as strptime: '%d.%m.%Y %H:%M'
+    time_format  '' for ISO 8601 and numbers since 1970 (s, ms, us, ns by size), else as strptime: '%d.%m.%Y %H:%M'
     time_zone    of times that do not name theirs
     thing        whose values they are, where no column says it
     units        signal -> unit in the file, where it is not the inside one; a row of units under the header says it too
@@ -106,9 +106,8 @@ class _Layout:
         self._last: dict[tuple[str, str], tuple[int, int]] = {}
         require(form, self.wanted, path)
         self._check_thing(form)
-        self._units = {self._columns.get(c, c): u for c, u in form.units.items()} | dict(settings.units)
-        for signal, unit in self._units.items():
-            unit_of(unit, f"{WHERE}.units.{signal}")
+        self._units = {self._columns[c]: u for c, u in form.units.items() if c in self._columns} | dict(settings.units)
+        self._check_units()
         said = {name: value for name, value in vars(settings).items() if name != "path"}
         how = json.dumps(said, sort_keys=True, default=dict)
         self.source = f"files/{hashlib.sha256((form.digest + how).encode()).hexdigest()[:16]}"
@@ -128,6 +127,14 @@ class _Layout:
             raise UnknownName(f"{where}: thing", self._settings.thing, self._things)
         for signal in self._columns.values():
             self._kind.signal(signal)
+
+    def _check_units(self) -> None:
+        for name, given in self._units.items():
+            inside, where = inside_unit(given, f"{WHERE}.units.{name}"), f"{self._path}: unit of {name}"
+            kinds = [self._kind] if not self.long else [kind for _, kind in self._things.values()]
+            wanted = {s.unit for kind in kinds for s in kind.signals if s.name == name}
+            if wanted and inside not in wanted:
+                raise UnitError(where, f"{given!r} measures something else", f"what converts to {' or '.join(wanted)}")
 
     @property
     def _kind(self) -> Kind:

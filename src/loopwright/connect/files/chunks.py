@@ -126,7 +126,7 @@ def _header(path: Path, encoding: str, delimiter: str, digest: str) -> Form:
     units = [cell.strip("[]() ") for cell in under]
     filled = [(cell, unit) for cell, unit in zip(under, units, strict=True) if cell]
     is_units = any(u in UNITS for u in units) and all(unit in UNITS or cell != unit for cell, unit in filled)
-    known = {n: u for n, u in zip(names, units, strict=False) if u in UNITS} if is_units else {}
+    known = {n: u for n, u in zip(names, units, strict=False) if u} if is_units else {}
     return Form(digest, tuple(names), known, 2 if is_units else 1, delimiter)
 
 

@@ -2,7 +2,8 @@
 
     <prefix>/<thing>/points   ours: Arrow, many numbered samples each; the first and last are empty and retained
     <prefix>/<thing>/json     any other client's: {"t": "2026-01-31T12:00:00Z", "values": {"spindle.speed": 300}}
-    <prefix>/<thing>/resend   a reader asks {"epoch", "missing": [[first, stop], ..]} or thanks {"epoch", "stored": n}
+    <prefix>/<thing>/resend   a reader greets {"hello": true}: the thing says how far it has counted; it asks
+                              {"epoch", "missing": [[first, stop], ..]}; it thanks {"epoch", "stored": n}
     <prefix>/<thing>/set      a command from the one door to the world
 
 QoS 1 with manual acknowledgement after the store, a persistent session, and numbers of our own: QoS 1 alone loses
@@ -18,7 +19,7 @@ import os
 from loopwright.connect.mqtt.hear import read
 from loopwright.connect.mqtt.link import Link
 from loopwright.connect.mqtt.say import expose
-from loopwright.connect.mqtt.settings import WHERE, Settings, peer
+from loopwright.connect.mqtt.settings import WHERE, Settings, peer, topic
 from loopwright.core.clock import NS_PER_S, Clock, iso
 from loopwright.core.errors import LinkError
 from loopwright.core.types import Command, Sent
@@ -40,7 +41,7 @@ async def write(settings: Settings, command: Command, clock: Clock) -> Sent:
     await link.open()
     try:
         left_s = (command.expires_ns - clock.now_ns()) / NS_PER_S
-        confirmed = await link.publish(f"{settings.prefix}/{command.thing}/set", body)
+        confirmed = await link.publish(topic(settings, command.thing, "set"), body)
         await asyncio.wait_for(confirmed, max(0.0, left_s))
     except TimeoutError:
         raise LinkError(WHERE, f"the broker did not confirm the command to {command.thing} before it expired") from None

@@ -11,7 +11,7 @@ import pyarrow as pa
 from loopwright.connect import payload
 from loopwright.connect.batch import Things, empty, from_rows, samples_in
 from loopwright.connect.mqtt.link import Link, Message
-from loopwright.connect.mqtt.settings import WHERE, Settings, peer
+from loopwright.connect.mqtt.settings import WHERE, Settings, peer, topic
 from loopwright.connect.payload import Head
 from loopwright.connect.sequence import Stream, Streams
 from loopwright.core.clock import Clock, monotonic_s
@@ -34,26 +34,29 @@ async def read(
     is impossible; afterwards it comes back by itself for ever.
     """
     topics = [f"{settings.prefix}/+/points", f"{settings.prefix}/+/json"]
+    greet = [topic(settings, thing, "resend") for thing in things]
     link = Link(peer(settings, settings.client, persistent=True), topics, WHERE)
     await link.open()
     streams = Streams("mqtt", cursor, settings.patience_s)
     try:
+        for where in greet:
+            await link.publish(where, b'{"hello": true}')
         while not streams.over(things, monotonic_s()):
             for batch in _batches(await link.take(LOOK_S), link, streams, things, settings.prefix):
                 yield batch
-            await _answer(link, settings.prefix, streams)
+            await _answer(link, settings, streams)
     finally:
         await link.close()
 
 
-async def _answer(link: Link, prefix: str, streams: Streams) -> None:
+async def _answer(link: Link, settings: Settings, streams: Streams) -> None:
     """Asks for what is missing, and thanks where everything is stored."""
     for stream, gaps in streams.to_ask(monotonic_s()):
         body = json.dumps({"epoch": stream.epoch, "missing": gaps}).encode()
-        await link.publish(f"{prefix}/{stream.thing}/resend", body)
+        await link.publish(topic(settings, stream.thing, "resend"), body)
     for stream in streams.to_thank():
         body = json.dumps({"epoch": stream.epoch, "stored": stream.sent}).encode()
-        await (await link.publish(f"{prefix}/{stream.thing}/resend", body))
+        await (await link.publish(topic(settings, stream.thing, "resend"), body))
 
 
 @dataclass

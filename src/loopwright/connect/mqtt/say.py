@@ -10,7 +10,7 @@ from typing import Any
 
 from loopwright.connect.batch import Frame, Said, Things, frames
 from loopwright.connect.mqtt.link import Link, Message
-from loopwright.connect.mqtt.settings import WHERE, Settings, peer
+from loopwright.connect.mqtt.settings import WHERE, Settings, peer, topic
 from loopwright.connect.outbox import Numbered, Outbox
 from loopwright.core.clock import Clock, monotonic_s
 
@@ -54,10 +54,10 @@ class _Device:
     """Publishes frames of its things and answers readers that missed some."""
 
     def __init__(self, settings: Settings, things: Things, clock: Clock) -> None:
-        self._prefix, self._patience_s = settings.prefix, settings.patience_s
+        self._settings = settings
         self.outbox = Outbox(things, settings.epoch or f"{clock.now_ns():x}", settings.rows, settings.buffer)
         client = f"{settings.client}-says-{os.getpid():x}-{id(self):x}"
-        topics = [f"{settings.prefix}/{thing}/resend" for thing in things]
+        topics = [topic(settings, thing, "resend") for thing in things]
         self.link = Link(peer(settings, client, persistent=False), topics, WHERE)
         self.later: asyncio.Task[None] | None = None
         self._flushing = asyncio.Lock()
@@ -80,14 +80,15 @@ class _Device:
     async def flush(self) -> None:
         """Publishes what waits."""
         async with self._flushing:
-            for message in self.outbox.messages():
-                await self.publish(message)
+            while self.outbox.waits:
+                for message in self.outbox.messages():
+                    await self.publish(message)
 
     async def publish(self, message: Numbered) -> None:
         """Hands it to the broker, which keeps the empty ones (retained): they tell whoever comes later."""
         if not message.dropped:
-            topic = f"{self._prefix}/{message.thing}/points"
-            await self.link.publish(topic, message.body, retain=message.first == message.stop)
+            where = topic(self._settings, message.thing, "points")
+            await self.link.publish(where, message.body, retain=message.first == message.stop)
 
     async def finish(self) -> None:
         """Says that this was all, and stays while somebody still misses something."""
@@ -99,7 +100,7 @@ class _Device:
         await self.link.drained()
         self._asked_s = monotonic_s()
         while self._stored != self.outbox.numbered:
-            left_s = self._asked_s + self._patience_s - monotonic_s()
+            left_s = self._asked_s + self._settings.patience_s - monotonic_s()
             if left_s <= 0:
                 break
             self._answered.clear()
@@ -116,12 +117,16 @@ class _Device:
             self._answered.set()
 
     async def _answer(self, message: Message) -> None:
-        thing = message.topic.removeprefix(f"{self._prefix}/").removesuffix("/resend")
+        thing = message.topic.removeprefix(f"{self._settings.prefix}/").removesuffix("/resend")
         try:
             said = json.loads(message.body)
         except (ValueError, RecursionError):
             return
-        if not isinstance(said, dict) or said.get("epoch") != self.outbox.epoch:
+        if not isinstance(said, dict):
+            return
+        if said.get("hello") is True and thing in self.outbox.numbered:
+            await self.publish(self.outbox.note(thing))
+        if said.get("epoch") != self.outbox.epoch:
             return
         if isinstance(said.get("stored"), int):
             self._stored[thing] = said["stored"]

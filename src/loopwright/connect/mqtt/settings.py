@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from loopwright.connect.mqtt.link import Peer
 from loopwright.connect.wire import LOOPBACK, secret
+from loopwright.core.errors import InputError
 
 WHERE = "connect.mqtt"
 
@@ -38,6 +39,14 @@ class Settings:
     rows: int = 4000
     buffer: int = 500_000
     patience_s: float = 10.0
+
+
+def topic(settings: Settings, thing: str, way: str) -> str:
+    """`<prefix>/<thing>/<way>`; InputError for an id that cannot stand in a topic."""
+    if not thing or any(c.isspace() or c in "/+#" for c in thing):
+        where = f"{WHERE}: thing {thing!r}"
+        raise InputError(where, "cannot stand in a topic", "an id without spaces, '/', '+' and '#'")
+    return f"{settings.prefix}/{thing}/{way}"
 
 
 def peer(settings: Settings, client: str, *, persistent: bool) -> Peer:
