@@ -48,7 +48,7 @@ def open_store(path: Path, clock: Clock | None = None, *, read_only: bool = Fals
     events_url  another database for events and people ('postgresql+psycopg://...'); '' is events.sqlite in the folder
     Raises PlantBusy when another process writes it, StoreError when it cannot be used.
     """
-    path, clock = Path(path), clock or RealClock()
+    path, clock = Path(path).absolute(), clock or RealClock()
     where = f"plant {path}"
     if path.exists() and not path.is_dir():
         raise StoreError(where, "it is a file", "a folder", "name the plant's folder, or a new one")
@@ -78,7 +78,7 @@ class Store:
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
         self._tables = (PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create))
-        self._engine = connect(events_url or f"sqlite:///{path.absolute() / 'events.sqlite'}", self.read_only)
+        self._engine = connect(events_url or f"sqlite:///{path / 'events.sqlite'}", self.read_only)
         self.events, self.people = Ledger(self._engine, self._next_known), People(self._engine)
         self._reader = Reader()
         self._known, self._closed = 0, False
@@ -239,6 +239,11 @@ class Store:
         self._writable("note_sent")
         with self._lock:
             self._commit(self._books.end((hop, source), sent, word, max(self._clock.now_ns(), self._known + 1)))
+
+    def sources(self) -> list[tuple[str, str]]:
+        """(hop, source) of every source that was ever heard, sorted."""
+        with self._lock:
+            return sorted(self._books.streams)
 
     def cursor(self, source: str) -> int | None:
         """The highest number of a source such that everything up to it is stored (it resumes there), or None."""

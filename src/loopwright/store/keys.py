@@ -123,7 +123,7 @@ def settle(keys: Keys, stored: Keys) -> Settled:
 
 
 def settle_correction(keys: Keys, stored: Keys) -> Settled:
-    """As `settle`, for a batch that may replace: its last row of a key is kept unless that value is in force already."""
+    """As `settle`, for a batch that may replace: its last row of a key is kept unless its value is in force."""
     count = len(keys.slot)
     kept, none = np.ones(count, bool), np.zeros(count, bool)
     force: dict[tuple[int, int, int], tuple[int, int]] = {}

@@ -1,0 +1,205 @@
+"""Opening a plant: one writer, readers beside it, and words for what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loopwright.core.clock import SimClock, monotonic_s
+from loopwright.core.errors import InputError, NotAllowed, PlantBusy, StoreError
+from loopwright.core.types import Event
+from loopwright.store import Store, open_store
+from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
+
+
+def test_a_second_writer_is_told_who_holds_the_plant(store: Store) -> None:
+    with pytest.raises(PlantBusy, match=f"process {os.getpid()} since .*stop that process"):
+        open_store(store.path)
+
+
+def test_another_process_is_told_too_and_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    code = f"import sys; from loopwright.store import open_store; s = open_store({str(tmp_path)!r}); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout and child.stdout.readline() == "open\n"
+        with pytest.raises(PlantBusy, match=f"process {child.pid} "):
+            open_store(tmp_path)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        open_store(tmp_path).close()
+
+
+def test_a_reader_beside_the_writer_sees_what_it_writes_and_writes_nothing(store: Store) -> None:
+    store.put(numbered(speeds([1, 2]), 0, sent=2))
+    with open_store(store.path, read_only=True) as reader:
+        assert reader.get() == store.get()
+        store.put(numbered(speeds([3], 2 * S), 2, sent=3))
+        assert reader.newest().to_pylist() == store.newest().to_pylist()
+        store.flush()
+        assert reader.get() == store.get()
+        assert reader.hops() == store.hops()
+        assert reader.cursor("mqtt/mill-1") == 2
+        event = store.record([Event("unit.claimed", "u", 1, "x", {"owner": "p"})])
+        assert reader.recall() == event
+        assert reader.things() == store.things()
+        for forbidden in (
+            lambda: reader.put(numbered(speeds([1]), 9)), reader.flush, lambda: reader.record([]), lambda: reader.declare([], []),
+            lambda: reader.note_sent("mqtt", "m", 1), lambda: reader.erase_points(["mill-1"]),
+        ):
+            with pytest.raises(NotAllowed, match="opened for reading"):
+                forbidden()
+        store.erase_points("mill-1")
+        assert reader.get().num_rows == 0
+
+
+def test_a_reader_needs_a_plant(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no plant"):
+        open_store(tmp_path / "nothing", read_only=True)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plant").write_text("x")
+    with pytest.raises(StoreError, match="it is a file; allowed: a folder"):
+        open_store(tmp_path / "plant")
+    with pytest.raises(StoreError, match="cannot be made"):
+        open_store(tmp_path / "plant" / "below")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="cannot be written"):
+        open_store(tmp_path)
+
+
+def test_a_journal_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_text("this is not a database at all, it is a letter " * 100)
+    with pytest.raises(StoreError, match=r"journal .*journal\.sqlite: it cannot be opened"):
+        open_store(tmp_path)
+    assert (tmp_path / "journal.sqlite").read_text().startswith("this is not")
+    (tmp_path / "journal.sqlite").unlink()
+    open_store(tmp_path).close()  # the failed open gave the lock back
+
+
+def test_a_journal_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as database:
+        database.execute("PRAGMA user_version = 9")
+    database.close()
+    with pytest.raises(StoreError, match="version 9"):
+        open_store(tmp_path)
+
+
+def test_a_damaged_batch_in_the_journal_is_named(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        declared(store).put(numbered(speeds([1]), 0))
+    with sqlite3.connect(tmp_path / "journal.sqlite") as database:
+        database.execute("UPDATE batches SET data = x'00112233'")
+    database.close()
+    with pytest.raises(StoreError, match=r"batch \d+ in it cannot be read"):
+        open_store(tmp_path)
+
+
+def test_a_damaged_page_of_the_journal_is_named(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        declared(store)
+        for i in range(50):
+            store.put(numbered(speeds(range(100), i * 100 * S), i * 100))
+    path = tmp_path / "journal.sqlite"
+    data = bytearray(path.read_bytes())
+    data[8 * 4096:40 * 4096] = b"\xff" * (32 * 4096)
+    path.write_bytes(bytes(data))
+    with pytest.raises(StoreError, match="journal"):
+        open_store(tmp_path).close()
+
+
+def test_a_points_file_that_is_gone_or_cut_short_is_named(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        declared(store).put(numbered(speeds(range(100)), 0))
+        store.flush()
+    file = next((tmp_path / "points").glob("*.parquet"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:len(whole) // 2])
+    with open_store(tmp_path) as store, pytest.raises(StoreError, match="points: they cannot be read"):
+        store.get()
+    file.unlink()
+    with open_store(tmp_path) as store, pytest.raises(StoreError, match="points: they cannot be read"):
+        store.get()
+    file.write_bytes(whole)
+    with open_store(tmp_path) as store:
+        assert store.get().num_rows == 100
+
+
+@pytest.mark.parametrize("cache", ["kept", "gone", "spoilt"])
+def test_memory_is_the_same_after_a_restart(tmp_path: Path, clock: SimClock, cache: str) -> None:
+    with open_store(tmp_path, clock) as store:
+        declared(store)
+        store.put(numbered(points(("mill-1", "mode", 5, 7), ("mill-1", "spindle.speed", 5, 1.0), ("mill-2", "parts", 9, 3)), 0))
+        store.put(plain(blocks(("mill-1", "vibration", 0, 10, [1.0, 2.0]))))
+        store.flush()
+        store.put(numbered(points(("mill-1", "spindle.speed", 6, 2.0)), 3))
+        newest, hops = store.newest(), store.hops()
+        assert newest.num_rows == 4
+        assert [r["t_ns"] for r in newest.to_pylist() if r["signal"] == "vibration"] == [10]
+    if cache == "gone":
+        (tmp_path / "live.arrow").unlink()
+    elif cache == "spoilt":
+        (tmp_path / "live.arrow").write_bytes(b"ARROW1 and nothing more")
+    with open_store(tmp_path, clock) as store:
+        assert store.newest() == newest
+        assert store.hops() == hops
+        assert store.put(numbered(points(("mill-1", "mode", 4, 1)), 4)).late == 1
+        balanced(store.hops())
+
+
+def test_newest_is_asked_by_thing_and_signal(store: Store) -> None:
+    store.put(numbered(points(("mill-1", "mode", 5, 7), ("mill-1", "spindle.speed", 5, 1.0), ("mill-2", "mode", 9, 0)), 0))
+    assert store.newest("mill-1").num_rows == 2
+    assert store.newest(signals=["mode"]).column("code").to_pylist() == [7, 0]
+    assert store.newest(["mill-2", "nobody"], "mode").num_rows == 1
+    store.put(numbered(points(("mill-1", "mode", 4, 1)), 3))  # late: not the newest
+    assert store.newest("mill-1", "mode").column("code").to_pylist() == [7]
+
+
+def test_opening_a_plant_again_is_quick(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        declared(store)
+        for i in range(200):
+            store.put(numbered(speeds(range(100), i * 100 * S), i * 100))
+    began_s = monotonic_s()
+    open_store(tmp_path).close()
+    assert monotonic_s() - began_s < 1.0
+
+
+def test_a_closed_store_can_be_closed_again(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.close()
+    store.close()
+
+
+def test_a_query_reads_points_blocks_and_events(store: Store) -> None:
+    store.put(numbered(speeds([1, 2, 3]), 0))
+    store.flush()
+    store.put(numbered(speeds([4], 3 * S), 3))
+    store.record([Event("unit.claimed", "u", 1, "x", {"owner": "p"})])
+    assert store.query("SELECT sum(value) AS s FROM points").column("s").to_pylist() == [10]
+    assert store.query("SELECT count(*) AS n FROM blocks").column("n").to_pylist() == [0]
+    assert store.query("SELECT kind, json_extract_string(body, '$.owner') AS o FROM events").column("o").to_pylist() == ["p"]
+
+
+@pytest.mark.parametrize("sql", [
+    "DROP VIEW points", "SELECT 1; SELECT 2", "COPY points TO '/tmp/x.csv'", "SELECT * FROM read_text('/etc/hostname')",
+    "SELECT * FROM read_parquet('/etc/*')", "ATTACH 'x.db'", "SET threads = 1", "INSTALL httpfs", "SELEC", "",
+    "SELECT nothing FROM points", "SELECT * FROM people",
+])
+def test_a_query_can_change_and_read_nothing_else(store: Store, sql: str) -> None:
+    store.put(numbered(speeds([1]), 0))
+    store.flush()
+    with pytest.raises(InputError, match="one SELECT over points, blocks, events"):
+        store.query(sql)

@@ -1,0 +1,88 @@
+"""Windows: a regular grid where nothing is bridged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopwright.core.clock import SimClock
+from loopwright.core.errors import InputError, UnknownName
+from loopwright.store import Store, windows
+from tests.store.plant import MILL, S, blocks, numbered, points, speeds
+
+
+def test_the_last_value_of_each_step_stands_and_gaps_stay_open(store: Store) -> None:
+    """By hand: steps of 2 s from 0; values at 0, 1 (step 0), 5 (step 2)."""
+    store.put(numbered(points(
+        ("mill-1", "spindle.speed", 0, 10.0), ("mill-1", "spindle.speed", 1 * S, 11.0), ("mill-1", "spindle.speed", 5 * S, 15.0),
+        ("mill-2", "mode", 2 * S, 7), ("mill-1", "spindle.speed", 8 * S, 99.0),
+    ), 0))
+    found = store.windows(["mill-2", "mill-1"], ["spindle.speed", "mode"], start_ns=0, end_ns=8 * S, step_ns=2 * S)
+    assert found.values.shape == found.mask.shape == (2, 4, 2)
+    assert found.mask[1, :, 0].tolist() == [True, False, True, False]
+    assert found.values[1, :, 0].tolist() == [11.0, 0.0, 15.0, 0.0]
+    assert found.mask[0, :, 1].tolist() == [False, True, False, False]
+    assert found.values[0, 1, 1] == 7
+    assert (found.ids, found.channels, found.units) == (("mill-2", "mill-1"), ("spindle.speed", "mode"), ("rad/s", ""))
+    assert found.t_ns.tolist() == [0, 2 * S, 4 * S, 6 * S]
+
+
+def test_a_gap_and_a_bad_value_count_as_none(store: Store) -> None:
+    table = points(("mill-1", "spindle.speed", 0, 1.0), ("mill-1", "spindle.speed", 1, None), ("mill-1", "spindle.speed", 12, 3.0)).to_pydict()
+    table["quality"] = [0, 0, 2]
+    store.put(numbered(speeds([]).from_pydict(table, schema=speeds([]).schema), 0))
+    found = store.windows(["mill-1"], ["spindle.speed"], start_ns=0, end_ns=20, step_ns=10)
+    assert found.values[0, :, 0].tolist() == [1.0, 0.0]
+    assert found.mask[0, :, 0].tolist() == [True, False]
+
+
+def test_fast_signals_come_out_of_their_blocks(store: Store) -> None:
+    store.put(numbered(blocks(("mill-1", "vibration", 0, 10, [0.0, 1.0, 2.0, 3.0, 4.0]), ("mill-1", "vibration", 90, 10, [9.0])), 0))
+    store.put(numbered(points(("mill-1", "spindle.speed", 40, 7.0)), 6))
+    store.flush()
+    found = store.windows(["mill-1"], ["vibration", "spindle.speed"], start_ns=20, end_ns=100, step_ns=20)
+    assert found.values[0, :, 0].tolist() == [3.0, 4.0, 0.0, 9.0]
+    assert found.mask[0].T.tolist() == [[True, True, False, True], [False, True, False, False]]
+
+
+def test_windows_see_only_what_was_known(store: Store, clock: SimClock) -> None:
+    store.put(numbered(speeds([1]), 0))
+    then_ns = clock.now_ns()
+    clock.set_ns(then_ns + S)
+    store.put(numbered(speeds([2], S), 1))
+    now, then = (
+        store.windows(["mill-1"], ["spindle.speed"], start_ns=0, end_ns=2 * S, step_ns=S, known_by_ns=by) for by in (None, then_ns)
+    )
+    assert (now.mask.sum(), then.mask.sum()) == (2, 1)
+
+
+def test_a_thing_without_data_and_an_end_inside_a_step(store: Store) -> None:
+    store.put(numbered(speeds(range(10)), 0))
+    found = store.windows(["mill-1", "nobody"], ["spindle.speed"], start_ns=0, end_ns=5 * S, step_ns=4 * S)
+    assert found.values[0, :, 0].tolist() == [3.0, 4.0]
+    assert not found.mask[1].any()
+
+
+def test_a_signal_nobody_declared_is_named(store: Store) -> None:
+    with pytest.raises(UnknownName, match=r"did you mean 'spindle\.speed'"):
+        store.windows(["mill-1"], ["spindle.sped"], start_ns=0, end_ns=1, step_ns=1)
+    with pytest.raises(InputError, match="an end after the start"):
+        store.windows(["mill-1"], ["mode"], start_ns=1, end_ns=1, step_ns=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["mill-1", "mill-2"]), st.integers(0, 99), st.floats(0, 9)), max_size=40), st.integers(1, 40))
+def test_the_grid_agrees_with_a_loop_over_rows(rows: list[tuple[str, int, float]], step_ns: int) -> None:
+    unique = {(thing, t): value for thing, t, value in rows}
+    table = points(*((thing, "spindle.speed", t, value) for (thing, t), value in sorted(unique.items())))
+    t_ns = windows.grid(5, 95, step_ns)
+    found = windows.build(table, None, ["mill-1", "mill-2"], [MILL.signals[0]], (t_ns, step_ns, 95))
+    slow, mask = np.zeros(found.values.shape), np.zeros(found.mask.shape, bool)
+    for (thing, t), value in sorted(unique.items(), key=lambda item: item[0][1]):
+        if 5 <= t < 95:
+            at = (["mill-1", "mill-2"].index(thing), (t - 5) // step_ns, 0)
+            slow[at], mask[at] = value, True
+    assert (found.values == slow).all()
+    assert (found.mask == mask).all()
