@@ -141,7 +141,7 @@ _number = itertools.count()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("accounts") / "plant"
+    return tmp_path_factory.mktemp("accounts") / "plant"
 
 
 @settings(max_examples=25, deadline=None)

@@ -24,7 +24,8 @@ def claimed(unit: str, owner: str = "p-1", t_ns: int = 1, **more: object) -> Eve
 def test_an_event_comes_back_with_what_the_store_adds(store: Store, clock: SimClock) -> None:
     first, second = store.record([claimed("u-1"), claimed("u-2", because=("order-7",))])
     assert (first.known_ns, second.known_ns) == (clock.now_ns(), clock.now_ns() + 1)
-    assert first.id and first.id != second.id
+    assert first.id
+    assert first.id != second.id
     assert store.recall() == [first, second]
     assert store.recall(because="order-7") == [second]
 

@@ -26,7 +26,8 @@ def test_a_second_writer_is_told_who_holds_the_plant(store: Store) -> None:
 def test_another_process_is_told_too_and_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
     code = f"import sys; from loopwright.store import open_store; s = open_store({str(tmp_path)!r}); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout and child.stdout.readline() == "open\n"
+        assert child.stdout
+        assert child.stdout.readline() == "open\n"
         with pytest.raises(PlantBusy, match=f"process {child.pid} "):
             open_store(tmp_path)
         os.kill(child.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ import pytest
 
 from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError
-from loopwright.core.types import Event
+from loopwright.core.types import Batch, Event
 from loopwright.store import Store, flush, open_store
 from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
 
@@ -115,9 +115,9 @@ def test_a_correction_survives_a_restart(tmp_path: Path, clock: SimClock) -> Non
 def test_a_correction_without_its_event_is_refused(store: Store) -> None:
     with pytest.raises(InputError, match="not recorded"):
         store.put(plain(speeds([1]), correction="made-up"))
+    event = store.record([Event("points.corrected", "mill-1", 0, "erika", {"reason": "x"})])[0]
     with pytest.raises(InputError, match="a correction is known from when it is made"):
-        event = store.record([Event("points.corrected", "mill-1", 0, "erika", {"reason": "x"})])[0]
-        store.put(plain(speeds([1]), correction=event.id).__class__("files", "f", 0, speeds([1]), known_ns=4, correction=event.id))
+        store.put(Batch("files", "files/run", 0, speeds([1]), known_ns=4, correction=event.id))
 
 
 def test_small_files_are_joined_and_nothing_changes(store: Store) -> None:

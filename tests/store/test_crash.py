@@ -1,0 +1,67 @@
+"""kill -9 at any moment: everything acknowledged is there, once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from loopwright.core.clock import monotonic_s
+from loopwright.store import open_store
+from tests.store.plant import balanced, numbered
+from tests.store.writer import SIZE, SOURCE, rows
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_and_kill(plant: Path, mode: str, after_s: float) -> int:
+    """Runs the writer, kills it that long after its first acknowledgement; the last sequence that it acknowledged."""
+    command = [sys.executable, "-m", "tests.store.writer", str(plant), mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        last = int(child.stdout.readline())
+        timer = threading.Timer(after_s, os.kill, (child.pid, signal.SIGKILL))
+        timer.start()
+        for line in child.stdout:
+            last = int(line)
+        child.wait()
+        timer.join()
+    return last
+
+
+def check(plant: Path, acknowledged: int) -> None:
+    """Opens the plant again: quickly, with all that was acknowledged and nothing twice."""
+    began_s = monotonic_s()
+    with open_store(plant) as store:
+        assert monotonic_s() - began_s < 3.0
+        cursor = store.cursor(SOURCE)
+        assert cursor is not None
+        assert cursor >= acknowledged
+        kept = store.get().column("code").to_pylist()
+        assert kept == list(range(cursor + 1))
+        balanced(store.hops())
+        assert store.hops()["mqtt"].lost == 0
+        again = store.put(numbered(rows(acknowledged + 1 - SIZE), acknowledged + 1 - SIZE, SOURCE))
+        assert (again.stored, again.duplicate) == (0, SIZE)
+        store.flush()
+        assert store.get().column("code").to_pylist() == kept
+        balanced(store.hops())
+
+
+@pytest.mark.parametrize("mode", ["put", "flush", "compact"])
+def test_a_killed_writer_loses_nothing_acknowledged_and_repeats_nothing(tmp_path: Path, mode: str) -> None:
+    check(tmp_path, run_and_kill(tmp_path, mode, 0.2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "times"), [("put", 20), ("flush", 15), ("compact", 15)])
+def test_it_may_be_killed_again_and_again(tmp_path: Path, mode: str, times: int) -> None:
+    moment = random.Random(4711)
+    for _ in range(times):
+        check(tmp_path, run_and_kill(tmp_path, mode, moment.uniform(0.0, 0.25)))
