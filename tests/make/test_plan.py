@@ -14,7 +14,7 @@ from loopwright.core.types import Slot
 from loopwright.make.bound import first_fit, lower_bound
 from loopwright.make.check import check
 from loopwright.make.dispatch import dispatch, makespan, settle
-from loopwright.make.plan import plan, warm_up
+from loopwright.make.plan import plan, warm
 from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
 from tests.make.shops import FT06, FT06_OPTIMUM, chain, club_shop, job_shop, shops
 
@@ -115,7 +115,7 @@ def test_machines_that_are_alike_share_the_work() -> None:
 
 def test_sixty_orders_are_planned_within_a_second_with_a_bound() -> None:
     shop = club_shop(60)
-    warm_up()
+    warm()
     started_s = monotonic_s()
     found = plan(shop, seconds=1.0)
     assert monotonic_s() - started_s < 1.5  # a second, and room for a machine that is busy with other tests

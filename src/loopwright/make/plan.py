@@ -59,7 +59,7 @@ def plan(
         shop.origin_ns, ordered, status, objective, value, min(bound, value), solver, monotonic_s() - started_s)
 
 
-def warm_up() -> None:
+def warm() -> None:
     """Plans a small shop, so that the solver is loaded before somebody waits for it (`engine.local.Workers.warm`)."""
     orders = {"a": "xyz", "b": "yxz"}
     jobs = [
