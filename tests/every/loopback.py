@@ -79,7 +79,9 @@ async def posts_to(settings: Any, port: int) -> AsyncIterator[None]:
     api = Starlette(routes=[Route("/api/points", points, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    for _ in range(1000):
+        if server.started:
+            break
         await asyncio.sleep(0.01)
     try:
         yield

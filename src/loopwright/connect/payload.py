@@ -134,8 +134,9 @@ def _time_ns(item: Mapping[str, Any]) -> int | None:
             return from_iso(given)
         except (ValueError, OverflowError):
             raise InputError("message", "a time that is not ISO 8601 with a zone") from None
-    t_ns = given if "t" in item else given * 1_000_000
-    if not isinstance(t_ns, int) or isinstance(given, bool) or not _OLDEST_NS <= t_ns < 2**63:
+    whole = given if isinstance(given, int) and not isinstance(given, bool) else 0
+    t_ns = whole if "t" in item else whole * 1_000_000
+    if not _OLDEST_NS <= t_ns < 2**63:
         raise InputError("message", "a time before 2000: `t` is ISO 8601 or whole ns, `ts` whole ms")
     return t_ns
 
