@@ -7,6 +7,7 @@ Exit status: 0 done, 1-7 as `core.errors` says, 130 stopped by Ctrl-C (run it ag
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ def out(document: Any, as_json: bool, words: Callable[[Any], str]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """What the `loopwright` command runs. Prints errors of the house as one sentence; no traceback for those."""
     arguments = sys.argv[1:] if argv is None else argv
+    logging.getLogger("asyncua").setLevel(logging.ERROR)
     try:
         code = app(args=arguments, standalone_mode=False)
     except LoopwrightError as error:

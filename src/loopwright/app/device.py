@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import signal
 import sys
 import threading
@@ -111,6 +112,7 @@ async def _when_ready(ready: asyncio.Event) -> None:
 def main() -> int:
     """The device's own process; ends with its parent, whatever happens to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("asyncua").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description="Plays one machine of a site over its protocol.")
     parser.add_argument("site", type=Path)
     parser.add_argument("machine")

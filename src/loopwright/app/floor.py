@@ -13,11 +13,13 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from loopwright.app.device import options_for, player_of
 from loopwright.app.flow import Flow
@@ -27,7 +29,7 @@ from loopwright.connect.wire import LOOPBACK, free_port, from_table
 from loopwright.core import plug
 from loopwright.core.errors import LinkError, LoopwrightError
 from loopwright.core.pack import Play
-from loopwright.core.types import Batch
+from loopwright.core.types import Batch, Kind, Thing
 
 START_S = 30.0
 Played = Play  # a run that was played: what a step of a unit refers to
@@ -70,6 +72,13 @@ class Floor:
         self.readers: list[asyncio.Task[None]] = []
         self.played: dict[str, list[Play]] = {}
         self.samples = 0
+        self.mqtt: dict[str, Any] = {}
+        self.starting: asyncio.Task[None] | None = None
+
+    async def ready(self) -> None:
+        """Waits until everything is started; raises what kept it from starting."""
+        assert self.starting is not None
+        await asyncio.shield(self.starting)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Starts broker, devices and readers; LinkError when a peer is not there."""
@@ -79,10 +88,9 @@ class Floor:
             if machine.plays and machine.link:
                 self.devices[machine.id] = await self._device(machine, links[machine.id])
         await asyncio.gather(*(self._ready(device) for device in self.devices.values()))
-        for machine in self.plant.site.machines:
-            if machine.link:
-                task = asyncio.create_task(self._listen(machine, links[machine.id]), name=f"listen {machine.id}")
-                self.readers.append(task)
+        for group in _by_reader(self.plant.site.machines, links):
+            task = asyncio.create_task(self._listen(group, links[group[0].id]), name=f"listen {group[0].id}")
+            self.readers.append(task)
 
     async def _links(self, stack: AsyncExitStack) -> dict[str, dict[str, Any]]:
         """Settings of every link, with the broker's port and a free port for each server that we play."""
@@ -95,11 +103,12 @@ class Floor:
 
             folder = site.folder / "broker"
             mqtt = {"host": LOOPBACK, "port": await stack.enter_async_context(embedded(folder, int(broker["port"])))}
+        self.mqtt = mqtt if broker["embedded"] or any(m.protocol == "mqtt" for m in site.machines) else {}
         links = {}
         for machine in site.machines:
             link = {key: value for key, value in machine.link.items() if key != "protocol"}
             if machine.protocol == "mqtt":
-                link = {**mqtt, "client": f"{_slug(site.name)}-{machine.id}", "prefix": f"{_slug(site.name)}", **link}
+                link = {**mqtt, "client": _slug(site.name), "prefix": _slug(site.name), **link}
             elif machine.plays and machine.link:
                 link = {"port": free_port(), **link}
             links[machine.id] = link
@@ -122,12 +131,16 @@ class Floor:
         except TimeoutError:
             raise LinkError(f"machine {device.machine.id!r}", f"what plays it was not ready after {START_S:g} s") from None
 
-    async def _listen(self, machine: Machine, link: Mapping[str, Any]) -> None:
-        """Reads one machine's protocol into the store until its stream ends."""
+    async def _listen(self, group: Sequence[Machine], link: Mapping[str, Any]) -> None:
+        """Reads the machines behind one link into the store until their streams end."""
+        protocol = plug.load("connect", group[0].protocol)
+        settings = from_table(protocol.Settings, link, f"machine {group[0].id!r} link")
+        known, kinds = self.plant.store.things(), self.plant.store.kinds()
+        things = {m.id: (known[m.id], kinds[m.kind]) for m in group}
+        await self._read(protocol, settings, things)
+
+    async def _read(self, protocol: Any, settings: Any, things: Mapping[str, tuple[Thing, Kind]]) -> None:
         plant = self.plant
-        protocol = plug.load("connect", machine.protocol)
-        settings = from_table(protocol.Settings, link, f"machine {machine.id!r} link")
-        things = {machine.id: (plant.store.things()[machine.id], plant.store.kinds()[machine.kind])}
         sources: dict[tuple[str, str], int | None] = {}
         reader = protocol.read(settings, things, self._cursor(), plant.clock, **self._newest(protocol))
         async for batch in reader:
@@ -161,6 +174,7 @@ class Floor:
 
     async def begin(self, machine: str, **job: Any) -> list[Play]:
         """Has a played machine play runs, and says which at once; `finish` waits until they were heard."""
+        await self.ready()
         device = self.devices[machine]
         options = options_for(self.plant.site, device.machine, self.data, self.seed, job)
         plays = list(await asyncio.to_thread(player_of(self.plant.site, device.machine), options))
@@ -186,8 +200,30 @@ class Floor:
         self._raise_failed()
         return await said
 
+    async def hear(self, tables: Sequence[pa.Table], epoch: str) -> None:
+        """Units in use report through the plant's broker: published and read like any other thing, then counted."""
+        things = {str(t.column("thing")[0]): t for t in tables if t.num_rows}
+        if not things:
+            return
+        await self.ready()
+        known, kinds = self.plant.store.things(), self.plant.store.kinds()
+        heard = {name: (known[name], kinds[known[name].kind]) for name in things}
+        if not self.mqtt:
+            for name, table in things.items():
+                batch = Batch("files", f"files/{epoch}/{name}", 0, table, sent=table.num_rows)
+                await self._keep(batch)
+                self.plant.store.note_sent("files", batch.source, batch.sent)
+            return
+        protocol = plug.load("connect", "mqtt")
+        link = {**self.mqtt, "prefix": f"{_slug(self.plant.site.name)}-units", "epoch": epoch, "client": f"units-{epoch}"}
+        settings = from_table(protocol.Settings, link, "units in use")
+        reading = asyncio.create_task(self._read(protocol, settings, heard))
+        said = asyncio.create_task(protocol.expose(settings, heard, list(things.values()), self.plant.clock))
+        await asyncio.gather(reading, said)
+
     async def finish(self) -> None:
         """No more jobs: waits until every stream has ended and everything it sent is counted."""
+        await self.ready()
         for device in self.devices.values():
             device.tell(end=True)
         await asyncio.gather(*self.readers)
@@ -212,6 +248,16 @@ class Floor:
                 await device.process.wait()
 
 
+def _by_reader(machines: Sequence[Machine], links: Mapping[str, Mapping[str, Any]]) -> list[list[Machine]]:
+    """The machines that are heard, by the reader they share: one for all things of a broker, one for every server."""
+    groups: dict[str, list[Machine]] = {}
+    for machine in machines:
+        if machine.link:
+            shared = json.dumps(links[machine.id], sort_keys=True) if machine.protocol == "mqtt" else machine.id
+            groups.setdefault(f"{machine.protocol} {shared}", []).append(machine)
+    return list(groups.values())
+
+
 def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "plant"
 
@@ -224,5 +270,9 @@ async def floor(plant: Plant, data: Path | None, flow: Flow, seed: int, *, resum
     """
     async with AsyncExitStack() as stack:
         shop = Floor(plant, data, flow, seed, resume)
-        await shop.start(stack)
-        yield shop
+        shop.starting = asyncio.create_task(shop.start(stack), name="floor")
+        try:
+            yield shop
+        finally:
+            shop.starting.cancel()
+            await asyncio.wait([shop.starting])

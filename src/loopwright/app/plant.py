@@ -126,7 +126,7 @@ def empty(folder: Path, clock: Clock) -> None:
     """Removes a plant's data. Refuses a folder that holds anything but a plant, and a plant that somebody writes."""
     if not folder.exists() or not any(folder.iterdir()):
         return
-    if not (folder / "journal.db").exists() and not (folder / "plant.lock").exists():
+    if not (folder / "journal.sqlite").exists():
         raise SiteError(str(folder), "is not the folder of a plant, so it is not emptied", "", "name another folder")
     open_store(folder, clock).close()
     shutil.rmtree(folder)
