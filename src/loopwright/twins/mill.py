@@ -101,6 +101,8 @@ class MillTwin:
         soft = Tool(c_m_s=2.6 * (stroke_m / 0.06) ** 0.2, n=0.2)  # worn after about three runs, whatever their length
         self.spindle, self.cut, self.wear = Spindle(), cut or Cut(), ToolWear(soft, float(self._rng.uniform(0.0, 0.6)))
         self.number, self.parts = 0, 0
+        self._feeds: list[float] = []
+        self._clamps: list[float] = []
         self._program: _Program | None = None
 
     def begin(self, feed_m_s: float, clamp_pa: float) -> None:
@@ -157,13 +159,13 @@ class MillTwin:
     def runs(self, count: int, spacing_s: float = 1800.0, worn_runs: int = 3) -> Iterator[TwinRun]:
         """`count` finished runs, spacing_s from start to start (or back to back, where they take longer).
 
-        Feed rate and clamp pressure are drawn for each run from those of the recorded runs, whatever the wear.
+        Feed rate and clamp pressure are dealt from shuffled decks of those of the recorded runs, whatever the wear.
         The tool wears from run to run; its edge is changed after `worn_runs` worn runs, as in a shop that notices late.
         """
         worn = 0
         for _ in range(count):
             started_ns = self.now_ns
-            self.begin(float(self._rng.choice(FEEDS_M_S)), float(self._rng.choice(CLAMPS_PA)))
+            self.begin(self._deal(self._feeds, FEEDS_M_S), self._deal(self._clamps, CLAMPS_PA))
             run = self.finish()
             worn += run.worn
             if worn >= worn_runs:
@@ -171,6 +173,12 @@ class MillTwin:
                 worn = 0
             self.now_ns = max(started_ns + round(spacing_s * NS_PER_S), self.now_ns + NS_PER_S)
             yield run
+
+    def _deal(self, deck: list[float], cards: tuple[float, ...]) -> float:
+        """The next card of a deck; an empty deck is shuffled anew, so that each card comes equally often."""
+        if not deck:
+            deck.extend(self._rng.permutation(cards).tolist())
+        return deck.pop()
 
     def _steps(self, feed_m_s: float, clamp_pa: float) -> tuple[list[tuple[int, str, float, int, int]], bool]:
         """((samples, process, feed m/s, layer, 1 up or -1 down) .., whether the program comes to its end).

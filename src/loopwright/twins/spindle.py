@@ -1,11 +1,11 @@
 """The body of a milling spindle: what cutting costs it, how steady it turns, how hard it shakes.
 
-    cutting_power_w(cut, feed_m_s, wear)     mean power at the edge
+    cutting_power_w(cut, feed_m_s, ...)      mean power at the edge
     torque_ripple_nm(...)                    how unsteady the cutting torque is
     observe(spindle, ...)                    what the drive reports at each sample
 
-The machine around it, with programs and runs, is `twins/mill.py`. `wear` is flank wear as a share of the wear at the end
-of the tool's life (`toolwear.py`): 0 new, 1 worn.
+The machine around it, with programs and runs, is `twins/mill.py`. `wear` is flank wear as a share of the wear at the
+end of the tool's life (`toolwear.py`): 0 new, 1 worn.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ class Cut:
     """How the tool stands in the material.
 
     depth_m, width_m  axial and radial engagement
-    specific_pa       specific cutting force of the material with a new edge, N/m2 (304L steel: about 2.4e9; wax: 5e6)
-    wear_force        how much more a worn edge needs, as a share
-    wear_ripple       how much more unsteady a worn edge cuts, as a share of the mean torque
+    specific_pa       specific cutting force of the material, N/m2 (304L steel: about 2.4e9)
+    edge_n_m          force a metre of edge in the cut that does not depend on the chip: a new edge's
+    edge_worn_n_m     what a worn edge adds to it, rubbing on its flank
+    new_ripple        spread of the cutting torque with a new edge, as a share of its mean
+    worn_ripple       what a worn edge adds to it
     """
 
     depth_m: float = 1.5e-3
     width_m: float = 6.0e-3
     specific_pa: float = 2.4e9
-    wear_force: float = 0.35
-    wear_ripple: float = 0.15
+    edge_n_m: float = 20.0e3
+    edge_worn_n_m: float = 40.0e3
     new_ripple: float = 0.06
+    worn_ripple: float = 0.2
 
     def __post_init__(self) -> None:
         if min(self.depth_m, self.width_m, self.specific_pa) <= 0:
@@ -70,30 +73,35 @@ class Spindle:
         return feed_m_s / (self.speed_rad_s / (2.0 * np.pi) * self.teeth)
 
 
-def cutting_power_w(cut: Cut, feed_m_s: np.ndarray | float, wear: np.ndarray | float) -> np.ndarray:
+def cutting_power_w(cut: Cut, feed_m_s: np.ndarray | float, speed_m_s: float, wear: np.ndarray | float) -> np.ndarray:
     """Mean power at the cutting edge.
 
-    feed_m_s  (n,)  feed rate, 0 in air
-    wear      (n,)  flank wear as a share of that at the end of life
-    returns   (n,)  W
+    feed_m_s   (n,)  feed rate, 0 in air
+    speed_m_s  ()    cutting speed: of the edge along the material
+    wear       (n,)  flank wear as a share of that at the end of life
+    returns    (n,)  W
 
-    P = a_p * a_e * v_f * k_c, with k_c = k_c0 * (1 + wear_force * wear): force grows about linearly with flank wear.
-    Holds for steady cutting with the whole edge; says nothing about entry and exit.
-    Source: Y. Altintas, Manufacturing Automation, 2nd ed. (2012), chapter 2 (mean milling power from specific force and
-    removal rate); that every force component grows with the flank's wear area: S. K. Sikdar and M. Chen, J. Materials
-    Processing Technology 128 (2002) 210. The size of wear_force is chosen.
+    P = a_p * a_e * v_f * k_c + a_p * v_c * (K_e + K_w * wear) while cutting, 0 in air: shearing the chip grows with the
+    feed; rubbing does not, and it is what wear makes larger.
+    Holds for steady cutting with the whole edge engaged; says nothing about entry and exit.
+    Source: Y. Altintas, Manufacturing Automation, 2nd ed. (2012), chapter 2 (shearing and edge forces); that force
+    grows with the flank's wear area: S. K. Sikdar and M. Chen, J. Materials Processing Technology 128 (2002) 210. The
+    sizes are chosen.
     """
     feed = np.asarray(feed_m_s, dtype=np.float64)
-    return cut.depth_m * cut.width_m * feed * cut.specific_pa * (1.0 + cut.wear_force * np.asarray(wear))
+    shear = cut.depth_m * cut.width_m * feed * cut.specific_pa
+    edge = cut.depth_m * speed_m_s * (cut.edge_n_m + cut.edge_worn_n_m * np.asarray(wear))
+    return np.where(feed > 0, shear + edge, 0.0)
 
 
 def torque_ripple_nm(cut: Cut, torque_nm: np.ndarray, wear: np.ndarray | float) -> np.ndarray:
     """Spread of the cutting torque about its mean, as a sampler slower than the teeth sees it.
 
     An edge passes the material 107 times a second; at 10 Hz the phase is arbitrary, so what is seen is noise whose
-    spread is a share of the mean torque, larger when the edges are worn unevenly. (n,) N.m
+    spread is a share of the mean torque, new_ripple + worn_ripple * wear**2: edges wear unevenly, and the more the
+    further they are worn. (n,) N.m
     """
-    return np.asarray(torque_nm) * (cut.new_ripple + cut.wear_ripple * np.asarray(wear))
+    return np.asarray(torque_nm) * (cut.new_ripple + cut.worn_ripple * np.asarray(wear) ** 2)
 
 
 def vibration_rms_m_s2(force_n: np.ndarray, wear: np.ndarray | float, idle_m_s2: float = 0.4) -> np.ndarray:
@@ -127,7 +135,7 @@ def observe(
     """
     n, turning = len(command_rad_s), command_rad_s > 1.0
     speed = np.maximum(command_rad_s, 1.0)
-    power = np.where(turning, cutting_power_w(cut, feed_m_s, wear), 0.0)
+    power = np.where(turning, cutting_power_w(cut, feed_m_s, spindle.cutting_speed_m_s, wear), 0.0)
     torque = power / speed
     ripple = torque_ripple_nm(cut, torque, wear)
     spread = np.hypot(spindle.noise_rad_s2, ripple / spindle.inertia)

@@ -53,11 +53,13 @@ def flank_wear_m(spent: np.ndarray | float) -> np.ndarray:
     spent    (n,)  share of life used; 1 is worn, beyond it the tool is run on
     returns  (n,)  m
 
-    VB(x) = VB_end * (0.25 * (1 - exp(-x / 0.05)) + 0.5 * x + 0.25 * x**6): a quick start, a steady middle, a steep end.
-    VB(1) = VB_end within 1e-8. The shares of the stages are chosen.
+    VB(x) = VB_end * (0.25 * (1 - exp(-x / 0.05)) + 0.25 * x + 0.5 * x**8): a quick start, a steady middle, a steep end.
+    VB(1) = VB_end within 1e-8; beyond it the wear goes on with the slope it has there (4.25 * VB_end a life). The
+    shares of the stages are chosen.
     """
     x = np.maximum(np.asarray(spent, dtype=np.float64), 0.0)
-    return WORN_M * (0.25 * (1.0 - np.exp(-x / 0.05)) + 0.5 * x + 0.25 * x**6)
+    within = np.minimum(x, 1.0)
+    return WORN_M * (0.25 * (1.0 - np.exp(-within / 0.05)) + 0.25 * within + 0.5 * within**8 + 4.25 * (x - within))
 
 
 class ToolWear:
