@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import site_of
-from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.errors import InputError, PlantBusy, UnknownName
 from loopwright.core.pack import Imported, Importer, ImportOptions
 from loopwright.core.types import Batch, Event, Person, Receipt, Thing
 
-THING_KIND = {"shots": "club", "swings": "club"}  # what the keys of a file are, until somebody says whose they are
+THING_KIND = {"shots": "club", "swings": "swing"}  # what the keys of a file are, until somebody says whose they are
 ThingOf = Callable[[str], Thing]
 
 
@@ -39,10 +39,15 @@ def importer(plant: Plant, what: str) -> Importer:
 def import_files(what: str, files: Sequence[Path], path: Path, thing: str = "") -> list[dict[str, Any]]:
     """Imports files into the plant of `--site PATH`; one row of counts for each. All are parsed before one is kept."""
     site = site_of(path)
-    with open_plant(site, actor=f"import:{what}") as plant:
-        reader, options = importer(plant, what), options_of(plant)
-        parsed = [reader(file, options) for file in files]
-        return [keep(plant, one, named(one, thing, plant)) for one in parsed]
+    try:
+        with open_plant(site, actor=f"import:{what}") as plant:
+            reader, options = importer(plant, what), options_of(plant)
+            parsed = [reader(file, options) for file in files]
+            return [keep(plant, one, named(one, thing, plant)) for one in parsed]
+    except PlantBusy as busy:
+        from loopwright.app.remote import import_there
+
+        return import_there(site, busy, what, files, thing)
 
 
 def options_of(plant: Plant, **changes: Any) -> ImportOptions:

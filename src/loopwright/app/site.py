@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from loopwright.connect.wire import from_table
 from loopwright.core import plug
 from loopwright.core.clock import from_iso
 from loopwright.core.errors import InputError, LoopwrightError, SiteError, UnknownName
@@ -276,7 +277,8 @@ def _check(site: Site, where: str) -> None:
 def _check_link(machine: Machine, place: str) -> None:
     if not machine.protocol:
         raise SiteError(f"{place} link", "has no protocol", ", ".join(sorted(plug.find("connect"))))
-    plug.load("connect", machine.protocol)
+    settings = {key: value for key, value in machine.link.items() if key != "protocol"}
+    from_table(plug.load("connect", machine.protocol).Settings, settings, f"{place} link")
 
 
 def checked(site: Site) -> list[tuple[str, str]]:

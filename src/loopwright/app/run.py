@@ -1,0 +1,112 @@
+"""A plant that runs on: it listens to the site's machines, keeps what they say, watches them, and shows the console.
+
+Ctrl-C ends it; what was acknowledged is kept, and the next run goes on where each source stood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from loopwright.app import watching
+from loopwright.app.floor import Floor, floor
+from loopwright.app.flow import Flow
+from loopwright.app.plant import Plant, open_plant
+from loopwright.app.remote import ADDRESS
+from loopwright.app.site import load_site
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import LoopwrightError
+
+FLUSH_S = 1.0
+WATCH_S = 5.0
+
+
+def run_site(path: Path, data: Path | None) -> None:
+    """What `loopwright run` does, until Ctrl-C. PlantBusy when another process writes this plant already."""
+    site = load_site(path)
+    with open_plant(site, actor="run") as plant:
+        address = site.folder / ADDRESS
+        try:
+            asyncio.run(_run(plant, data, address))
+        finally:
+            address.unlink(missing_ok=True)
+
+
+async def _run(plant: Plant, data: Path | None, address: Path) -> None:
+    """Everything that goes on side by side; the first that fails ends the others."""
+    from loopwright.app.serve_http import build_app, serve
+
+    flow = Flow()
+    host, port = str(plant.site["server"]["host"]), int(plant.site["server"]["port"])
+
+    def ready(bound: int) -> None:
+        address.write_text(json.dumps({"host": host, "port": bound}), "utf-8")
+        print(f"{plant.site.name}: console and API at http://{host}:{bound}, until Ctrl-C", file=sys.stderr, flush=True)
+
+    flow.stage("connect", f"{sum(bool(m.link) for m in plant.site.machines)} machines are listened to")
+    async with floor(plant, data, flow, plant.site.seed, resume=True) as shop:
+        tasks = [
+            asyncio.create_task(serve(build_app(plant.store, plant.site, flow), host, port, ready=ready), name="console"),
+            asyncio.create_task(_listen(shop), name="machines"),
+            asyncio.create_task(_flush(plant, flow), name="flush"),
+            asyncio.create_task(_watch(plant, flow), name="watch"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(plant.store.flush)
+
+
+async def _listen(shop: Floor) -> None:
+    """Waits for the readers; machines that are played get work for as long as the plant runs."""
+    await shop.ready()
+    players = [asyncio.create_task(_keep_playing(shop, name)) for name in shop.devices]
+    waiting = {*shop.readers, *players}
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    await asyncio.Event().wait()  # every stream has ended; the console stays up
+
+
+async def _keep_playing(shop: Floor, machine: str) -> None:
+    """A recording is played once; a twin plays one run after the other, each beginning now."""
+    plays = shop.devices[machine].machine.plays
+    if plays["source"] == "recording":
+        await shop.play(machine, first=0)
+        return
+    number = 0
+    while True:
+        played = await shop.play(machine, first=number, count=1, origin_ns=shop.plant.clock.now_ns())
+        number += 1
+        lasted_s = sum(p.end_ns - p.start_ns for p in played) / NS_PER_S
+        await shop.plant.clock.sleep(min(60.0, lasted_s + 2.0))
+
+
+async def _flush(plant: Plant, flow: Flow) -> None:
+    """Moves the journal into the points once a second, when there is something."""
+    while True:
+        await plant.clock.sleep(FLUSH_S)
+        moved = await asyncio.to_thread(plant.store.flush)
+        if moved:
+            flow.count("keep", 0)
+
+
+async def _watch(plant: Plant, flow: Flow) -> None:
+    """Looks every few seconds whether a machine went silent or out of its limits."""
+    while True:
+        try:
+            raised = await asyncio.to_thread(watching.watch, plant, plant.clock.now_ns())
+            if raised:
+                flow.stage("serve", raised[-1].body["says"])
+                flow.count("serve", len(raised))
+        except LoopwrightError as error:
+            print(f"watch: {error}", file=sys.stderr, flush=True)
+        await plant.clock.sleep(WATCH_S)
