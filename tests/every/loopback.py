@@ -98,4 +98,20 @@ async def files(folder: Path) -> AsyncIterator[Ends]:
     yield Ends(settings, settings, "whole")
 
 
-LOOPBACK |= {"mqtt": mqtt, "http": http, "files": files}
+@asynccontextmanager
+async def opcua(folder: Path) -> AsyncIterator[Ends]:
+    from loopwright.connect import opcua
+
+    settings = opcua.Settings(port=free_port())
+    yield Ends(settings, settings, "expose", nobody=opcua.Settings(port=free_port()))
+
+
+@asynccontextmanager
+async def mtconnect(folder: Path) -> AsyncIterator[Ends]:
+    from loopwright.connect import mtconnect
+
+    settings = mtconnect.Settings(port=free_port())
+    yield Ends(settings, settings, "expose", nobody=mtconnect.Settings(port=free_port()))
+
+
+LOOPBACK |= {"opcua": opcua, "mtconnect": mtconnect, "mqtt": mqtt, "http": http, "files": files}

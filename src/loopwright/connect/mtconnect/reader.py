@@ -4,6 +4,7 @@ A batch is numbered as the agent numbers: from its first sample to its last. Obs
 mapped have numbers too; the ones between two samples are counted as refused, 'not mapped', so that the numbers of a
 source are never without an account and a number that is missing was really lost: by the agent's buffer running over
 (its firstSequence is ahead of us) or on the way. Those before the first sample and behind the last are nobody's.
+An agent of our own numbers nothing but samples between the AVAILABILITYs of its devices, so its samples count from 0.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Plan:
     targets    what they are inside; place: id of a data item -> its target
     ends       ids of the AVAILABILITY of our own devices: when all are UNAVAILABLE, the stream is at its end
     complete   the agent is one of ours and every device of it is read: its samples can be counted
+    zero       the agent's number of the sample that we call 0
     name       of the source: its things
     """
 
@@ -47,6 +49,7 @@ class Plan:
     place: dict[str, int]
     ends: frozenset[str]
     complete: bool
+    zero: int
     name: str
 
 
@@ -171,7 +174,9 @@ def make_plan(items: dict[str, Item], settings: Settings, things: Things) -> Pla
                     targets[item] = Target(thing, signal, quality, scale)
     ends = {item.id for item in items.values() if item.device in ours and item.type == "AVAILABILITY"}
     place = {item: place for place, item in enumerate(targets)}
-    return Plan(list(targets.values()), place, frozenset(ends), bool(ours) and devices == ours, "+".join(things))
+    complete = bool(ours) and devices == ours
+    zero = len(ends) + 1 if complete else 0
+    return Plan(list(targets.values()), place, frozenset(ends), complete, zero, "+".join(things))
 
 
 def _mapped(settings: Settings, thing: str, kind: Kind) -> dict[str, str]:
@@ -247,7 +252,7 @@ def _course(plan: Plan, instance: int, cursor: Callable[[str], int | None]) -> C
     course = Course(f"mtconnect/{plan.name}#{instance}", instance)
     stored = cursor(course.source)
     if stored is not None:
-        course.jump(stored + 1)
+        course.jump(stored + 1 + plan.zero)
         course.started = True
     return course
 
@@ -274,4 +279,4 @@ def _batches(found: Streams, course: Course, plan: Plan, part: bool) -> Iterator
         nobodys = last - first + 1 - len(mapped)
         refused |= {NOT_MAPPED: nobodys} if nobodys else {}
         course.told = sent
-        yield Batch("mtconnect", course.source, first, table, sent, refused)
+        yield Batch("mtconnect", course.source, first - plan.zero, table, sent, refused)

@@ -10,7 +10,8 @@ Two kinds of servers are read by the same loop:
   'Sent' is mapped): lost is unknown.
 
 After a break, or a restart of this program, history is read from the newest sample that is known. Samples of that
-very time come twice and have equal keys, so the store keeps one. Measured and decided in docs/decisions/0004-opcua-resume.md.
+very time come twice and have equal keys, so the store keeps one. Measured and decided in
+docs/decisions/0004-opcua-resume.md.
 """
 
 from __future__ import annotations
