@@ -140,12 +140,37 @@ def test_changes_in_force_stand_in_the_order_of_their_release():
     assert cycle.read(events, "lie").released == tuple(release.in_force(events))
 
 
-def test_an_order_of_the_trial_that_came_to_nothing_is_made_up_for():
+def test_an_order_of_the_trial_that_is_refused_is_made_up_for():
     turn = proposed()
     turn.events += [approve.approve(turn.state.change, "trial", name, 3, may=may) for name in APPROVERS]
     many = [f"order-{i}" for i in range(100, 200)]
-    assert len(cycle.assign(turn.state, many, 4, 5)) == 48
-    assert len(cycle.assign(turn.state, many, 4, 5, lost=1)) == 50
+    first = cycle.assign(turn.state, many, 4, 5)
+    assert len(first) == 48
+    assert not cycle.full(turn.state)
+    turn.events += first
+    assert cycle.full(turn.state)
+    assert cycle.assign(turn.state, many, 4, 5) == []
+    refused = [
+        Event("order.refused", name, 6, "shop", {"person": "p", "reason": "out of range"})
+        for name in ("order-107", "order-199")
+    ]
+    turn.events += refused  # one of the trial, one that is none of it
+    assert [e.about for e in cycle.assign(turn.state, many, 4, 5)] == ["order-148", "order-149"]
+
+
+def test_a_full_trial_whose_outcomes_do_not_all_come_can_be_ended():
+    turn = proposed()
+    turn.events += [approve.approve(turn.state.change, "trial", name, 3, may=may) for name in APPROVERS]
+    turn.events += cycle.assign(turn.state, [f"order-{i}" for i in range(100, 148)], 4, 5)
+    assert cycle.advance(turn.state, turn.outcomes, QUESTION, 6) == []
+    (event,) = cycle.advance(turn.state, turn.outcomes, QUESTION, 6, final=True)
+    assert event.body["trial"]["over"] == "exhausted"
+    assert event.body["passed"] is False
+
+
+def test_each_arm_is_fitted_with_what_is_in_force_and_the_new_one_with_the_change_as_well():
+    turn = proposed()
+    turn.events += [approve.approve(turn.state.change, "trial", name, 3, may=may) for name in APPROVERS]
     arms = cycle.arms(turn.state)
     assert arms["old"] == []
     assert arms["new"] == [turn.state.change.after]

@@ -4,7 +4,7 @@ seeds.
     state = cycle.read(events, "lie")                        where the improvement of this rule stands
     cycle.advance(state, outcomes, question, now_ns)         events to record next: proposed, not proposed, gated; []
     while it waits
-    cycle.assign(state, orders, seed, now_ns)                which rule the next orders are built by, while a trial runs
+    cycle.assign(state, orders, seed, now_ns)                which rule the next orders are built by, during a trial
     cycle.approve(state, approvers, now_ns, may)             an example site's approvals, where they are due
     cycle.release(state, revision, actor, now_ns)            brings it into force once approved
 
@@ -40,6 +40,7 @@ KINDS = (
     "change.gated",
     "change.released",
     "change.undone",
+    "order.refused",
 )
 
 
@@ -51,6 +52,7 @@ class State:
     change    the change under way, or the last one that ended; None before the first
     approved  purpose -> who approved it
     assigned  the orders of the trial under way; tried: orders of all trials (they are no evidence for a next proposal)
+    lost      orders of the trial that were refused: their pairs are made up for
     released  changes in force, in order, of all rules
     since_ns  time of the newest outcome that an ended change was proposed from: only later ones are evidence for the
               next
@@ -62,6 +64,7 @@ class State:
     approved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     assigned: tuple[Assigned, ...] = ()
     tried: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
     released: tuple[Mapping[str, Any], ...] = ()
     since_ns: int = 0
 
@@ -84,13 +87,16 @@ def _step(state: State, event: Event) -> State:
     if event.kind == "change.proposed":
         change = change_from(event.body["change"])
         if change.about == state.rule and change.target == "rule":
-            return replace(state, stage="proposed", change=change, approved={}, assigned=())
+            return replace(state, stage="proposed", change=change, approved={}, assigned=(), lost=frozenset())
         return state
     if event.kind == "trial.assigned":
         if state.change is None or event.body["change"] != state.change.id:
             return state
         one = Assigned(event.about, str(event.body["arm"]), int(event.body["pair"]))
         return replace(state, assigned=(*state.assigned, one), tried=state.tried | {event.about})
+    if event.kind == "order.refused":
+        mine = any(a.order == event.about for a in state.assigned)
+        return replace(state, lost=state.lost | {event.about}) if mine else state
     if state.change is None or event.about != state.change.id:
         return state
     return _decided(state, state.change, event)
@@ -137,16 +143,20 @@ def advance(
     now_ns: int,
     revision: str = "",
     actor: str = "improve",
+    final: bool = False,
 ) -> list[Event]:
     """The events to record next, at most one; [] while it waits for orders, outcomes or people.
 
     outcomes  everything measured so far
     revision  of the rules in force: proposals rest on units of this revision only ('' = all)
+    final     no further outcome of the trial's orders will come: a trial that is `full` then ends with what it has
     """
     if state.stage == "watching":
         return _watch(state, outcomes, question, now_ns, revision, actor)
     if state.stage == "trial" and state.change is not None:
         trial = progress(state, outcomes, question)
+        if not trial.over and final and full(state):
+            trial = replace(trial, over="exhausted")
         if not trial.over:
             return []
         passed, tests = gate(state.change, trial, outcomes, state.assigned, question)
@@ -185,19 +195,15 @@ def progress(state: State, outcomes: Sequence[Outcome], question: Question) -> T
     )
 
 
-def assign(
-    state: State, orders: Sequence[str], seed: int, now_ns: int, lost: int = 0, actor: str = "improve"
-) -> list[Event]:
-    """The events that give each of these orders its arm, while a trial runs; orders without one are built by the rules
-    in force.
+def assign(state: State, orders: Sequence[str], seed: int, now_ns: int, actor: str = "improve") -> list[Event]:
+    """The events that give each of these orders its arm, while a trial runs.
 
-    lost  orders of the trial that came to nothing (refused, scrapped for good): so many pairs are added
+    Orders without an arm are built by the rules in force: all when no trial runs, else those beyond its last pair.
     """
     change = state.on_trial
     if change is None:
         return []
-    wanted = 2 * (int(change.tests[0]["most_pairs"]) + lost)
-    given = assign_orders(change, orders, state.assigned, seed, wanted)
+    given = assign_orders(change, orders, state.assigned, seed, _wanted(state, change))
     return [
         Event(
             "trial.assigned",
@@ -209,6 +215,16 @@ def assign(
         )
         for a in given
     ]
+
+
+def _wanted(state: State, change: Change) -> int:
+    """Orders the trial takes in all: two a pair, and a pair more for every order that was refused."""
+    return 2 * (int(change.tests[0]["most_pairs"]) + len(state.lost))
+
+
+def full(state: State) -> bool:
+    """Whether the trial under way has all its orders: then it waits for their outcomes only."""
+    return state.on_trial is not None and len(state.assigned) >= _wanted(state, state.on_trial)
 
 
 def arms(state: State) -> dict[str, list[dict[str, Any]]]:

@@ -57,8 +57,7 @@ def propose(outcomes: Sequence[Outcome], question: Question, proposer: str = "im
         return NotSupported(_assumed_words(usable, question), evidence)
     if len(usable) < question.trial.first_units:
         return NotSupported(
-            f"{len(usable)} units have a measured {question.outcome} and "
-            f"{question.trial.first_units} are needed",
+            f"{len(usable)} units have a measured {question.outcome} and {question.trial.first_units} are needed",
             evidence,
         )
     slope = _slope(variation, question)
