@@ -89,7 +89,7 @@ class Floor:
                 self.devices[machine.id] = await self._device(machine, links[machine.id])
         await asyncio.gather(*(self._ready(device) for device in self.devices.values()))
         for group in _by_reader(self.plant.site.machines, links):
-            task = asyncio.create_task(self._listen(group, links[group[0].id]), name=f"listen {group[0].id}")
+            task = asyncio.create_task(self._listen(group, links[group[0].id]), name=" ".join(["listen", *(m.id for m in group)]))
             self.readers.append(task)
 
     async def _links(self, stack: AsyncExitStack) -> dict[str, dict[str, Any]]:
@@ -230,6 +230,10 @@ class Floor:
         for device in self.devices.values():
             while device.sent is None:
                 device.sent = (await device.heard()).get("sent")
+
+    def ended(self) -> frozenset[str]:
+        """Machines whose stream has ended: they are done, not silent."""
+        return frozenset(name for task in self.readers if task.done() for name in task.get_name().split()[1:])
 
     def _raise_failed(self) -> None:
         for task in self.readers:

@@ -231,13 +231,11 @@ class Making:
 
     def _rework(self, unit: Unit, verdict: measures.Verdict, reason: str, t_ns: int, events: list[Event]) -> None:
         unit.attempt, unit.reworked = unit.attempt + 1, unit.reworked + 1
-        first = [o for o in unit.operations if "#" not in o.name]
-        if unit.number > 1:
-            first = [replace(o, name=o.name.split("~")[0], after=tuple(a.split("~")[0] for a in o.after)) for o in first]
+        tail = f"~{unit.number}" if unit.number > 1 else ""
+        mine = [o for o in unit.operations if "#" not in o.name and o.name.partition("~")[2] == tail[1:]]
+        first = [replace(o, name=o.name.removesuffix(tail), after=tuple(a.removesuffix(tail) for a in o.after)) for o in mine]
         again = route.rework(self.product, first, verdict.out, unit.attempt)
-        if unit.number > 1:
-            again = tuple(replace(o, name=f"{o.name}~{unit.number}", after=tuple(f"{a}~{unit.number}" for a in o.after))
-                          for o in again)
+        again = tuple(replace(o, name=f"{o.name}{tail}", after=tuple(f"{a}{tail}" for a in o.after)) for o in again)
         unit.operations = (*unit.operations, *again)
         fresh = self.process.make(unit.design, f"{unit.serial}#{unit.attempt}")
         unit.truth = {name: fresh[name] if name in verdict.out else value for name, value in unit.truth.items()}

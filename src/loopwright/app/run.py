@@ -51,7 +51,7 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(serve(build_app(plant.store, plant.site, flow), host, port, ready=ready), name="console"),
             asyncio.create_task(_listen(shop), name="machines"),
             asyncio.create_task(_flush(plant, flow), name="flush"),
-            asyncio.create_task(_watch(plant, flow), name="watch"),
+            asyncio.create_task(_watch(plant, shop, flow), name="watch"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -99,11 +99,12 @@ async def _flush(plant: Plant, flow: Flow) -> None:
             flow.count("keep", 0)
 
 
-async def _watch(plant: Plant, flow: Flow) -> None:
+async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
     """Looks every few seconds whether a machine went silent or out of its limits."""
+    since_ns = plant.clock.now_ns()
     while True:
         try:
-            raised = await asyncio.to_thread(watching.watch, plant, plant.clock.now_ns())
+            raised = await asyncio.to_thread(watching.watch, plant, plant.clock.now_ns(), shop.ended(), since_ns)
             if raised:
                 flow.stage("serve", raised[-1].body["says"])
                 flow.count("serve", len(raised))
