@@ -1,6 +1,6 @@
 """A plan by a dispatching rule: fast, plain, and without a solver.
 
-    slots = dispatch(shop)          what can start first starts first; ties go to the job with most work left
+    slots = dispatch(shop)          what can start first starts first; ties go to the job with most work
     slots = settle(shop, slots)     each as early as machine and job allow
 
 The plan is the solver's first answer, and the answer where no solver is installed. `dispatch(shop, keep=...)` leaves a
@@ -25,14 +25,17 @@ def makespan(slots: Sequence[Slot]) -> int:
     return max((slot.end_s for slot in slots), default=0)
 
 
-def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None) -> list[Slot]:
+def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None, most_work_first: bool = True) -> list[Slot]:
     """A slot for every operation, frozen ones as they are.
 
+    most_work_first  of two that can start at the same time: the job with the longer chain goes first, or the one with
+            the shorter. Which is better depends on the shop, both are quick; that a job has one rank on all machines
+            matters more (what is assembled from two parts does not wait for the other part)
     keep    slots of an older plan, in seconds from this shop's origin: they are placed first, stay where they can and
             move where they end first otherwise; the rest fills the gaps
     Raises PlanError when an operation has no machine.
     """
-    keep, taken, left = keep or {}, busy(shop), tails(shop)
+    keep, taken, rank = keep or {}, busy(shop), _ranks(shop, most_work_first)
     slots = [o.frozen for o in shop.operations if o.frozen]
     ends = {(s.order, s.operation): s.end_s for s in slots}
     release = {job.id: job.release_s for job in shop.jobs}
@@ -42,7 +45,7 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None) -> list[Slot]:
     for operation in free.values():
         for name in operation.after:
             followers.setdefault((operation.job, name), []).append(operation.key)
-    queue = [(key not in keep, 0, -left[key], key) for key in free if not missing[key]]
+    queue = [(key not in keep, 0, rank[key], key) for key in free if not missing[key]]
     heapq.heapify(queue)
     while queue:
         new, expected_s, urgent, key = heapq.heappop(queue)
@@ -58,8 +61,15 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None) -> list[Slot]:
         for other in followers[key]:
             missing[other] -= 1
             if not missing[other]:
-                heapq.heappush(queue, (other not in keep, ends[key], -left[other], other))
+                heapq.heappush(queue, (other not in keep, ends[key], rank[other], other))
     return slots
+
+
+def _ranks(shop: Shop, most_work_first: bool) -> dict[Key, tuple[int, int]]:
+    """operation -> what decides a tie: its job's longest chain, then its own; the smaller goes first."""
+    left, sign = tails(shop), -1 if most_work_first else 1
+    longest = {job.id: sign * max((left[o.key] for o in job.operations), default=0) for job in shop.jobs}
+    return {key: (longest[key[0]], -tail) for key, tail in left.items()}
 
 
 def _earliest(

@@ -44,7 +44,7 @@ def plan(
     if objective not in OBJECTIVES:
         raise UnknownName("objective of a plan", objective, OBJECTIVES)
     _refuse_impossible(shop)
-    slots = dispatch(shop, keep) if keep else settle(shop, dispatch(shop))
+    slots = dispatch(shop, keep) if keep else _dispatched(shop)
     bound, solver = lower_bound(shop), "dispatch"
     if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
         goal = cpsat.Goal(shop, bound, keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
@@ -57,6 +57,11 @@ def plan(
     ordered = tuple(sorted(slots, key=lambda s: (s.start_s, s.machine, s.order, s.operation)))
     return Plan(
         shop.origin_ns, ordered, status, objective, value, min(bound, value), solver, monotonic_s() - started_s)
+
+
+def _dispatched(shop: Shop) -> list[Slot]:
+    """The better of the two dispatched plans."""
+    return min((settle(shop, dispatch(shop, None, most)) for most in (True, False)), key=makespan)
 
 
 def warm() -> None:
