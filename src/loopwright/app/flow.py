@@ -75,15 +75,20 @@ class Flow:
             stage.count = (stage.count or 0) + int(n)
 
     def snapshot(self) -> dict[str, Any]:
-        """{turn, active: [names], now: {stage, words, t_ns} or None, recent: newest first, stages: in order of the loop}.
+        """{turn, active: [names], now: {stage, words, t_ns} or None, recent: newest first, stages: in order of the
+        loop}.
 
-        A stage is {name, state: waiting|active|done, words, count: of this turn or None, seconds: so far or in all, or None}.
+        A stage is {name, state: waiting|active|done, words, count: of this turn or None, seconds: so far or in all,
+        or None}.
         """
         with self._lock:
             now_s = monotonic_s()
             stages = [
                 {
-                    "name": name, "state": stage.state, "words": stage.words, "count": stage.count,
+                    "name": name,
+                    "state": stage.state,
+                    "words": stage.words,
+                    "count": stage.count,
                     "seconds": now_s - stage.since_s if stage.state == "active" else stage.seconds,
                 }
                 for name, stage in self._stages.items()

@@ -28,6 +28,10 @@ class Books:
         """The highest number of a source such that everything from its first one up to it is stored."""
         return self.seen[source].unbroken if source in self.seen else None
 
+    def sources(self) -> list[Key]:
+        """(hop, source) of every source that was ever heard, sorted."""
+        return sorted(self._streams)
+
     def enter(self, batch: Batch, taken: Taken, known_ns: int) -> Work:
         """What a batch changes."""
         work = Work(known_ns=known_ns)

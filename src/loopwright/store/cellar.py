@@ -21,20 +21,16 @@ import pyarrow as pa
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import InputError, NotAllowed, StoreError
 from loopwright.core.types import Batch, Event, Hop, Kind, Receipt, Thing, Windows
-from loopwright.store import accounts, flush, intake, load, lock, windows
+from loopwright.store import accounts, flush, intake, lock, windows
 from loopwright.store import erase as erasing
-from loopwright.store.books import Books
-from loopwright.store.catalogue import Catalogue
 from loopwright.store.events import Ledger
-from loopwright.store.journal import Entry, Journal, Work
-from loopwright.store.keys import Keys, joined, keys_of
-from loopwright.store.live import Live
+from loopwright.store.journal import Journal, Work
+from loopwright.store.memory import Memory
 from loopwright.store.people import People
 from loopwright.store.points import PointsTable
 from loopwright.store.ranges import Ranges
-from loopwright.store.read import Names, Reader, View, Wanted, listed, view
+from loopwright.store.read import Names, Reader, View, Wanted, listed
 from loopwright.store.schema import connect
-from loopwright.store.tail import Tail
 
 _log = logging.getLogger("loopwright.store")
 _Result = TypeVar("_Result")
@@ -75,16 +71,17 @@ class Store:
         self.path, self.read_only, self._clock, self._held = path, held is None, clock, held
         self._lock, self._flushing = threading.RLock(), threading.Lock()  # taken in the order: flushing, lock
         self._flusher: threading.Thread | None = None
+        self._closed = False
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
         self._tables = (PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create))
         self._engine = connect(events_url or f"sqlite:///{path / 'events.sqlite'}", self.read_only)
         self.events, self.people = Ledger(self._engine, self._next_known), People(self._engine)
         self._reader = Reader()
-        self._known, self._closed = 0, False
-        self._version: tuple[int, ...] = ()
         if not self.read_only:
             erasing.finish(self._tables, self._journal)
+        self._version: tuple[int, ...] = ()
+        self._known = 0
         self._load()
 
     # what there is
@@ -96,22 +93,17 @@ class Store:
         """
         self._writable("declare")
         with self._lock:
-            new_kinds, new_things, moved = self._catalogue.declare(kinds, things)
-            if new_kinds or new_things:
-                self._journal.declare(new_kinds, new_things)
-            self._live.resize(len(self._catalogue.names), moved)
-            if moved is not None:
-                self._tail.renumber(self._catalogue)
+            self._memory.declare(kinds, things)
 
     def things(self) -> dict[str, Thing]:
         """Declared things by id."""
         self._look_again()
-        return dict(self._catalogue.things)
+        return dict(self._memory.catalogue.things)
 
     def kinds(self) -> dict[str, Kind]:
         """Declared kinds by name."""
         self._look_again()
-        return dict(self._catalogue.kinds)
+        return dict(self._memory.catalogue.kinds)
 
     # points
 
@@ -126,19 +118,18 @@ class Store:
         if batch.correction and not self.events.knows(batch.correction):
             said = f"it corrects by event {batch.correction!r}, which is not recorded"
             raise InputError(f"batch of {batch.source!r}", said, "", "record a points.corrected event first")
-        if self._tail.samples > flush.FULL_SAMPLES:
+        if self._memory.tail.samples > flush.FULL_SAMPLES:
             self.flush()
         with self._lock:
+            memory = self._memory
             known_ns = max(self._clock.now_ns(), self._known + 1)
-            seen = self._books.seen.get(batch.source, Ranges())
-            taken = intake.take_in(batch, known_ns, self._catalogue, self._live, seen, self._lookup(batch.blocks))
-            work = self._books.enter(batch, taken, known_ns)
-            entry = self._entry(batch, taken, work)
+            seen = memory.books.seen.get(batch.source, Ranges())
+            taken = intake.take_in(batch, known_ns, memory.catalogue, memory.live, seen, memory.lookup(batch.blocks))
+            work = memory.books.enter(batch, taken, known_ns)
+            memory.enter(batch, taken, work)
             self._commit(work)
-            if entry and taken.keys is not None:
-                self._tail.add(entry, taken.keys)
-                self._live.update(entry.table, taken.keys.slot)
-            if self._tail.samples >= flush.EAGER_SAMPLES and not (self._flusher and self._flusher.is_alive()):
+            memory.keep(work, taken.keys)
+            if memory.tail.samples >= flush.EAGER_SAMPLES and not (self._flusher and self._flusher.is_alive()):
                 self._flusher = threading.Thread(target=self._flush_by_itself, name=f"flush {self.path}", daemon=True)
                 self._flusher.start()
             return taken.receipt
@@ -150,16 +141,23 @@ class Store:
         """Points, or blocks, sorted by thing, signal, t_ns, n.
 
         start_ns, end_ns  start <= t_ns < end (of a block: its first sample)
+        signals           a fast signal that is named comes out of its blocks, a point a number
         known_by_ns       only what was known by then; a value corrected later stands as it did then
         """
         wanted = Wanted(listed(things), listed(signals), start_ns, end_ns, known_by_ns)
-        return self._again(lambda: self._reader.get(self._view(blocks, wanted.things), wanted))
+        found = self._again(lambda: self._reader.get(self._view(blocks, wanted.things), wanted))
+        fast = [] if blocks or wanted.signals is None else self._memory.catalogue.fast_of(wanted.signals)
+        if not fast:
+            return found
+        inside = self._blocks(things, fast, start_ns, end_ns, known_by_ns)
+        return windows.together(found, windows.flat(inside, start_ns, end_ns))
 
     def newest(self, things: Names = None, signals: Names = None) -> pa.Table:
         """The newest value of every thing and signal (POINTS rows), from memory; of a block, its last number."""
         self._look_again()
         with self._lock:
-            return self._live.table(self._catalogue.names, self._catalogue.slots(listed(things), listed(signals)))
+            catalogue = self._memory.catalogue
+            return self._memory.live.table(catalogue.names, catalogue.slots(listed(things), listed(signals)))
 
     def windows(
         self, things: Sequence[str], signals: Sequence[str], *, start_ns: int, end_ns: int, step_ns: int,
@@ -172,12 +170,10 @@ class Store:
         """
         self._look_again()
         t_ns = windows.grid(start_ns, end_ns, step_ns)
-        channels = [self._catalogue.signal(name) for name in signals]
+        channels = [self._memory.catalogue.signal(name) for name in signals]
         slow, fast = ([s.name for s in channels if s.fast == wanted] for wanted in (False, True))
         points = self.get(things=things, signals=slow, start_ns=start_ns, end_ns=end_ns, known_by_ns=known_by_ns)
-        blocks = (
-            self.get(things=things, signals=fast, end_ns=end_ns, known_by_ns=known_by_ns, blocks=True) if fast else None
-        )
+        blocks = self._blocks(things, fast, start_ns, end_ns, known_by_ns) if fast else None
         return windows.build(points, blocks, things, channels, (t_ns, step_ns, end_ns))
 
     # events
@@ -214,10 +210,11 @@ class Store:
         """Moves what the journal holds to the points; how many samples. Again after a crash it moves none twice."""
         self._writable("flush")
         with self._flushing:
-            moved = flush.flush(self._tables, self._journal, self._tail, self._live, self._lock)
+            moved = flush.flush(self._tables, self._journal, self._memory.tail, self._memory.live, self._lock)
             for table in flush.due(self._tables):
-                flush.upkeep(table)
-                self._save_live()
+                flush.upkeep(table, self._reader)
+                with self._lock:
+                    self._memory.save()
             return moved
 
     def hops(self, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None) -> dict[str, Hop]:
@@ -229,8 +226,8 @@ class Store:
         self._look_again()
         with self._lock:
             snapshots = (self._tables[0].snapshot, self._tables[1].snapshot)
-            entries = flush.counted(self._tail.entries(), snapshots)
-            reading = self._books.read(start_ns, end_ns, source)
+            entries = flush.counted(self._memory.tail.entries(), snapshots)
+            reading = self._memory.books.read(start_ns, end_ns, source)
         waiting = sum(entry.samples for entry in entries if reading.holds(entry.id, entry.source))
         return accounts.hops(reading, waiting, flush.standing(snapshots, self._reader, reading, source))
 
@@ -238,23 +235,31 @@ class Store:
         """The sender's own final count when a stream ends: what did not arrive by now is lost, no longer waiting."""
         self._writable("note_sent")
         with self._lock:
-            self._commit(self._books.end((hop, source), sent, word, max(self._clock.now_ns(), self._known + 1)))
+            known_ns = max(self._clock.now_ns(), self._known + 1)
+            work = self._memory.books.end((hop, source), sent, word, known_ns)
+            self._commit(work)
+            self._memory.keep(work)
 
     def sources(self) -> list[tuple[str, str]]:
         """(hop, source) of every source that was ever heard, sorted."""
         with self._lock:
-            return sorted(self._books.streams)
+            return self._books.sources()
 
     def cursor(self, source: str) -> int | None:
         """The highest number of a source such that everything up to it is stored (it resumes there), or None."""
         self._look_again()
         with self._lock:
-            return self._books.cursor(source)
+            return self._memory.books.cursor(source)
 
     def query(self, sql: str) -> pa.Table:
         """One SELECT over the views points, blocks and events (DuckDB); it reads nothing else and changes nothing."""
-        views = {"points": self._view(False, None), "blocks": self._view(True, None)}
-        return self._reader.query(sql, views, self.events.table() if "events" in sql.lower() else None)
+        events = self.events.table() if "events" in sql.lower() else None
+
+        def read() -> pa.Table:
+            views = {"points": self._view(False, None), "blocks": self._view(True, None)}
+            return self._reader.query(sql, views, events)
+
+        return self._again(read)
 
     def erase_points(self, things: Names) -> int:
         """Deletes everything these things ever said, older versions included; how many samples.
@@ -264,10 +269,9 @@ class Store:
         self._writable("erase")
         with self._flushing, self._lock:
             gone = sorted(set(listed(things) or []))
-            (self.path / "live.arrow").unlink(missing_ok=True)
-            samples = erasing.erase(gone, self._tables, self._journal, self._tail, self._books, self._reader)
-            self._live.forget(self._catalogue.slots(gone, None))
-            return samples
+            memory = self._memory
+            memory.forget(gone)
+            return erasing.erase(gone, self._tables, self._journal, memory.tail, memory.books, self._reader)
 
     def close(self) -> None:
         """Closes the files and gives the lock back. What was put stays in the journal; the next open goes on."""
@@ -278,7 +282,7 @@ class Store:
             self._flusher.join()
         with self._flushing, self._lock:
             if self._held:
-                self._save_live()
+                self._memory.save()
             self._journal.close()
             self._engine.dispose()
             self._reader.close()
@@ -301,41 +305,23 @@ class Store:
         self._known = max(self._clock.now_ns(), self._known + 1, last + 1)
         return self._known
 
-    def _entry(self, batch: Batch, taken: intake.Taken, work: Work) -> Entry | None:
-        """The journal entry of what is stored of a batch, put into the work."""
-        if taken.table is None:
-            return None
-        stored = taken.receipt.stored
-        work.entry = Entry(work.known_ns, batch.hop, batch.source, batch.blocks, batch.correction, stored, taken.table)
-        if batch.correction:
-            work.corrected = sorted(set(taken.table.column("thing").unique().to_pylist()) - self._corrected)
-        return work.entry
-
     def _commit(self, work: Work) -> None:
         self._journal.commit(work)
         self._known = work.known_ns
-        self._books.keep(work)
-        self._corrected.update(work.corrected)
-
-    def _lookup(self, blocks: bool) -> intake.Lookup:
-        """Finds stored rows that share signal and time with given ones."""
-        def stored(wanted: Keys) -> Keys:
-            found = self._tail.find(wanted, blocks)
-            flushed = wanted.take(wanted.t_ns <= self._live.flushed_t_ns[wanted.slot])
-            if len(flushed.slot):
-                snapshot = self._tables[blocks].snapshot
-                found.append(load.stored_keys(self._reader, snapshot, flushed, self._catalogue, blocks))
-            return joined(found)
-
-        return stored
 
     def _view(self, blocks: bool, things: list[str] | None) -> View:
-        """What stands now: the tail first, then the snapshot, so that a flush between the two hides nothing."""
         self._look_again()
         with self._lock:
-            entries = self._tail.entries()
-            versions = bool(self._corrected) and (things is None or not self._corrected.isdisjoint(things))
-        return view(self._tables[blocks].snapshot, entries, blocks, versions)
+            return self._memory.view(blocks, things)
+
+    def _blocks(
+        self, things: Names, signals: list[str], start_ns: int | None, end_ns: int | None, known_by_ns: int | None
+    ) -> pa.Table:
+        """Blocks that reach into start_ns <= t < end_ns."""
+        begin_ns = None if start_ns is None else start_ns - self._memory.span_ns
+        return self.get(
+            things=things, signals=signals, start_ns=begin_ns, end_ns=end_ns, known_by_ns=known_by_ns, blocks=True
+        )
 
     def _again(self, read: Callable[[], _Result]) -> _Result:
         """Reads, and once more when files went away meanwhile (they were erased)."""
@@ -351,28 +337,10 @@ class Store:
             _log.error("%s", error)
 
     def _load(self) -> None:
-        """Memory as it was: what is declared, the books, newest values and high-water marks, the tail."""
-        self._catalogue, self._live, self._tail = Catalogue(), Live(), Tail()
-        self._catalogue.declare(*self._journal.declared())
-        self._live.resize(len(self._catalogue.names))
-        self._books, self._corrected = Books(self._journal), self._journal.corrected()
+        self._memory = Memory(self.path, self._journal, self._tables, self._reader)
         self._known = max(self._known, int(self._journal.meta("known_ns", "0")), self.events.last_known_ns())
-        entries = self._journal.entries()
-        marks = self._live.restore(self.path / "live.arrow", self._catalogue)
-        for table, mark in zip(self._tables, marks, strict=True):
-            if self.read_only:
-                table.refresh()
-            rows = load.newest_rows(self._reader, table.snapshot, table.blocks, mark)
-            slot, _ = self._catalogue.look_up(rows)
-            self._live.update(rows.filter(pa.array(slot >= 0)), slot[slot >= 0], flushed=True)
-        left = flush.counted(entries, (self._tables[0].snapshot, self._tables[1].snapshot))
-        for entry in left:
-            slot, _ = self._catalogue.look_up(entry.table)
-            self._tail.add(entry, keys_of(entry.table, slot, entry.id, entry.source))
-            self._live.update(entry.table.filter(pa.array(slot >= 0)), slot[slot >= 0])
-        if not self.read_only and len(left) < len(entries):
-            kept = {entry.id for entry in left}
-            self._journal.trim([entry.id for entry in entries if entry.id not in kept])
+        if not self.read_only and self._memory.stale:
+            self._journal.trim(self._memory.stale)
 
     def _look_again(self) -> None:
         """A reader beside a writer takes in what changed."""
@@ -382,8 +350,3 @@ class Store:
                 if version != self._version:
                     self._version = version
                     self._load()
-
-    def _save_live(self) -> None:
-        with self._lock:
-            flushed = (self._tables[0].snapshot.flushed, self._tables[1].snapshot.flushed)
-            self._live.save(self.path / "live.arrow", self._catalogue.names, flushed)

@@ -24,8 +24,14 @@ STAGES: dict[str, tuple[str, str, str]] = {
     "release": ("Release", "released", "Tested, approved by two people, in force for the next order."),
 }
 _FROM_EVENTS = {
-    "order": ("order.placed",), "fit": ("order.fitted",), "design": ("solid.made",), "make": ("unit.finished",), "measure": ("unit.measured",),
-    "serve": ("decision.made",), "improve": ("change.proposed", "change.notproposed"), "release": ("change.released",),
+    "order": ("order.placed",),
+    "fit": ("order.fitted",),
+    "design": ("solid.made",),
+    "make": ("unit.finished",),
+    "measure": ("unit.measured",),
+    "serve": ("decision.made",),
+    "improve": ("change.proposed", "change.notproposed"),
+    "release": ("change.released",),
 }
 _LAST = ("journal", "points")
 
@@ -48,14 +54,17 @@ def counts(kinds: Mapping[str, int], hops: Mapping[str, Hop], slots: int = 0, sh
 
 
 def picture(snapshot: Mapping[str, Any], totals: Mapping[str, int]) -> dict[str, Any]:
-    """The loop as it stands: {stages: [{name, title, meaning, counted, total, count, state, words, seconds}], active, headline, recent, turn}.
+    """The loop as it stands: {stages: [{name, title, meaning, counted, total, count, state, words, seconds}],
+    active, headline, recent, turn}.
 
     snapshot  `Flow.snapshot()`; totals: `counts(...)`. count is of the turn that runs, None when it has none.
     """
     stages = []
     for stage in snapshot["stages"]:
         title, counted, meaning = STAGES[stage["name"]]
-        stages.append({**stage, "title": title, "counted": counted, "meaning": meaning, "total": totals.get(stage["name"], 0)})
+        stages.append(
+            {**stage, "title": title, "counted": counted, "meaning": meaning, "total": totals.get(stage["name"], 0)}
+        )
     now = snapshot["now"]
     done = [stage["name"] for stage in snapshot["stages"] if stage["state"] == "done"]
     if now:
@@ -66,17 +75,26 @@ def picture(snapshot: Mapping[str, Any], totals: Mapping[str, int]) -> dict[str,
         headline = "The turn is complete. The next order is made from what was learned."
     else:
         headline = "The loop rests. The next order sets it moving."
-    return {"stages": stages, "active": snapshot["active"], "headline": headline, "recent": snapshot["recent"], "turn": snapshot["turn"],
-            "resting": not snapshot["active"]}
+    return {
+        "stages": stages,
+        "active": snapshot["active"],
+        "headline": headline,
+        "recent": snapshot["recent"],
+        "turn": snapshot["turn"],
+        "resting": not snapshot["active"],
+    }
 
 
 def figure(centre: float, radius: float, upright: bool = False) -> dict[str, Any]:
-    """The figure of eight: two circles of `radius` at -centre and +centre, joined by their crossing tangents, round (0, 0).
+    """The figure of eight: two circles of `radius` at -centre and +centre, joined by their crossing tangents, round
+    (0, 0).
 
-    returns  {path: SVG path of one whole turn, places: stage -> Place}, in the units of the arguments; upright turns it by a
+    returns  {path: SVG path of one whole turn, places: stage -> Place}, in the units of the arguments; upright turns
+             it by a
              quarter, so that the first lobe is on top
 
-    The tangent points lie at angle acos(radius / centre) from the axis. One turn: first lobe top to bottom, cross, second lobe top to bottom.
+    The tangent points lie at angle acos(radius / centre) from the axis. One turn: first lobe top to bottom, cross,
+    second lobe top to bottom.
     """
     if centre <= radius:
         raise ValueError(f"centre {centre} must be larger than radius {radius}: the lobes would overlap")
@@ -92,7 +110,9 @@ def figure(centre: float, radius: float, upright: bool = False) -> dict[str, Any
     points = [at(-1, enter), at(-1, leave), at(1, enter), at(1, leave)]
     sweep = (0, 1)
     first, second, third, last = (f"{x:.2f} {y:.2f}" for x, y in points)
-    path = f"M{first}A{radius:g} {radius:g} 0 1 {sweep[0]} {second}L{third}A{radius:g} {radius:g} 0 1 {sweep[1]} {last}Z"
+    path = (
+        f"M{first}A{radius:g} {radius:g} 0 1 {sweep[0]} {second}L{third}A{radius:g} {radius:g} 0 1 {sweep[1]} {last}Z"
+    )
     names = list(STAGES)
     places: dict[str, Place] = {}
     for i, name in enumerate(names):

@@ -29,5 +29,7 @@ def of(events: Iterable[Event], *kinds: str) -> list[Event]:
 def rows(given: Any, key: str = "name") -> list[dict[str, Any]]:
     """A body's table as a list of dicts, whether it was written as a list or as {name: row} or {name: value}."""
     if isinstance(given, Mapping):
-        return [{key: name, **(dict(row) if isinstance(row, Mapping) else {"value": row})} for name, row in given.items()]
+        return [
+            {key: name, **(dict(row) if isinstance(row, Mapping) else {"value": row})} for name, row in given.items()
+        ]
     return [dict(row) for row in given or ()]

@@ -35,15 +35,19 @@ def pivot(table: pa.Table, things: Iterable[str] | None = None) -> list[dict[str
 
 def landed(shots: Sequence[Mapping[str, Any]], along: str, side: str) -> list[dict[str, Any]]:
     """Shots that have both numbers, as {t_ns, thing, along_m, side_m}; the others cannot be drawn and are left out."""
-    return [{"t_ns": s["t_ns"], "thing": s["thing"], "along_m": float(s[along]), "side_m": float(s[side])}
-            for s in shots if s.get(along) is not None and s.get(side) is not None]
+    return [
+        {"t_ns": s["t_ns"], "thing": s["thing"], "along_m": float(s[along]), "side_m": float(s[side])}
+        for s in shots
+        if s.get(along) is not None and s.get(side) is not None
+    ]
 
 
 def ellipse(along: np.ndarray, side: np.ndarray, share: float) -> dict[str, float]:
     """The ellipse that holds `share` of a two-dimensional normal distribution with the shots' mean and covariance.
 
     along, side  (n,) metres, n >= 3
-    returns      centre (along, side), half axes (long, short) in metres, angle of the long axis from the target line in rad
+    returns      centre (along, side), half axes (long, short) in metres, angle of the long axis from the target line
+                 in rad
 
     Half axes are sqrt(-2 ln(1 - share)) times the square roots of the covariance's eigenvalues.
     Source: chi-square distribution with two degrees of freedom, whose quantile is -2 ln(1 - p).
@@ -52,15 +56,23 @@ def ellipse(along: np.ndarray, side: np.ndarray, share: float) -> dict[str, floa
     sizes, axes = np.linalg.eigh(cov)
     reach = math.sqrt(-2.0 * math.log(1.0 - share))
     long = axes[:, 1]
-    return {"along": float(along.mean()), "side": float(side.mean()), "long": reach * math.sqrt(max(0.0, float(sizes[1]))),
-            "short": reach * math.sqrt(max(0.0, float(sizes[0]))), "angle": math.atan2(float(long[1]), float(long[0]))}
+    return {
+        "along": float(along.mean()),
+        "side": float(side.mean()),
+        "long": reach * math.sqrt(max(0.0, float(sizes[1]))),
+        "short": reach * math.sqrt(max(0.0, float(sizes[0]))),
+        "angle": math.atan2(float(long[1]), float(long[0])),
+    }
 
 
 def on_range(shots: Sequence[Mapping[str, Any]], system: str = "metric") -> dict[str, Any]:
-    """The picture from above in the unit people like: {unit, shots, ellipses, mean, spread, count, far, arcs}; {} without shots.
+    """The picture from above in the unit people like: {unit, shots, ellipses, mean, spread, count, near, far, wide,
+    arcs}; {} without shots.
 
     shots     landed() rows; ellipses need at least five
-    spread    standard deviations {along, side}; far: the furthest distance drawn; arcs: round distances
+    spread    standard deviations {along, side}; near, far: the distances the picture begins and ends with; wide: how
+              far to either
+              side it must reach; arcs: round distances
     """
     if not shots:
         return {}
@@ -68,21 +80,39 @@ def on_range(shots: Sequence[Mapping[str, Any]], system: str = "metric") -> dict
     along = np.asarray(units.from_inside(np.array([s["along_m"] for s in shots]), wanted))  # type: ignore[arg-type]
     side = np.asarray(units.from_inside(np.array([s["side_m"] for s in shots]), wanted))  # type: ignore[arg-type]
     ellipses = [{"share": share, **ellipse(along, side, share)} for share in (0.5, 0.9)] if len(along) >= 5 else []
-    far = float(along.max()) * 1.08
-    step = next(s for s in (5, 10, 25, 50, 100, 200, 500) if far / s <= 6 or s == 500)
+    near, far, wide = _field(along, side)
+    step = next(s for s in (5, 10, 25, 50, 100, 200, 500) if (far - near) / s <= 6 or s == 500)
     drawn = list(zip(shots, along.tolist(), side.tolist(), strict=True))[-DRAWN:]
     return {
-        "unit": wanted, "count": len(shots), "far": far, "arcs": [step * i for i in range(1, int(far // step) + 1)], "ellipses": ellipses,
-        "shots": [{"t_ns": s["t_ns"], "thing": s["thing"], "along": a, "side": b, "age": i / max(1, len(drawn) - 1)} for i, (s, a, b) in enumerate(drawn)],
+        "unit": wanted,
+        "count": len(shots),
+        "near": near,
+        "far": far,
+        "wide": wide,
+        "arcs": [step * i for i in range(1, int(far // step) + 1) if step * i > near],
+        "ellipses": ellipses,
+        "shots": [
+            {"t_ns": s["t_ns"], "thing": s["thing"], "along": a, "side": b, "age": i / max(1, len(drawn) - 1)}
+            for i, (s, a, b) in enumerate(drawn)
+        ],
         "mean": {"along": float(along.mean()), "side": float(side.mean())},
         "spread": {"along": _sd(along), "side": _sd(side)},
     }
 
 
+def _field(along: np.ndarray, side: np.ndarray) -> tuple[float, float, float]:
+    """Where the picture begins and ends along the line, and its half width: all shots, with air around them."""
+    low, high = float(along.min()), float(along.max())
+    air = max(0.12 * high, 0.25 * (high - low))
+    near = 0.0 if low - air < 0.25 * high else low - air
+    return near, high + 0.5 * air, float(np.abs(side).max()) * 1.15
+
+
 def trend(shots: Sequence[Mapping[str, Any]], system: str = "metric") -> dict[str, Any]:
     """Session by session: {unit, sessions: [{start_ns, count, along, side, low, high, spread}]}.
 
-    side is the session's mean to the right; low and high are its mean plus or minus 1.96 standard errors (normal approximation;
+    side is the session's mean to the right; low and high are its mean plus or minus 1.96 standard errors (normal
+    approximation;
     None with fewer than five shots). A session ends with a pause of three hours.
     """
     wanted = shown.unit_for("m", system, "carry")
@@ -99,8 +129,15 @@ def _session(rows: Sequence[Mapping[str, Any]], wanted: str) -> dict[str, Any]:
     along = np.asarray(units.from_inside(np.array([s["along_m"] for s in rows]), wanted))  # type: ignore[arg-type]
     mean, sd = float(side.mean()), _sd(side)
     half = 1.96 * sd / math.sqrt(len(rows)) if sd is not None and len(rows) >= 5 else None
-    return {"start_ns": rows[0]["t_ns"], "count": len(rows), "along": float(along.mean()), "side": mean, "spread": sd,
-            "low": None if half is None else mean - half, "high": None if half is None else mean + half}
+    return {
+        "start_ns": rows[0]["t_ns"],
+        "count": len(rows),
+        "along": float(along.mean()),
+        "side": mean,
+        "spread": sd,
+        "low": None if half is None else mean - half,
+        "high": None if half is None else mean + half,
+    }
 
 
 def _sd(values: np.ndarray) -> float | None:

@@ -8,8 +8,15 @@ from typing import Any
 from loopwright.core.types import Hop
 
 _TITLES = {
-    "mqtt": "MQTT", "opcua": "OPC UA", "mtconnect": "MTConnect", "http": "HTTP", "files": "Files", "sparkplug": "Sparkplug B", "modbus": "Modbus",
-    "journal": "Journal", "points": "Points",
+    "mqtt": "MQTT",
+    "opcua": "OPC UA",
+    "mtconnect": "MTConnect",
+    "http": "HTTP",
+    "files": "Files",
+    "sparkplug": "Sparkplug B",
+    "modbus": "Modbus",
+    "journal": "Journal",
+    "points": "Points",
 }
 _MEANINGS = {
     "journal": "accepted, numbered and made durable before it is acknowledged",
@@ -20,7 +27,8 @@ _LAST = ("journal", "points")
 
 
 def loss_rows(hops: Mapping[str, Hop]) -> list[dict[str, Any]]:
-    """One row a hop in the order the samples pass it: {name, title, meaning, in, out, late, duplicate, possible_duplicate, conflict, refused, waiting, lost, word, adds_up, share}.
+    """One row a hop in the order the samples pass it: {name, title, meaning, in, out, late, duplicate,
+    possible_duplicate, conflict, refused, waiting, lost, word, adds_up, share}.
 
     adds_up  whether the equation holds exactly (None where the sender does not count, so that nothing can be said)
     """
@@ -33,14 +41,22 @@ def _row(name: str, hop: Hop) -> dict[str, Any]:
     accounted = row["out"] + row["duplicate"] + row["refused"] + row["waiting"]
     row["adds_up"] = None if hop.lost is None else accounted + hop.lost == hop.into
     row["word"] = hop.word
-    return {"name": name, "title": _TITLES.get(name, name), "meaning": _MEANINGS.get(name, "heard over this protocol"), **row}
+    return {
+        "name": name,
+        "title": _TITLES.get(name, name),
+        "meaning": _MEANINGS.get(name, "heard over this protocol"),
+        **row,
+    }
 
 
 def total(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One sentence's worth: {heard, kept, lost, unknown, adds_up}: lost is the sum where senders count, unknown how many do not."""
+    """One sentence's worth: {heard, kept, lost, unknown, adds_up}: lost is the sum where senders count, unknown how
+    many do not."""
     sources = [row for row in rows if row["name"] not in _LAST]
     return {
-        "heard": sum(row["in"] for row in sources), "kept": next((row["out"] for row in rows if row["name"] == "points"), 0),
-        "lost": sum(row["lost"] or 0 for row in rows), "unknown": sum(row["lost"] is None for row in rows),
+        "heard": sum(row["in"] for row in sources),
+        "kept": next((row["out"] for row in rows if row["name"] == "points"), 0),
+        "lost": sum(row["lost"] or 0 for row in rows),
+        "unknown": sum(row["lost"] is None for row in rows),
         "adds_up": all(row["adds_up"] is not False for row in rows),
     }

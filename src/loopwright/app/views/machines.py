@@ -22,15 +22,21 @@ def state_signal(kind: Kind) -> Signal | None:
 def chart_signals(kind: Kind, heard: Iterable[str] = ()) -> list[Signal]:
     """The gauges of a kind in the order of its table, those that were heard before the others, then its counters."""
     known = set(heard)
-    gauges = [s for s in kind.signals if s.kind == "gauge" and not s.shape] + [s for s in kind.signals if s.kind == "counter"]
+    gauges = [s for s in kind.signals if s.kind == "gauge" and not s.shape] + [
+        s for s in kind.signals if s.kind == "counter"
+    ]
     return sorted(gauges, key=lambda s: s.name not in known)
 
 
 def cards(
-    machines: Sequence[Mapping[str, Any]], kinds: Mapping[str, Kind], newest: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    events: Sequence[Event], now_ns: int,
+    machines: Sequence[Mapping[str, Any]],
+    kinds: Mapping[str, Kind],
+    newest: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    events: Sequence[Event],
+    now_ns: int,
 ) -> list[dict[str, Any]]:
-    """One card a machine, in the site's order: {id, kind, role, protocol, twin, state, tone, last_ns, stale, values, alarms, link}.
+    """One card a machine, in the site's order: {id, kind, role, protocol, twin, state, tone, last_ns, stale, values,
+    alarms, link}.
 
     machines  {id, kind, role, protocol, stale_after_s, twin}
     newest    thing -> signal -> {value, t_ns, quality}
@@ -43,8 +49,12 @@ def cards(
 
 
 def _card(
-    machine: Mapping[str, Any], kind: Kind | None, values: Mapping[str, Mapping[str, Any]], standing: Sequence[Mapping[str, Any]],
-    links: Mapping[str, Event], now_ns: int,
+    machine: Mapping[str, Any],
+    kind: Kind | None,
+    values: Mapping[str, Mapping[str, Any]],
+    standing: Sequence[Mapping[str, Any]],
+    links: Mapping[str, Event],
+    now_ns: int,
 ) -> dict[str, Any]:
     last_ns = max((v["t_ns"] for v in values.values()), default=None)
     listens = bool(machine.get("protocol"))
@@ -55,9 +65,15 @@ def _card(
     shown_state = word or ("station" if not listens else "silent" if last_ns is None else "heard")
     link = next((e for about, e in links.items() if machine["id"] in about), None)
     return {
-        **machine, "state": shown_state, "tone": "quiet" if stale or not word else tone(word), "last_ns": last_ns, "stale": stale,
-        "values": {name: dict(v) for name, v in values.items()}, "alarms": [a for a in standing if a["thing"] == machine["id"]],
-        "link": link.body["state"] if link else "", "signals": len(kind.signals) if kind else 0,
+        **machine,
+        "state": shown_state,
+        "tone": "quiet" if stale or not word else tone(word),
+        "last_ns": last_ns,
+        "stale": stale,
+        "values": {name: dict(v) for name, v in values.items()},
+        "alarms": [a for a in standing if a["thing"] == machine["id"]],
+        "link": link.body["state"] if link else "",
+        "signals": len(kind.signals) if kind else 0,
     }
 
 
@@ -76,7 +92,8 @@ def tone(word: str) -> str:
 
 
 def values(card: Mapping[str, Any], kind: Kind, system: str) -> list[dict[str, Any]]:
-    """The newest value of every signal of a machine, in the order of its table: {signal, meaning, text, t_ns, quality}."""
+    """The newest value of every signal of a machine, in the order of its table: {signal, meaning, text, t_ns,
+    quality}."""
     out = []
     for signal in kind.signals:
         newest = card["values"].get(signal.name)
@@ -88,5 +105,13 @@ def values(card: Mapping[str, Any], kind: Kind, system: str) -> list[dict[str, A
             text = signal.codes.get(int(value), str(value))
         else:
             text = str(shown.shown(value, signal.unit, system, signal.name, 0 if signal.kind == "counter" else None))
-        out.append({"signal": signal.name, "meaning": signal.meaning, "text": text, "t_ns": newest["t_ns"], "quality": newest["quality"]})
+        out.append(
+            {
+                "signal": signal.name,
+                "meaning": signal.meaning,
+                "text": text,
+                "t_ns": newest["t_ns"],
+                "quality": newest["quality"],
+            }
+        )
     return out

@@ -9,36 +9,66 @@ from loopwright.app.views import fold
 from loopwright.core.types import Event
 
 KINDS = (
-    "order.placed", "order.refused", "order.fitted", "plan.released", "step.started", "step.finished", "unit.measured", "unit.reworked",
-    "unit.scrapped", "unit.finished", "unit.shipped", "unit.claimed",
+    "order.placed",
+    "order.refused",
+    "order.fitted",
+    "plan.released",
+    "step.started",
+    "step.finished",
+    "unit.measured",
+    "unit.reworked",
+    "unit.scrapped",
+    "unit.finished",
+    "unit.shipped",
+    "unit.claimed",
 )
 STATES = ("ordered", "refused", "fitted", "planned", "making", "rework", "finished", "shipped", "claimed", "scrapped")
 _OF_UNIT = {
-    "step.started": "making", "step.finished": "making", "unit.reworked": "rework", "unit.scrapped": "scrapped",
-    "unit.finished": "finished", "unit.shipped": "shipped", "unit.claimed": "claimed",
+    "step.started": "making",
+    "step.finished": "making",
+    "unit.reworked": "rework",
+    "unit.scrapped": "scrapped",
+    "unit.finished": "finished",
+    "unit.shipped": "shipped",
+    "unit.claimed": "claimed",
 }
 
 
 def order_rows(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """One row an order, newest first: {order, person, family, revision, mirrored, state, placed_ns, due_ns, units, attempts, ...}.
+    """One row an order, newest first: {order, person, family, revision, mirrored, state, placed_ns, due_ns, units,
+    attempts, ...}.
 
     units are [{serial, state}]; state is that of the unit that is furthest, or the order's own while there is none.
     """
     units = _units(events)
-    planned = {slot["order"] for event in fold.of(events, "plan.released")[-1:] for slot in fold.rows(event.body["slots"], "order")}
+    planned = {
+        slot["order"]
+        for event in fold.of(events, "plan.released")[-1:]
+        for slot in fold.rows(event.body["slots"], "order")
+    }
     out = []
     orders = fold.by_about(fold.of(events, "order.placed", "order.refused", "order.fitted"))
     for id_, mine in orders.items():
         placed, fitted, refused = (fold.last(mine, f"order.{word}") for word in ("placed", "fitted", "refused"))
         body: Mapping[str, Any] = placed.body if placed else (refused.body if refused else {})
         made = units.get(id_, [])
-        out.append({
-            "order": id_, "person": body.get("person", ""), "family": body.get("family", ""),
-            "revision": fitted.body["revision"] if fitted else "", "mirrored": bool(fitted and fitted.body["mirrored"]),
-            "state": _state(made, fitted, refused, id_ in planned), "placed_ns": mine[0].t_ns, "due_ns": body.get("due_ns", 0),
-            "price_minor": body.get("price_minor"), "currency": body.get("currency", ""), "quantity": body.get("quantity", 1),
-            "reason": refused.body["reason"] if refused else "", "units": made,
-        })
+        out.append(
+            {
+                "order": id_,
+                "person": body.get("person", ""),
+                "family": body.get("family", ""),
+                "revision": fitted.body["revision"] if fitted else "",
+                "mirrored": bool(fitted and fitted.body["mirrored"]),
+                "state": _state(made, fitted, refused, id_ in planned),
+                "placed_ns": mine[0].t_ns,
+                "due_ns": body.get("due_ns", 0),
+                "price_minor": body.get("price_minor"),
+                "currency": body.get("currency", ""),
+                "quantity": body.get("quantity", 1),
+                "reason": refused.body["reason"] if refused else "",
+                "units": made,
+            }
+        )
     return sorted(out, key=lambda row: (-row["placed_ns"], row["order"]))
 
 
@@ -47,7 +77,9 @@ def _units(events: Iterable[Event]) -> dict[str, list[dict[str, Any]]]:
     state: dict[str, dict[str, Any]] = {}
     owners: dict[str, str] = {}
     for event in fold.of(events, *_OF_UNIT, "unit.measured"):
-        row = state.setdefault(event.about, {"serial": event.about, "state": "making", "attempts": 0, "verdict": "", "t_ns": event.t_ns})
+        row = state.setdefault(
+            event.about, {"serial": event.about, "state": "making", "attempts": 0, "verdict": "", "t_ns": event.t_ns}
+        )
         if "order" in event.body:
             owners[event.about] = event.body["order"]
         if event.kind == "unit.measured":
@@ -85,7 +117,13 @@ def filtered(rows: Iterable[dict[str, Any]], state: str = "", text: str = "") ->
     wanted = text.strip().lower()
 
     def holds(row: dict[str, Any]) -> bool:
-        words = [row["order"], row["person"], row["family"], row["revision"], *(unit["serial"] for unit in row["units"])]
+        words = [
+            row["order"],
+            row["person"],
+            row["family"],
+            row["revision"],
+            *(unit["serial"] for unit in row["units"]),
+        ]
         return any(wanted in str(word).lower() for word in words)
 
     return [row for row in rows if (not state or row["state"] == state) and (not wanted or holds(row))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loopwright.app.views import fold
@@ -10,7 +10,8 @@ from loopwright.core.types import Event
 
 
 def owned(events: Iterable[Event], person: str) -> list[dict[str, Any]]:
-    """Units that the person claimed, newest first: {serial, claimed_ns}. A later claim by another ends the earlier one."""
+    """Units that the person claimed, newest first: {serial, claimed_ns}. A later claim by another ends the earlier
+    one."""
     holder: dict[str, Event] = {}
     for event in fold.of(events, "unit.claimed"):
         holder[event.about] = event
@@ -24,18 +25,27 @@ def owner_of(events: Iterable[Event], serial: str) -> str:
     return str(claims[-1].body["owner"]) if claims else ""
 
 
-def consents(events: Iterable[Event], person: str, purposes: Sequence[tuple[str, str]], now_ns: int) -> list[dict[str, Any]]:
-    """One row a purpose: {purpose, meaning, given, until_ns, since_ns, history: [{t_ns, given}]}.
+def consents(
+    events: Iterable[Event], person: str, purposes: Mapping[str, str], standing: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """One row a purpose: {purpose, meaning, given, until_ns, since_ns, history: [{t_ns, given, by}]}.
 
-    A consent holds from its event until `until_ns` (0: until it is withdrawn) or until it is withdrawn.
+    purposes  purpose -> what it means; standing: purpose -> until, of what the person agrees to now
+              (govern.consent.valid)
     """
     mine = [e for e in fold.of(events, "consent.given", "consent.withdrawn") if e.about == person]
     out = []
-    for purpose, meaning in purposes:
+    for purpose, meaning in purposes.items():
         of = [e for e in mine if e.body["purpose"] == purpose]
-        last = of[-1] if of else None
-        until = int(last.body["until_ns"]) if last is not None and last.kind == "consent.given" else 0
-        given = last is not None and last.kind == "consent.given" and (until == 0 or now_ns < until)
-        out.append({"purpose": purpose, "meaning": meaning, "given": given, "until_ns": until, "since_ns": last.t_ns if last and given else None,
-                    "history": [{"t_ns": e.t_ns, "given": e.kind == "consent.given", "by": e.actor} for e in of]})
+        given = purpose in standing
+        out.append(
+            {
+                "purpose": purpose,
+                "meaning": meaning,
+                "given": given,
+                "until_ns": standing.get(purpose, 0),
+                "since_ns": of[-1].t_ns if of and given else None,
+                "history": [{"t_ns": e.t_ns, "given": e.kind == "consent.given", "by": e.actor} for e in of],
+            }
+        )
     return out

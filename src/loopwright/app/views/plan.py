@@ -14,9 +14,11 @@ COLOURS = 8  # orders take turns in this many colours
 
 
 def gantt(events: Sequence[Event], now_ns: int) -> dict[str, Any]:
-    """The plan in force: {plan, status, makespan_s, bound_s, gap, took_s, solver, start_ns, end_ns, now_ns, rows, blocked, plans}.
+    """The plan in force: {plan, status, makespan_s, bound_s, gap, took_s, solver, start_ns, end_ns, now_ns, rows,
+    blocked, plans}.
 
-    rows     [{machine, slots: [{order, operation, start_ns, end_ns, colour, frozen, state}], load}], load = busy share of the makespan
+    rows     [{machine, slots: [{order, operation, start_ns, end_ns, colour, frozen, state}], load}], load = busy
+             share of the makespan
     state    'done', 'running' or 'planned', by what the machines said
     gap      (makespan - bound) / makespan: how much shorter a better plan could be at most
     None of them when no plan was released: {} then.
@@ -26,44 +28,103 @@ def gantt(events: Sequence[Event], now_ns: int) -> dict[str, Any]:
         return {}
     plan = plans[-1]
     body, origin_ns = plan.body, int(plan.body["origin_ns"])
-    slots = [_slot(row, origin_ns) for row in fold.rows(body["slots"], "order")]
+    steps = _steps(events, _first_origin(plans))
+    slots = [slot for row in fold.rows(body["slots"], "order") if (slot := _slot(row, origin_ns))["order"]]
+    planned = {(s["order"], s["operation"]) for s in slots}
+    for slot in slots:
+        slot["state"] = steps.get((slot["order"], slot["operation"]), slot)["state"]
+    slots += [step for key, step in steps.items() if key not in planned and step["end_ns"]]
     blocked = _blocked(events)
     start_ns = min([s["start_ns"] for s in slots], default=origin_ns)
     end_ns = max([s["end_ns"] for s in slots], default=origin_ns + 1)
-    states = _states(events)
-    orders = {order: i % COLOURS for i, order in enumerate(dict.fromkeys(s["order"] for s in sorted(slots, key=lambda s: s["start_ns"])))}
+    orders = {
+        order: i % COLOURS
+        for i, order in enumerate(dict.fromkeys(s["order"] for s in sorted(slots, key=lambda s: s["start_ns"])))
+    }
     for slot in slots:
         slot["colour"] = orders[slot["order"]]
-        slot["state"] = states.get((slot["order"], slot["operation"]), "planned")
     machines = sorted({s["machine"] for s in slots} | {b["machine"] for b in blocked if b["end_ns"] > start_ns})
     span_ns = max(1, end_ns - start_ns)
-    rows = [{"machine": m, "slots": sorted((s for s in slots if s["machine"] == m), key=lambda s: s["start_ns"]),
-             "blocked": [b for b in blocked if b["machine"] == m and start_ns < b["end_ns"] and b["start_ns"] < end_ns],
-             "load": sum(s["end_ns"] - s["start_ns"] for s in slots if s["machine"] == m) / span_ns} for m in machines]
+    rows = [
+        {
+            "machine": m,
+            "slots": sorted((s for s in slots if s["machine"] == m), key=lambda s: s["start_ns"]),
+            "blocked": [b for b in blocked if b["machine"] == m and start_ns < b["end_ns"] and b["start_ns"] < end_ns],
+            "load": sum(s["end_ns"] - s["start_ns"] for s in slots if s["machine"] == m) / span_ns,
+        }
+        for m in machines
+    ]
     makespan, bound = body["makespan_s"], body["bound_s"]
     return {
-        "plan": plan.about, "released_ns": plan.t_ns, "reason": body["reason"], "status": body["status"], "objective": body["objective"],
-        "makespan_s": makespan, "bound_s": bound, "gap": (makespan - bound) / makespan if makespan else 0.0, "took_s": body["took_s"],
-        "solver": body["solver"], "start_ns": start_ns, "end_ns": end_ns, "now_ns": now_ns, "rows": rows, "orders": len(orders), "plans": len(plans),
+        "plan": plan.about,
+        "released_ns": plan.t_ns,
+        "reason": body["reason"],
+        "status": body["status"],
+        "objective": body["objective"],
+        "makespan_s": makespan,
+        "bound_s": bound,
+        "gap": (makespan - bound) / makespan if makespan else 0.0,
+        "took_s": body["took_s"],
+        "solver": body["solver"],
+        "start_ns": start_ns,
+        "end_ns": end_ns,
+        "now_ns": now_ns,
+        "rows": rows,
+        "orders": len(orders),
+        "plans": len(plans),
     }
 
 
 def _slot(row: dict[str, Any], origin_ns: int) -> dict[str, Any]:
-    return {"order": row["order"], "operation": row["operation"], "machine": row["machine"], "frozen": bool(row.get("frozen")),
-            "start_ns": origin_ns + int(row["start_s"]) * NS_PER_S, "end_ns": origin_ns + int(row["end_s"]) * NS_PER_S}
+    return {
+        "order": row["order"],
+        "operation": row["operation"],
+        "machine": row["machine"],
+        "frozen": bool(row.get("frozen")),
+        "state": "planned",
+        "start_ns": origin_ns + int(row["start_s"]) * NS_PER_S,
+        "end_ns": origin_ns + int(row["end_s"]) * NS_PER_S,
+    }
 
 
-def _states(events: Sequence[Event]) -> dict[tuple[str, str], str]:
-    """(order, operation) -> 'running' or 'done'."""
-    out = {}
+def _first_origin(plans: Sequence[Event]) -> int:
+    """Where the plan in force began before it was repaired: the origin of the last plan that is no repair."""
+    for plan in reversed(plans):
+        if not str(plan.body["reason"]).startswith("repair"):
+            return int(plan.body["origin_ns"])
+    return int(plans[0].body["origin_ns"])
+
+
+def _steps(events: Sequence[Event], since_ns: int) -> dict[tuple[str, str], dict[str, Any]]:
+    """(order, operation) -> what the machine did, as a slot; end_ns is None while it runs."""
+    out: dict[tuple[str, str], dict[str, Any]] = {}
     for event in fold.of(events, "step.started", "step.finished"):
-        out[str(event.body["order"]), str(event.body["operation"])] = "done" if event.kind == "step.finished" else "running"
+        body, done = event.body, event.kind == "step.finished"
+        start_ns = int(body["start_ns"]) if done else event.t_ns
+        if start_ns >= since_ns:
+            out[str(body["order"]), str(body["operation"])] = {
+                "order": body["order"],
+                "operation": body["operation"],
+                "machine": body["machine"],
+                "frozen": True,
+                "start_ns": start_ns,
+                "end_ns": int(body["end_ns"]) if done else None,
+                "state": "done" if done else "running",
+            }
     return out
 
 
 def _blocked(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Work orders as stretches of a machine's time."""
     done = {e.about: e.t_ns for e in fold.of(events, "workorder.done")}
-    return [{"machine": e.body["machine"], "why": e.body["why"], "alarm": e.body["alarm"], "start_ns": int(e.body.get("start_ns", e.t_ns)),
-             "end_ns": done.get(e.about, int(e.body.get("start_ns", e.t_ns) + e.body["duration_s"] * NS_PER_S)), "done": e.about in done}
-            for e in fold.of(events, "workorder.opened")]
+    return [
+        {
+            "machine": e.body["machine"],
+            "why": e.body["why"],
+            "alarm": e.body["alarm"],
+            "start_ns": int(e.body.get("start_ns", e.t_ns)),
+            "end_ns": done.get(e.about, int(e.body.get("start_ns", e.t_ns) + e.body["duration_s"] * NS_PER_S)),
+            "done": e.about in done,
+        }
+        for e in fold.of(events, "workorder.opened")
+    ]

@@ -38,7 +38,8 @@ def downsample(values: np.ndarray, n: int = CHART_POINTS) -> np.ndarray:
 
 
 def columns(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """(t_ns, number) of POINTS rows of one signal in time order: the gauge, else the counter or state, NaN for a reported gap."""
+    """(t_ns, number) of POINTS rows of one signal in time order: the gauge, else the counter or state, NaN for a
+    reported gap."""
     number = pc.coalesce(table.column("value"), pc.cast(table.column("code"), pa.float64()))
     t_ns = table.column("t_ns").to_numpy()
     values = number.to_numpy(zero_copy_only=False).astype(np.float64)
@@ -46,11 +47,14 @@ def columns(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     return t_ns[order], values[order]
 
 
-def series(table: pa.Table, thing: str, kind: Kind, signal: str, *, system: str = "metric", n: int = CHART_POINTS) -> dict[str, Any]:
+def series(
+    table: pa.Table, thing: str, kind: Kind, signal: str, *, system: str = "metric", n: int = CHART_POINTS
+) -> dict[str, Any]:
     """One signal of one thing as a line: {thing, signal, meaning, unit, t_ns, values, breaks, low, high, last, count}.
 
     table  POINTS rows (other things and signals are left out); values come in the unit that `system` shows
-    values is None where the source reported a gap; a new piece of the line begins at each index of breaks (a pause in the data)
+    values is None where the source reported a gap; a new piece of the line begins at each index of breaks (a pause
+    in the data)
     """
     row = kind.signal(signal)
     mine = table.filter(pc.and_(pc.equal(table.column("thing"), thing), pc.equal(table.column("signal"), signal)))
@@ -63,10 +67,16 @@ def series(table: pa.Table, thing: str, kind: Kind, signal: str, *, system: str 
     t_ns, values, piece = t_ns[kept], values[kept], piece[kept]
     finite = values[np.isfinite(values)]
     return {
-        "thing": thing, "signal": signal, "meaning": row.meaning, "unit": shown.word(wanted), "count": count,
-        "t_ns": t_ns.tolist(), "values": [float(v) if math.isfinite(v) else None for v in values.tolist()],
+        "thing": thing,
+        "signal": signal,
+        "meaning": row.meaning,
+        "unit": shown.word(wanted),
+        "count": count,
+        "t_ns": t_ns.tolist(),
+        "values": [float(v) if math.isfinite(v) else None for v in values.tolist()],
         "breaks": (np.flatnonzero(np.diff(piece)) + 1).tolist(),
-        "low": float(finite.min()) if len(finite) else None, "high": float(finite.max()) if len(finite) else None,
+        "low": float(finite.min()) if len(finite) else None,
+        "high": float(finite.max()) if len(finite) else None,
         "last": float(finite[-1]) if len(finite) else None,
     }
 
@@ -80,7 +90,8 @@ def _pieces(t_ns: np.ndarray) -> np.ndarray:
 
 
 def strip(table: pa.Table, signal: Signal, end_ns: int) -> list[dict[str, Any]]:
-    """The states one after another: [{code, word, start_ns, end_ns}], each ending where the next begins, the last at end_ns.
+    """The states one after another: [{code, word, start_ns, end_ns}], each ending where the next begins, the last at
+    end_ns.
 
     table  POINTS rows of this one signal of one thing
     """
@@ -95,7 +106,9 @@ def strip(table: pa.Table, signal: Signal, end_ns: int) -> list[dict[str, Any]]:
             continue
         if out:
             out[-1]["end_ns"] = min(out[-1]["end_ns"], t)
-        out.append({"code": int(code), "word": signal.codes.get(int(code), str(int(code))), "start_ns": t, "end_ns": end_ns})
+        out.append(
+            {"code": int(code), "word": signal.codes.get(int(code), str(int(code))), "start_ns": t, "end_ns": end_ns}
+        )
     return out
 
 
@@ -115,10 +128,15 @@ def scale(low: float | None, high: float | None, count: int = 4) -> tuple[float,
 
 
 def newest(table: pa.Table, things: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-    """thing -> signal -> {value, t_ns, quality} from the rows that `Store.newest` gives; things not in `things` are left out."""
+    """thing -> signal -> {value, t_ns, quality} from the rows that `Store.newest` gives; things not in `things` are
+    left out."""
     out: dict[str, dict[str, dict[str, Any]]] = {}
     for row in table.to_pylist():
         if row["thing"] in things:
             value = row["value"] if row["value"] is not None else row["code"]
-            out.setdefault(row["thing"], {})[row["signal"]] = {"value": value, "t_ns": row["t_ns"], "quality": row["quality"]}
+            out.setdefault(row["thing"], {})[row["signal"]] = {
+                "value": value,
+                "t_ns": row["t_ns"],
+                "quality": row["quality"],
+            }
     return out

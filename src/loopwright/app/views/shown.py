@@ -1,7 +1,7 @@
 """Numbers as people like them: metric or imperial, chosen per browser. Conversion is done by `core.units` alone.
 
-    shown(0.946, "m", "imperial", "club_length")    Shown(37.24, '37.24', 'in')
-    shown(140.2, "m", "imperial", "carry")          Shown(153.3, '153.3', 'yd')
+shown(0.946, "m", "imperial", "club_length")    Shown(37.24, '37.24', 'in')
+shown(140.2, "m", "imperial", "carry")          Shown(153.3, '153.3', 'yd')
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from loopwright.core import units
 SYSTEMS = ("metric", "imperial")
 _HOME = {"metric": units.METRIC, "imperial": units.IMPERIAL}
 
-# Where a signal or parameter departs from its quantity's usual unit, by a word in its name: (quantity, word) -> metric, imperial.
+# Where a signal or parameter departs from its quantity's usual unit, by a word in its name: (quantity, word) ->
+# metric, imperial.
 _BY_NAME: list[tuple[str, tuple[str, ...], str, str]] = [
     ("length", ("carry", "total", "distance", "side", "offline", "deviation", "roll"), "m", "yd"),
     ("length", ("apex",), "m", "ft"),
@@ -25,10 +26,44 @@ _BY_NAME: list[tuple[str, tuple[str, ...], str, str]] = [
 ]
 _DEFAULT = {"metric": {"length": "cm"}, "imperial": {"temperature": "degF"}}
 _DIGITS = {
-    "mm": 2, "cm": 1, "m": 1, "in": 2, "ft": 1, "yd": 1, "deg": 1, "m/s": 1, "mph": 1, "mm/min": 0, "g": 1, "rpm": 0,
-    "degC": 1, "degF": 1, "cm3": 1, "W": 0, "kW": 2, "A": 2, "V": 1, "s": 1, "Hz": 1, "deg/s": 0, "kg": 2, "kg/m3": 3, "lb": 1,
+    "mm": 2,
+    "cm": 1,
+    "m": 1,
+    "in": 2,
+    "ft": 1,
+    "yd": 1,
+    "deg": 1,
+    "m/s": 1,
+    "mph": 1,
+    "mm/min": 0,
+    "g": 1,
+    "rpm": 0,
+    "degC": 1,
+    "degF": 1,
+    "cm3": 1,
+    "W": 0,
+    "kW": 2,
+    "A": 2,
+    "V": 1,
+    "s": 1,
+    "Hz": 1,
+    "deg/s": 0,
+    "kg": 2,
+    "kg/m3": 3,
+    "lb": 1,
 }
-_WORDS = {"deg": "°", "degC": "°C", "degF": "°F", "m3": "m³", "cm3": "cm³", "kg/m3": "kg/m³", "m/s2": "m/s²", "kg.m2": "kg·m²", "1": "", "N.m": "N·m"}
+_WORDS = {
+    "deg": "°",
+    "degC": "°C",
+    "degF": "°F",
+    "m3": "m³",
+    "cm3": "cm³",
+    "kg/m3": "kg/m³",
+    "m/s2": "m/s²",
+    "kg.m2": "kg·m²",
+    "1": "",
+    "N.m": "N·m",
+}
 
 
 class Shown(NamedTuple):
@@ -46,9 +81,11 @@ class Shown(NamedTuple):
 def unit_for(unit: str, system: str, name: str = "") -> str:
     """The unit of `core.units` in which a value of inside unit `unit`, called `name`, is shown in that system.
 
-    An unknown unit is given back as it is, so that a word is never lost on its way to a page.
+    An unknown unit is given back as it is, so that a word is never lost on its way to a page; so is every unit for a
+    system
+    that is none of SYSTEMS ('inside').
     """
-    if unit not in units.UNITS:
+    if unit not in units.UNITS or system not in SYSTEMS:
         return unit
     quantity = units.UNITS[unit].quantity
     low = name.lower().replace(".", "_").split("_")
@@ -59,7 +96,9 @@ def unit_for(unit: str, system: str, name: str = "") -> str:
     return home or units.INSIDE[quantity]
 
 
-def shown(value: float | str | None, unit: str, system: str = "metric", name: str = "", digits: int | None = None) -> Shown:
+def shown(
+    value: float | str | None, unit: str, system: str = "metric", name: str = "", digits: int | None = None
+) -> Shown:
     """value in inside unit `unit` as it is shown: a dash for nothing, D2 for a swing weight, a word as it is."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return Shown(math.nan, "–", "")

@@ -42,13 +42,36 @@ def ago(t_ns: int | None, now_ns: int) -> str:
     return "just now"
 
 
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
+_STEPS_S = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+    172_800,
+    604_800,
+)
 
 
 def ticks(start_ns: int, end_ns: int, count: int = 6, zone: str = "UTC") -> list[tuple[int, str]]:
     """About `count` round local times between start and end, with their labels."""
     span_s = max(1e-9, (end_ns - start_ns) / NS_PER_S)
-    step_s = next((step for step in _STEPS_S if span_s / step <= count), None) or 86_400 * max(1, round(span_s / 86_400 / count))
+    step_s = next((step for step in _STEPS_S if span_s / step <= count), None) or 86_400 * max(
+        1, round(span_s / 86_400 / count)
+    )
     shift = _local(start_ns, zone).utcoffset()
     shift_s = int(shift.total_seconds()) if shift else 0
     first_s = -(-(start_ns // NS_PER_S + shift_s) // step_s) * step_s - shift_s

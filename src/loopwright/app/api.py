@@ -1,0 +1,432 @@
+"""The REST API under /api, with OpenAPI: what is read. What people do stands in `api_acts`; both call what the
+console calls.
+
+An error is JSON {error, where, given, allowed, todo} with the status that fits. Times are nanoseconds UTC, or ISO
+8601 with a zone.
+Numbers are in inside units (m, kg, s, rad) unless `units` asks for metric or imperial ones.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from loopwright.app import acts, reads
+from loopwright.app.auth import NotIn, Who
+from loopwright.app.front import Front
+from loopwright.app.site import explain
+from loopwright.app.views import series as series_views
+from loopwright.core.clock import from_iso
+from loopwright.core.errors import (
+    InputError,
+    LinkError,
+    LoopwrightError,
+    MissingExtra,
+    NotAllowed,
+    PlanError,
+    UnknownName,
+)
+from loopwright.govern import access
+
+ARROW = "application/vnd.apache.arrow.stream"
+MOST_EVENTS, MOST_ROWS = 5_000, 1_000_000
+_STATUS: tuple[tuple[type[LoopwrightError], int], ...] = (
+    (NotIn, 401),
+    (NotAllowed, 403),
+    (UnknownName, 404),
+    (InputError, 422),
+    (LinkError, 503),
+    (PlanError, 409),
+    (MissingExtra, 501),
+)
+router = APIRouter(prefix="/api")
+
+
+def front_of(request: Request) -> Front:
+    """The plant that is served."""
+    front: Front = request.state.front
+    return front
+
+
+def who_of(request: Request) -> Who:
+    """Who is in; NotIn (401) when nobody is."""
+    who: Who | None = request.state.who
+    if who is None:
+        raise NotIn(
+            "API",
+            "nobody is signed in",
+            "a session or a token",
+            "POST /api/session, or send 'Authorization: Bearer lw_...'",
+        )
+    return who
+
+
+FrontNow = Annotated[Front, Depends(front_of)]
+WhoNow = Annotated[Who, Depends(who_of)]
+Units = Annotated[Literal["inside", "metric", "imperial"], Query(description="units of the numbers")]
+When = Annotated[str | None, Query(description="nanoseconds UTC, or ISO 8601 with a zone")]
+
+
+def install(app: FastAPI) -> None:
+    """Puts the API and its way of telling errors on the app."""
+    from loopwright.app import api_acts
+
+    app.include_router(router)
+    app.include_router(api_acts.router)
+    app.add_exception_handler(LoopwrightError, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def status_of(error: LoopwrightError) -> int:
+    """The HTTP status of an error of the house."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LoopwrightError)
+    return JSONResponse(explain(error), status_of(error))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return JSONResponse(
+        {
+            "error": "InputError",
+            "where": where,
+            "given": repr(first.get("input"))[:200],
+            "allowed": first["msg"],
+            "todo": "see /api/docs",
+        },
+        422,
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing at this address", 405: f"{request.method} is not for this address"}.get(
+        error.status_code, str(error.detail)
+    )
+    return JSONResponse(
+        {"error": "HTTPException", "where": request.url.path, "given": words, "allowed": "", "todo": "see /api/docs"},
+        error.status_code,
+        error.headers,
+    )
+
+
+def when_ns(text: str | None, where: str) -> int | None:
+    """A time of the address as nanoseconds: a whole number is taken as it is, else ISO 8601."""
+    if text is None or text == "":
+        return None
+    if text.lstrip("-").isdigit():
+        return int(text)
+    try:
+        return from_iso(text.replace(" ", "+"))
+    except ValueError as error:
+        raise InputError(where, str(error), "nanoseconds UTC, or 2026-11-21T20:17:50Z") from None
+
+
+@router.get("/plant", tags=["plant"])
+def plant(front: FrontNow, who: WhoNow) -> dict[str, Any]:
+    """The plant, its packs and machines, and who asks."""
+    return {
+        "name": front.site.name,
+        "time_zone": front.zone,
+        "packs": list(front.site["site"]["packs"]),
+        "users": bool(front.auth.users()),
+        "machines": reads.machine_rows(front) if access.can(who, "plant.see") else [],
+        "you": {"name": who.name, "role": who.role, "person": who.person, "how": who.how},
+        "now_ns": front.now_ns(),
+    }
+
+
+@router.get("/loop", tags=["plant"])
+def loop(front: FrontNow, who: WhoNow) -> dict[str, Any]:
+    """The loop as one picture: twelve stages with counts, states and what flows now."""
+    access.may(who, "plant.see")
+    return reads.picture(front)
+
+
+@router.get("/hops", tags=["plant"])
+def hops(
+    front: FrontNow, who: WhoNow, start: When = None, end: When = None, source: str | None = None
+) -> dict[str, Any]:
+    """Loss accounting by hop: in = out + duplicate + refused + waiting + lost, over a time and a source."""
+    access.may(who, "plant.see")
+    return {
+        **reads.loss_table(front, when_ns(start, "start"), when_ns(end, "end"), source),
+        "sources": reads.sources(front),
+    }
+
+
+@router.get("/things", tags=["points"])
+def things(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """What is heard, each with its table of signals' name; an owner sees their own."""
+    mine = access.visible(who, "unit.see", list(front.store.things()), reads.owner_of(front))
+    known = front.store.things()
+    return [
+        {"id": t.id, "kind": t.kind, "parent": t.parent, "unit": t.unit, "labels": dict(t.labels)}
+        for t in (known[name] for name in mine)
+    ]
+
+
+@router.get("/kinds", tags=["points"])
+def kinds(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """Kinds of things with their tables of signals."""
+    return [
+        {
+            "name": k.name,
+            "meaning": k.meaning,
+            "signals": [
+                {
+                    "name": s.name,
+                    "unit": s.unit,
+                    "kind": s.kind,
+                    "rate_hz": s.rate_hz,
+                    "low": s.low,
+                    "high": s.high,
+                    "meaning": s.meaning,
+                    "codes": {str(code): word for code, word in s.codes.items()},
+                }
+                for s in k.signals
+            ],
+        }
+        for k in front.kinds().values()
+    ]
+
+
+def _mine(front: Front, who: Who, wanted: list[str] | None) -> list[str]:
+    """The things that were asked for, all that one may see when none was; NotAllowed for another's."""
+    known = front.store.things()
+    for name in wanted or ():
+        if name not in known:
+            raise UnknownName("thing", name, access.visible(who, "unit.see", list(known), reads.owner_of(front)))
+        access.may(who, "unit.see", name, reads.owner_of(front))
+    return wanted or access.visible(who, "unit.see", list(known), reads.owner_of(front))
+
+
+@router.get("/points", tags=["points"])
+def points(
+    request: Request,
+    front: FrontNow,
+    who: WhoNow,
+    thing: Annotated[list[str], Query()],
+    signal: Annotated[list[str] | None, Query()] = None,
+    start: When = None,
+    end: When = None,
+    known_by: When = None,
+    n: Annotated[
+        int | None,
+        Query(ge=4, le=series_views.CHART_POINTS, description="at most n points a signal, lowest and highest kept"),
+    ] = None,
+    units: Units = "inside",
+) -> Response:
+    """Points of things. As JSON: downsampled series. As an Arrow stream (`Accept:
+    application/vnd.apache.arrow.stream`): the rows as they are kept."""
+    names = _mine(front, who, thing)
+    for name in signal or ():
+        if not any(name in {s.name for s in front.kinds()[front.store.things()[t].kind].signals} for t in names):
+            raise UnknownName(
+                "signal", name, {s.name for t in names for s in front.kinds()[front.store.things()[t].kind].signals}
+            )
+    table = front.store.get(
+        things=names,
+        signals=signal,
+        start_ns=when_ns(start, "start"),
+        end_ns=when_ns(end, "end"),
+        known_by_ns=when_ns(known_by, "known_by"),
+    )
+    if ARROW in request.headers.get("accept", ""):
+        if table.num_rows > MOST_ROWS:
+            raise InputError(
+                "points", f"{table.num_rows:,} rows", f"at most {MOST_ROWS:,} at once", "ask for a shorter time"
+            )
+        return Response(arrow(table), media_type=ARROW)
+    rows = []
+    for name in names:
+        kind = front.kinds()[front.store.things()[name].kind]
+        heard = set(
+            pa.compute.unique(table.filter(pa.compute.equal(table.column("thing"), name)).column("signal")).to_pylist()
+        )
+        rows += [
+            series_views.series(table, name, kind, s.name, system=units, n=n or series_views.CHART_POINTS)
+            for s in kind.signals
+            if s.name in heard and not s.fast
+        ]
+    return JSONResponse({"series": rows, "units": units})
+
+
+def arrow(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream."""
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return bytes(out.getvalue())
+
+
+@router.get("/newest", tags=["points"])
+def newest(front: FrontNow, who: WhoNow, thing: Annotated[list[str] | None, Query()] = None) -> dict[str, Any]:
+    """The newest value of every signal: thing -> signal -> {value, t_ns, quality}."""
+    names = _mine(front, who, thing)
+    return series_views.newest(front.store.newest(names), dict.fromkeys(names))
+
+
+@router.get("/orders", tags=["make"])
+def orders(front: FrontNow, who: WhoNow, state: str = "", text: str = "") -> dict[str, Any]:
+    """Orders and their units, newest first."""
+    access.may(who, "plant.see")
+    return reads.order_rows(front, state, text)
+
+
+@router.get("/units/{serial}", tags=["make"])
+def unit(front: FrontNow, who: WhoNow, serial: str) -> dict[str, Any]:
+    """The passport of a unit: its whole thread from the order to the shots."""
+    access.may(who, "unit.see", serial, reads.owner_of(front))
+    return reads.unit_thread(front, serial)
+
+
+@router.get("/units/{serial}/public", tags=["make"])
+def public_unit(front: FrontNow, serial: str) -> dict[str, Any]:
+    """What anybody who holds the unit may see: nothing about a person."""
+    return reads.public_unit(front, serial)
+
+
+@router.get("/units/{serial}/solid.{kind}", tags=["make"], response_class=FileResponse)
+def solid(request: Request, front: FrontNow, serial: str, kind: str) -> FileResponse:
+    """The solid model of a unit: glb, stl or step. Open to everybody where the unit's public page shows it."""
+    who: Who | None = request.state.who
+    if who is None or not access.can(who, "unit.see", serial, reads.owner_of(front)):
+        if not reads.public_unit(front, serial).get("solid"):
+            raise UnknownName("unit", serial)
+        if kind not in ("glb", "stl"):
+            raise NotIn("solid model", f".{kind} is not public", "glb, stl", "sign in")
+    files = reads.unit_thread(front, serial)["solid"]["files"]
+    if kind not in files:
+        raise UnknownName(f"solid of {serial}", kind, files)
+    path, root = Path(files[kind]["path"]), front.store.path.resolve()
+    path = (path if path.is_absolute() else root / path).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        raise UnknownName(f"solid of {serial}", kind)
+    return FileResponse(
+        path,
+        media_type={"glb": "model/gltf-binary", "stl": "model/stl"}.get(kind)
+        or mimetypes.guess_type(path.name)[0]
+        or "application/octet-stream",
+        filename=f"{serial}.{kind}",
+        content_disposition_type="inline",
+        headers={"Cache-Control": "private, max-age=3600"},
+    )
+
+
+@router.get("/designs", tags=["make"])
+def designs(front: FrontNow, who: WhoNow, order: str | None = None) -> list[dict[str, Any]]:
+    """Designs of orders with every parameter, its range, rule and source."""
+    access.may(who, "plant.see")
+    return [
+        {"order": e.about, "t_ns": e.t_ns, **e.body} for e in front.events("order.fitted") if order in (None, e.about)
+    ]
+
+
+@router.get("/plan", tags=["make"])
+def plan(front: FrontNow, who: WhoNow) -> dict[str, Any]:
+    """The plan in force, machine by machine; {} when there is none."""
+    access.may(who, "plant.see")
+    return reads.gantt(front)
+
+
+@router.get("/machines", tags=["machines"])
+def machines(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """Every machine as it stands."""
+    access.may(who, "plant.see")
+    return reads.machine_cards(front)
+
+
+@router.get("/machines/{machine}", tags=["machines"])
+def machine(
+    front: FrontNow,
+    who: WhoNow,
+    machine: str,
+    span_s: Annotated[int, Query(ge=1, le=30 * 86_400)] = 600,
+    units: Units = "metric",
+) -> dict[str, Any]:
+    """One machine, with the lines of its last seconds."""
+    access.may(who, "plant.see")
+    card = reads.machine_card(front, machine)
+    return {**card, **reads.machine_lines(front, card, units, span_s=span_s, n=1000)}
+
+
+@router.get("/alarms", tags=["machines"])
+def alarms(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """All alarms by the states of ISA-18.2, those that need a person first."""
+    access.may(who, "plant.see")
+    return reads.alarms(front)
+
+
+@router.get("/decisions", tags=["decisions"])
+def decisions(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """What services decided, with evidence; an owner sees what is about them."""
+    if access.can(who, "plant.see"):
+        return reads.decisions(front)
+    return reads.decisions(
+        front,
+        [who.person, *reads.owner_things(front, who.person), *(u["serial"] for u in reads.owned(front, who.person))],
+    )
+
+
+@router.get("/changes", tags=["decisions"])
+def changes(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """Changes with their tests and approvals, newest first."""
+    access.may(who, "plant.see")
+    return reads.changes(front)
+
+
+@router.get("/persons/{person}", tags=["owner"])
+def person(front: FrontNow, who: WhoNow, person: str, units: Units = "metric") -> dict[str, Any]:
+    """A person's measures, consents, units and shots; `me` is whoever asks. An owner sees only their own."""
+    id_ = acts.person_for(front, who) if person == "me" else person
+    access.may(who, "person.see", id_)
+    known = front.store.people.person(id_)
+    return {
+        "id": known.id,
+        "handedness": known.handedness,
+        "measures": dict(known.measures),
+        "consents": reads.consents(front, id_),
+        "units": reads.owned(front, id_),
+        "shots": reads.owner_shots(front, reads.owner_things(front, id_), units),
+    }
+
+
+@router.get("/events", tags=["ledger"])
+def events(
+    front: FrontNow,
+    who: WhoNow,
+    kind: Annotated[list[str] | None, Query()] = None,
+    about: Annotated[list[str] | None, Query()] = None,
+    start: When = None,
+    end: When = None,
+    known_by: When = None,
+    because: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 200,
+) -> list[dict[str, Any]]:
+    """Events of the ledger, newest first."""
+    access.may(who, "ledger.see")
+    found = front.store.recall(
+        kind=kind,
+        about=about,
+        start_ns=when_ns(start, "start"),
+        end_ns=when_ns(end, "end"),
+        known_by_ns=when_ns(known_by, "known_by"),
+        because=because,
+        limit=limit,
+        newest_first=True,
+    )
+    return [reads.event_row(event) for event in found]

@@ -1,0 +1,78 @@
+"""What the console and the API stand on: one open plant, its live state, who may do what, and reads that many pages
+share.
+
+A read is done once for all pages that ask within the same moment: events are read again only when a new one was
+recorded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loopwright.core import plug
+from loopwright.core.clock import Clock, RealClock, monotonic_s
+from loopwright.core.pack import Pack
+from loopwright.core.types import Event, Kind
+
+if TYPE_CHECKING:
+    from loopwright.app.auth import Auth
+    from loopwright.app.flow import Flow
+    from loopwright.app.site import Site
+    from loopwright.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass
+class Front:
+    """store, site, flow, auth, clock of one plant that is served. Any thread may use it."""
+
+    store: Store
+    site: Site
+    flow: Flow
+    auth: Auth
+    clock: Clock = field(default_factory=RealClock)
+    _kept: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now_ns(self) -> int:
+        """The plant's now."""
+        return self.clock.now_ns()
+
+    @property
+    def zone(self) -> str:
+        """The plant's time zone, an IANA name."""
+        return self.site.time_zone
+
+    @property
+    def packs(self) -> Mapping[str, Pack]:
+        """The site's packs by name."""
+        return {name: plug.load("packs", name).PACK for name in self.site["site"]["packs"]}
+
+    def kinds(self) -> dict[str, Kind]:
+        """Kinds of things by name: declared in the store, else of the site."""
+        return self.store.kinds()
+
+    def events(self, *kinds: str) -> list[Event]:
+        """All events of these kinds (or of a prefix that ends with '.'), in the order they were recorded."""
+        last = self.store.events.last_known_ns()
+        return self._once(("events", kinds), last, lambda: self.store.recall(kind=list(kinds)))
+
+    def often(self, key: Any, every_s: float, read: Callable[[], T]) -> T:
+        """What `read` gives, read again at most once in every_s seconds whoever asks."""
+        return self._once(("often", key), int(monotonic_s() / every_s), read)
+
+    def _once(self, key: Any, version: Any, read: Callable[[], T]) -> T:
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None and known[0] == version:
+                return known[1]
+        value = read()
+        with self._lock:
+            if len(self._kept) > 500:
+                self._kept.clear()
+            self._kept[key] = (version, value)
+        return value

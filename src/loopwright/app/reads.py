@@ -1,0 +1,295 @@
+"""What pages and the API show, read from the store and handed to the views. Nothing here writes, nothing here draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from loopwright.app.front import Front
+from loopwright.app.views import alarms as alarm_views
+from loopwright.app.views import circle, landing, loss, machines, orders, plan, series, unit
+from loopwright.app.views import decisions as decision_views
+from loopwright.app.views import owner as owner_views
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import UnknownName
+from loopwright.core.types import Event
+from loopwright.govern import consent
+
+_COUNTED = (
+    "order.placed",
+    "order.fitted",
+    "solid.made",
+    "plan.released",
+    "unit.finished",
+    "unit.measured",
+    "decision.made",
+    "change.proposed",
+    "change.notproposed",
+    "change.released",
+)
+LIVE_S = 600  # what a live chart shows
+SHOT = ("carry", "carry.deviation")  # how far along the line, how far beside it: in the table of a thing that is played
+
+
+def picture(front: Front) -> dict[str, Any]:
+    """The loop with live counts: `views.circle.picture`."""
+    events = front.events(*_COUNTED)
+    kinds: dict[str, int] = {}
+    for event in events:
+        kinds[event.kind] = kinds.get(event.kind, 0) + 1
+    last_plan = next((e for e in reversed(events) if e.kind == "plan.released"), None)
+    slots = len(last_plan.body["slots"]) if last_plan else 0
+    return circle.picture(front.flow.snapshot(), circle.counts(kinds, hops(front), slots, shot_count(front)))
+
+
+def hops(
+    front: Front, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None
+) -> dict[str, Any]:
+    """Loss accounting by hop, read at most once a second."""
+    return front.often(("hops", start_ns, end_ns, source), 1.0, lambda: front.store.hops(start_ns, end_ns, source))
+
+
+def loss_table(
+    front: Front, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None
+) -> dict[str, Any]:
+    """{rows, total}: `views.loss` over a time and a source."""
+    rows = loss.loss_rows(hops(front, start_ns, end_ns, source))
+    return {"rows": rows, "total": loss.total(rows)}
+
+
+def shot_count(front: Front) -> int:
+    """How many shots the plant knows, counted at most every five seconds."""
+    things = [t.id for t in front.store.things().values() if SHOT[0] in _signals(front, t.kind)]
+    if not things:
+        return 0
+    return int(front.often("shots", 5.0, lambda: front.store.get(things=things, signals=[SHOT[0]]).num_rows))
+
+
+def _signals(front: Front, kind: str) -> set[str]:
+    known = front.kinds().get(kind)
+    return {signal.name for signal in known.signals} if known else set()
+
+
+def order_rows(front: Front, state: str = "", text: str = "") -> dict[str, Any]:
+    """{rows, states}: the orders that were asked for, and how many there are in each state."""
+    rows = orders.order_rows(front.events(*orders.KINDS))
+    return {"rows": orders.filtered(rows, state, text), "states": orders.state_counts(rows), "count": len(rows)}
+
+
+def unit_thread(front: Front, serial: str) -> dict[str, Any]:
+    """The whole thread of a unit; UnknownName when nothing is known of that serial."""
+    store = front.store
+    mine = store.recall(about=serial)
+    order = next((str(e.body["order"]) for e in mine if "order" in e.body), "")
+    if not order:
+        raise UnknownName("unit", serial, _serials(front))
+    of_order = store.recall(about=order)
+    things = [t.id for t in store.things().values() if t.unit == serial]
+    thread = unit.thread(serial, [*mine, *of_order, *front.events("plan.released")])
+    thread["decisions"] = [
+        d
+        for d in decision_views.decisions(front.events(*decision_views.KINDS))
+        if d["about"] in {serial, order, *things}
+    ]
+    thread["things"] = things
+    return thread
+
+
+def _serials(front: Front) -> list[str]:
+    return sorted({e.about for e in front.events("unit.finished", "step.finished")})
+
+
+def step_series(front: Front, step: Mapping[str, Any], system: str, n: int, most: int = 4) -> list[dict[str, Any]]:
+    """The signals that a step's machine spoke while it ran, at most `most` of them, as lines of at most n points."""
+    thing = front.store.things().get(step["machine"])
+    kind = front.kinds().get(thing.kind) if thing else None
+    if thing is None or kind is None or not step["signals"] or not step["heard_end_ns"]:
+        return []
+    wanted = [s.name for s in machines.chart_signals(kind, step["signals"]) if s.name in set(step["signals"])][:most]
+    table = front.store.get(
+        things=[thing.id], signals=wanted, start_ns=step["heard_start_ns"], end_ns=step["heard_end_ns"]
+    )
+    return [series.series(table, thing.id, kind, name, system=system, n=n) for name in wanted]
+
+
+def public_unit(front: Front, serial: str) -> dict[str, Any]:
+    """What anybody may see of a unit; UnknownName (without naming other serials) when there is none or it is not
+    made yet."""
+    try:
+        whole = unit_thread(front, serial)
+    except UnknownName:
+        raise UnknownName("unit", serial) from None
+    if whole["state"] in ("making", "unknown"):
+        raise UnknownName("unit", serial)
+    return unit.public(
+        whole, whole["owner"] in consent.who(front.events(*consent.KINDS), "public page", front.now_ns())
+    )
+
+
+def gantt(front: Front) -> dict[str, Any]:
+    """The plan in force: `views.plan.gantt`, {} when there is none."""
+    return plan.gantt(front.events(*plan.KINDS), front.now_ns())
+
+
+def alarms(front: Front) -> list[dict[str, Any]]:
+    """All alarms as they stand, those that need a person first."""
+    return alarm_views.alarms(front.events(*alarm_views.KINDS))
+
+
+def machine_cards(front: Front) -> list[dict[str, Any]]:
+    """Every machine of the site as it stands."""
+    rows = machine_rows(front)
+    table = front.often("newest", 0.9, lambda: front.store.newest([row["id"] for row in rows]))
+    newest = series.newest(table, {row["id"]: row for row in rows})
+    return machines.cards(rows, front.kinds(), newest, front.events(*alarm_views.KINDS, "link.state"), front.now_ns())
+
+
+def machine_rows(front: Front) -> list[dict[str, Any]]:
+    """The site's machines as plain rows: id, kind, role, protocol, stale_after_s, twin."""
+    return [
+        {
+            "id": m.id,
+            "kind": m.kind,
+            "role": m.role,
+            "protocol": m.protocol,
+            "stale_after_s": m.stale_after_s,
+            "twin": str(m.plays.get("source", "")),
+        }
+        for m in front.site.machines
+    ]
+
+
+def machine_card(front: Front, machine: str) -> dict[str, Any]:
+    """One machine; UnknownName lists the machines there are."""
+    for card in machine_cards(front):
+        if card["id"] == machine:
+            return card
+    raise UnknownName("machine", machine, [m.id for m in front.site.machines])
+
+
+def machine_lines(
+    front: Front,
+    card: Mapping[str, Any],
+    system: str,
+    *,
+    span_s: int = LIVE_S,
+    most: int = machines.CHARTS,
+    n: int = 400,
+) -> dict[str, Any]:
+    """{start_ns, end_ns, lines, states}: the machine's last `span_s` seconds, ending with the last thing it said."""
+    kind = front.kinds().get(card["kind"])
+    end_ns = card["last_ns"]
+    if kind is None or end_ns is None:
+        return {"start_ns": 0, "end_ns": 0, "lines": [], "states": []}
+    start_ns = end_ns - span_s * NS_PER_S
+    signals = machines.chart_signals(kind, card["values"])[:most]
+    state = machines.state_signal(kind)
+    names = [s.name for s in signals] + ([state.name] if state else [])
+    key = ("lines", card["id"], end_ns, span_s, most, n)
+    table = front.often(
+        key, 5.0, lambda: front.store.get(things=[card["id"]], signals=names, start_ns=start_ns, end_ns=end_ns + 1)
+    )
+    lines = [series.series(table, card["id"], kind, s.name, system=system, n=n) for s in signals]
+    states = series.strip(_of(table, state.name), state, end_ns) if state else []
+    return {"start_ns": start_ns, "end_ns": end_ns, "lines": lines, "states": states}
+
+
+def _of(table: pa.Table, signal: str) -> pa.Table:
+    return table.filter(pa.compute.equal(table.column("signal"), signal))
+
+
+def decisions(front: Front, about: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """All decisions, or those about some ids."""
+    rows = decision_views.decisions(front.events(*decision_views.KINDS))
+    return rows if about is None else [row for row in rows if row["about"] in set(about)]
+
+
+def changes(front: Front) -> list[dict[str, Any]]:
+    """All changes, newest first."""
+    return decision_views.changes(front.events(*decision_views.CHANGE_KINDS))
+
+
+def waiting(front: Front) -> dict[str, int]:
+    """How many things wait for a person, by page: the number beside a page's name."""
+    open_decisions = sum(row["state"] == "open" for row in decisions(front))
+    open_changes = sum(row["state"] in ("proposed", "gated") and row["passed"] is not False for row in changes(front))
+    return {
+        "/machines": sum(a["state"] in ("active", "returned") for a in alarms(front)),
+        "/decisions": open_decisions + open_changes,
+    }
+
+
+# an owner's own
+
+
+def owner_things(front: Front, person: str) -> list[str]:
+    """Ids of the things that speak for a person: those they own, and those of the units they hold."""
+    serials = {row["serial"] for row in owned(front, person)}
+    return [
+        t.id
+        for t in front.store.things().values()
+        if t.owner == person or (t.unit and t.unit in serials) or t.id == person
+    ]
+
+
+def owned(front: Front, person: str) -> list[dict[str, Any]]:
+    """The units that a person holds."""
+    return owner_views.owned(front.events("unit.claimed"), person)
+
+
+def owner_shots(front: Front, things: Sequence[str], system: str) -> dict[str, Any]:
+    """{range, trend, count}: where the shots of these things landed, and session by session."""
+    if not things:
+        return {"range": {}, "trend": {"unit": "", "sessions": []}, "count": 0}
+    table = front.store.get(things=list(things), signals=list(SHOT))
+    shots = landing.landed(landing.pivot(table), *SHOT)
+    return {"range": landing.on_range(shots, system), "trend": landing.trend(shots, system), "count": len(shots)}
+
+
+def consents(front: Front, person: str) -> list[dict[str, Any]]:
+    """What the person agreed to, purpose by purpose."""
+    events = front.events(*consent.KINDS)
+    return owner_views.consents(events, person, consent.PURPOSES, consent.valid(events, person, front.now_ns()))
+
+
+def owner_of(front: Front) -> Callable[[str], str]:
+    """id of a unit, thing or order -> the person it belongs to, '' for nobody's: what govern.access asks."""
+    things = front.store.things()
+    ordered = {e.about: str(e.body["person"]) for e in front.events("order.placed")}
+
+    def owner(id_: str) -> str:
+        thing = things.get(id_)
+        if thing is not None and thing.owner:
+            return thing.owner
+        return owner_views.owner_of(
+            front.events("unit.claimed"), thing.unit if thing is not None and thing.unit else id_
+        ) or ordered.get(id_, "")
+
+    return owner
+
+
+def sources(front: Front) -> list[str]:
+    """Names of all sources that were ever heard, sorted."""
+    return front.often("sources", 2.0, lambda: sorted({source for _, source in front.store.sources()}))
+
+
+def owners(front: Front) -> list[str]:
+    """Persons who hold a unit, for a plant without users, where one person plays all."""
+    return sorted({str(e.body["owner"]) for e in front.events("unit.claimed")})
+
+
+def event_row(event: Event) -> dict[str, Any]:
+    """An event as the API gives it."""
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "about": event.about,
+        "t_ns": event.t_ns,
+        "known_ns": event.known_ns,
+        "actor": event.actor,
+        "body": dict(event.body),
+        "because": list(event.because),
+        "hash": event.hash,
+    }
