@@ -49,9 +49,17 @@ class Plant:
 
     @property
     def product_pack(self) -> Pack:
-        name = self.site["product"]["pack"]
+        """The pack that brings the product; an empty one for a product of the site's own files."""
+        table = self.site["product"]
+        name = table["pack"]
+        if not name and table["file"]:
+            return Pack("site", "The site's own product.")
+        having = [pack.name for pack in self.packs.values() if pack.product]
+        if not name and len(having) == 1:
+            name = having[0]
         if name not in self.packs:
-            raise SiteError("[product] pack", f"{name!r} is not among the site's packs", ", ".join(self.packs))
+            raise SiteError("[product] pack", f"{name!r} is not among the site's packs that bring a product",
+                            ", ".join(having), "name one, or give the site's own product: file = \"product.toml\"")
         return self.packs[name]
 
     @property

@@ -54,7 +54,7 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'", {}),
     },
     "product": {
-        "pack": (str, "the pack that brings rules, route and tolerances", "golf"),
+        "pack": (str, "the pack that brings rules, route and tolerances; '': the site's own files, else the only one", ""),
         "rules": (str, "folder of rules (instead of the pack's)", ""),
         "file": (str, "product file: bill, route, tolerances (instead of the pack's)", ""),
     },
