@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError, UnknownName
 from loopwright.core.types import Slot
+from loopwright.engine.local import Workers
 from loopwright.make.bound import first_fit, lower_bound
 from loopwright.make.check import check
 from loopwright.make.dispatch import dispatch, makespan, settle
@@ -167,6 +168,17 @@ def test_what_has_begun_stays_and_the_rest_waits_for_it() -> None:
     shop = Shop(0, (Machine("m", "mill"), Machine("g", "gauge")), (Job("a", (begun, next_one)), chain("b", [(("m", 5),)])))
     at = {(s.order, s.operation): s.start_s for s in plan(shop).slots}
     assert at == {("a", "op0"): -4, ("a", "op1"): 6, ("b", "op0"): 6}
+
+
+def test_a_warm_worker_gives_the_plan_that_the_function_gives_here() -> None:
+    shop = club_shop(3)
+    with Workers() as workers:
+        workers.warm("plan", "loopwright.make.plan:plan").result(timeout=30)
+        there = workers.call("plan", "loopwright.make.plan:plan", shop, 5.0).result(timeout=30)
+        with pytest.raises(PlanError, match="no machine can do it"):
+            workers.call("plan", "loopwright.make.plan:plan", Shop(0, (), (chain("a", [()]),))).result(timeout=30)
+    assert there.slots == plan(shop, 5.0).slots
+    assert there.status == "optimal"
 
 
 def test_an_objective_that_is_not_there_is_refused() -> None:

@@ -103,6 +103,7 @@ class RuleSet:
 
     @property
     def revision(self) -> str:
+        """'r<number of released changes>-<hash8>': equal rules have equal revisions, wherever they are loaded."""
         text = json.dumps([self.base, self.released])
         return f"r{len(self.released)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

@@ -54,6 +54,7 @@ class Operation:
 
     @property
     def key(self) -> Key:
+        """(job, name): what its slot is found by."""
         return self.job, self.name
 
 
