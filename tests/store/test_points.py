@@ -127,7 +127,7 @@ def test_small_files_are_joined_and_nothing_changes(store: Store) -> None:
     before = store.get()
     table = store._tables[0]
     assert len(table.snapshot.files) == 12
-    flush.upkeep(table)
+    flush.upkeep(table, store._reader)
     assert len(table.snapshot.files) == 1
     assert store.get() == before
     balanced(store.hops())

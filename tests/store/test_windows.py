@@ -47,6 +47,18 @@ def test_fast_signals_come_out_of_their_blocks(store: Store) -> None:
     assert found.mask[0].T.tolist() == [[True, True, False, True], [False, True, False, False]]
 
 
+def test_a_fast_signal_that_is_named_is_got_as_points(store: Store, clock: SimClock) -> None:
+    store.put(numbered(blocks(("mill-1", "vibration", 0, 10, [0.0, 1.0, 2.0, 3.0, 4.0]), ("mill-1", "force", 0, 10, [9.0] * 3)), 0))
+    store.put(numbered(points(("mill-1", "spindle.speed", 25, 7.0)), 8))
+    for _ in range(2):
+        found = store.get(signals=["vibration", "spindle.speed"], start_ns=15, end_ns=40)
+        assert [(r["signal"], r["t_ns"], r["value"], r["known_ns"]) for r in found.to_pylist()] == [
+            ("spindle.speed", 25, 7.0, clock.now_ns() + 1), ("vibration", 20, 2.0, clock.now_ns()), ("vibration", 30, 3.0, clock.now_ns()),
+        ]
+        assert store.get().num_rows == 1  # without a name only what is kept as points
+        store.flush()
+
+
 def test_windows_see_only_what_was_known(store: Store, clock: SimClock) -> None:
     store.put(numbered(speeds([1]), 0))
     then_ns = clock.now_ns()

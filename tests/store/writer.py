@@ -34,8 +34,7 @@ def move(store: Store, also_compact: bool) -> None:
         store.flush()
         if also_compact:
             for table in store._tables:
-                table.compact()
-                flush.upkeep(table)
+                flush.upkeep(table, store._reader)
 
 
 def main(plant: Path, mode: str) -> None:

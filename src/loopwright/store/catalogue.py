@@ -104,6 +104,11 @@ class Catalogue:
         wanted = set(signals)
         return slots[np.fromiter((self.names[slot][1] in wanted for slot in slots.tolist()), bool, len(slots))]
 
+    def fast_of(self, signals: Iterable[str]) -> list[str]:
+        """Those of the signals that are kept as blocks of single numbers."""
+        flat = {s.name for kind in self.kinds.values() for s in kind.signals if s.fast and not s.shape}
+        return [name for name in signals if name in flat]
+
     def knows_code(self, definition: Ints, code: Ints) -> Any:
         """(rows,) bool: whether the code stands in the table of codes of its state signal."""
         if not len(self._codes):

@@ -242,8 +242,9 @@ class Store:
 
     def sources(self) -> list[tuple[str, str]]:
         """(hop, source) of every source that was ever heard, sorted."""
+        self._look_again()
         with self._lock:
-            return self._books.sources()
+            return self._memory.books.sources()
 
     def cursor(self, source: str) -> int | None:
         """The highest number of a source such that everything up to it is stored (it resumes there), or None."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -19,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from loopwright.core.errors import InputError, StoreError
+from loopwright.core.errors import InputError
 from loopwright.core.kinds import check
 from loopwright.core.types import Event
 from loopwright.store import schema
-from loopwright.store.schema import events, reasons
+from loopwright.store.schema import events, reasons, told
 
 ROOT = "0" * 64  # what the first event follows
 _FIELDS = ("id", "kind", "about", "t_ns", "known_ns", "actor", "body", "because", "key")
@@ -54,10 +53,12 @@ class Ledger:
         An event whose (kind, key) is already there is not appended: it comes back as it was first recorded.
         Raises InputError for an unknown kind, a missing field, a body that JSON cannot hold, or an id that is taken.
         """
+        if not offered:
+            return []
         for event in offered:
             check(event)
         prepared = [(event, canonical(event.body, event)) for event in offered]
-        with _told("written"), self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with told("written"), self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             schema.lock_writers(connection)
             number, head, known = self._last(connection)
             there = self._keyed(connection, [event for event in offered if event.key])
@@ -111,28 +112,28 @@ class Ledger:
         query = query.order_by(events.c.number.desc() if newest_first else events.c.number)
         if limit is not None:
             query = query.limit(limit)
-        with _told("read"), self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return [_event(row) for row in connection.execute(query).mappings()]
 
     def knows(self, event_id: str) -> bool:
         """Whether an event of that id is recorded."""
-        with _told("read"), self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return connection.execute(sa.select(events.c.number).where(events.c.id == event_id)).first() is not None
 
     def last_known_ns(self) -> int:
         """The known_ns of the newest event, 0 when there is none."""
-        with _told("read"), self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return self._last(connection)[2]
 
     def head(self) -> str:
         """The hash of the newest event: who keeps it elsewhere can prove that nothing before it was changed."""
-        with _told("read"), self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return self._last(connection)[1]
 
     def verify(self) -> Chain:
         """Reads the whole chain and computes every hash again."""
         number, head, known = 0, ROOT, 0
-        with _told("read"), self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             for row in (
                 connection.execution_options(yield_per=5000)
                 .execute(sa.select(events).order_by(events.c.number))
@@ -155,7 +156,7 @@ class Ledger:
     def table(self) -> pa.Table:
         """All events as a table, body and because as JSON text."""
         columns = [c.name for c in events.columns]
-        with _told("read"), self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             rows = connection.execute(sa.select(events).order_by(events.c.number)).all()
         kinds = {"number": pa.int64(), "t_ns": pa.int64(), "known_ns": pa.int64()}
         return pa.table(
@@ -181,8 +182,8 @@ class Ledger:
         query = sa.select(events.c.id).where(events.c.id.in_(wanted))
         taken = list(connection.execute(query).scalars()) if wanted else []
         if taken or len(set(wanted)) < len(wanted):
-            given = f"id {(taken or wanted)[0]!r} is taken"
-            raise InputError("events", given, "an id of its own, or '' to be given one")
+            said = f"id {(taken or wanted)[0]!r} is taken"
+            raise InputError("events", said, "an id of its own, or '' to be given one")
 
 
 def canonical(body: Mapping[str, Any], event: Event) -> str:
@@ -266,17 +267,3 @@ def _kind_is(kind: str) -> sa.ColumnElement[bool]:
 
 def _several(names: str | Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
-
-
-@contextmanager
-def _told(verb: str) -> Any:
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        short = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
-        raise StoreError(
-            "events",
-            f"the database cannot be {verb} ({short})",
-            "",
-            "free the disk or mend its rights; nothing of this was recorded",
-        ) from error

@@ -11,8 +11,8 @@ from loopwright.store.accounts import NS_PER_MINUTE, Reading
 from loopwright.store.journal import Entry, Journal
 from loopwright.store.live import Live
 from loopwright.store.points import PointsTable, Snapshot
-from loopwright.store.read import Reader, listing, quoted, stored_rows
-from loopwright.store.tail import Tail
+from loopwright.store.read import Reader, listing, quoted
+from loopwright.store.tail import Tail, stored_rows
 
 Tables = tuple[PointsTable, PointsTable]  # points, blocks
 Snapshots = tuple[Snapshot, Snapshot]
@@ -20,12 +20,14 @@ EAGER_SAMPLES = 100_000  # with so many in the journal a flush begins by itself
 FULL_SAMPLES = 2_000_000  # with so many a put waits for it: the journal is in memory too
 _CHUNK = 1_000_000  # samples in one commit
 _UPKEEP_COMMITS = 100
-_KEEP_HOURS = 24  # how long files stay that only older snapshots use, for readers that opened one
+_KEEP_HOURS = 2  # how long files stay that only older snapshots use, for readers that opened one
 
 
 def flush(tables: Tables, journal: Journal, tail: Tail, live: Live, guard: threading.RLock) -> int:
     """Moves every entry of the tail; the guard is held only while memory changes. Returns the samples moved."""
     moved = 0
+    for table in tables:
+        table.refresh()  # after a write that failed nobody knows how far it came
     while True:
         with guard:
             entries = _chunk(tail.entries())
@@ -50,9 +52,9 @@ def due(tables: Tables) -> list[PointsTable]:
     return [table for table in tables if table.snapshot.version - table.tidied >= _UPKEEP_COMMITS]
 
 
-def upkeep(table: PointsTable) -> None:
+def upkeep(table: PointsTable, reader: Reader) -> None:
     """Joins small files, writes a checkpoint, removes files nobody reads any more."""
-    table.compact()
+    table.compact(reader.sorted_rows)
     table.checkpoint(_KEEP_HOURS)
 
 

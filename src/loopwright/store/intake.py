@@ -84,6 +84,11 @@ def take_in(batch: Batch, known_ns: int, catalogue: Catalogue, live: Live, seen:
     return Taken(result, settled_keys, receipt, receipt.stored + sum(refused.values()) + copied, copied, numbers)
 
 
+def longest_ns(table: pa.Table) -> int:
+    """How long the longest block lasts."""
+    return int(((_samples(table) - 1) * check.numbers(table.column("dt_ns"), np.int64)[0]).max())
+
+
 def _settled(batch: Batch, rows: Keys, live: Live, stored: Lookup) -> keys.Settled:
     if keys.surely_new(rows, live.t_ns):
         return keys.all_new(rows)

@@ -94,6 +94,7 @@ class Journal:
         self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA journal_size_limit=67108864")
         if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
             with self._transaction():
                 for statement in _SCHEMA.split(";"):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from loopwright.core.errors import UnknownName
 from loopwright.core.types import Person
-from loopwright.store.schema import persons, tokens, users
+from loopwright.store.schema import persons, tokens, told, users
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class People:
             query = query.where(persons.c.source == source)
         if handedness is not None:
             query = query.where(persons.c.handedness == handedness)
-        with self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return [
                 _person(row)
                 for row in connection.execute(query.limit(limit) if limit is not None else query).mappings()
@@ -92,7 +92,7 @@ class People:
 
     def users(self) -> dict[str, User]:
         """name -> user."""
-        with self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return {
                 row["name"]: User(**row)
                 for row in connection.execute(sa.select(users).order_by(users.c.name)).mappings()
@@ -115,7 +115,7 @@ class People:
     def user_of(self, token_hash: str) -> User | None:
         """Whose token it is, None when nobody's."""
         query = sa.select(users).join(tokens, tokens.c.user == users.c.name).where(tokens.c.hash == token_hash)
-        with self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             row = connection.execute(query).mappings().first()
         return User(**row) if row else None
 
@@ -124,11 +124,13 @@ class People:
         with self._writing() as connection:
             return connection.execute(sa.delete(tokens).where(tokens.c.hash == token_hash)).rowcount > 0
 
-    def _writing(self) -> AbstractContextManager[sa.Connection]:
-        return self._engine.execution_options(writes=True).begin()
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with told("written"), self._engine.execution_options(writes=True).begin() as connection:
+            yield connection
 
     def _some_ids(self) -> list[str]:
-        with self._engine.connect() as connection:
+        with told("read"), self._engine.connect() as connection:
             return list(connection.execute(sa.select(persons.c.id).order_by(persons.c.id).limit(31)).scalars())
 
 

@@ -8,6 +8,8 @@ Deletion vectors stay off, because readers open the snapshot's Parquet files the
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,17 +29,17 @@ STORED_POINTS = pa.schema([*POINTS, *_INNER])
 STORED_BLOCKS = pa.schema([*BLOCKS, ("n", pa.int32()), ("samples", pa.int32()), *_INNER])
 _APP = "loopwright-flush"
 _ROW_GROUP = 65_536  # small enough that one series of a sorted file is a few row groups
-_TARGET_BYTES = 128_000_000
+_SORTED_BYTES, _TARGET_BYTES = 8_000_000, 128_000_000
+_FILES = 8  # so many files are worth joining
 _NEVER = np.iinfo(np.int64).max
-_PLAIN = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
-
+SortedRows = Callable[[list[str], int, pa.Schema], AbstractContextManager[pa.RecordBatchReader]]
 _SETTINGS = {
     "delta.enableDeletionVectors": "false", "delta.dataSkippingStatsColumns": "thing,signal,t_ns,batch",
-    "delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 days",
+    "delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 hours",
 }
 _WRITER = WriterProperties(
     max_row_group_size=_ROW_GROUP, compression="ZSTD", compression_level=3,
-    column_properties=dict.fromkeys(("t_ns", "known_ns", "batch"), _PLAIN),
+    column_properties={"t_ns": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")},
 )
 
 
@@ -46,7 +48,7 @@ class Snapshot:
     """One version of a table.
 
     flushed  the last journal batch in it
-    files    its Parquet files; rows, bytes, t_min, t_max, batch_max (files,) are their statistics
+    files    its Parquet files; rows, bytes, t_min, t_max, batch_min, batch_max (files,) are their statistics
     """
 
     version: int
@@ -56,6 +58,7 @@ class Snapshot:
     bytes: Any
     t_min: Any
     t_max: Any
+    batch_min: Any
     batch_max: Any
 
     def between(self, start_ns: int | None, end_ns: int | None) -> list[str]:
@@ -100,29 +103,38 @@ class PointsTable:
         return self.snapshot
 
     def append(self, table: pa.Table, flushed: int) -> None:
-        """Adds rows that come from journal batches up to `flushed`, unless that was done before a crash."""
-        if flushed <= self.snapshot.flushed:
-            return
+        """Adds rows of journal batches above the snapshot's `flushed`, up to this one."""
         commit = CommitProperties(app_transactions=[Transaction(_APP, flushed)])
         before = set(self.snapshot.files)
         try:
             write_deltalake(self._table, table, mode="append", writer_properties=_WRITER, commit_properties=commit)
+            self._settle(before)
         except (DeltaError, OSError) as error:
             raise self._broken("written", error) from error
-        self._settle(before)
 
-    def compact(self) -> bool:
-        """Joins small files into files of about 128 MB; whether there was anything to do."""
-        small = self.snapshot.bytes < _TARGET_BYTES // 2
-        if small.sum() < 8:
-            return False
+    def compact(self, sorted_rows: SortedRows) -> bool:
+        """Joins small files, so that no row is written anew more than a few times; whether there was anything to do.
+
+        The newest files become one sorted file as soon as they are many, together with older ones while these are not
+        larger: as digits carry in a counter. Sorted files of some size are then laid one after another up to 128 MB.
+        """
+        first = self._run_to_sort()
         before = set(self.snapshot.files)
         try:
-            self._table.optimize.compact(target_size=_TARGET_BYTES, writer_properties=_WRITER)
+            if first is not None:
+                newer = f"batch >= {first}"
+                with sorted_rows(self.snapshot.since(first - 1), first, self.schema) as rows:
+                    write_deltalake(self._table, rows, mode="overwrite", predicate=newer, writer_properties=_WRITER)
+                self._settle(before)
+                before = set(self.snapshot.files)
+            size = self.snapshot.bytes
+            join = ((size >= _SORTED_BYTES // 2) & (size < _TARGET_BYTES // 2)).sum() >= _FILES
+            if join:
+                self._table.optimize.compact(target_size=_TARGET_BYTES, writer_properties=_WRITER)
+                self._settle(before)
+            return first is not None or bool(join)
         except (DeltaError, OSError) as error:
             raise self._broken("compacted", error) from error
-        self._settle(before)
-        return True
 
     def checkpoint(self, keep_hours: int) -> None:
         """Writes a checkpoint, so that opening stays quick, and removes files unused for that many hours."""
@@ -145,6 +157,17 @@ class PointsTable:
             self.checkpoint(0)
         except (DeltaError, OSError) as error:
             raise self._broken("erased from", error) from error
+
+    def _run_to_sort(self) -> int | None:
+        """The lowest batch of the newest files that are worth joining into one sorted file, None: not now."""
+        size, lowest = self.snapshot.bytes, self.snapshot.batch_min
+        total = taken = 0
+        first = None
+        for i in np.argsort(-lowest, kind="stable"):
+            if size[i] > max(total, _SORTED_BYTES // 8) or total + size[i] > 2 * _SORTED_BYTES:
+                break
+            total, taken, first = total + int(size[i]), taken + 1, int(lowest[i])
+        return first if taken >= _FILES else None
 
     def _settle(self, before: set[str]) -> None:
         new = self._snapshot()
@@ -169,7 +192,8 @@ class PointsTable:
             version=self._table.version(), flushed=self._table.transaction_version(_APP) or 0,
             files=tuple(str(self.folder / path) for path in actions.column("path").to_pylist()),
             rows=statistic("num_records", 0), bytes=statistic("size_bytes", 0), t_min=statistic("min.t_ns", -_NEVER),
-            t_max=statistic("max.t_ns", _NEVER), batch_max=statistic("max.batch", _NEVER),
+            t_max=statistic("max.t_ns", _NEVER), batch_min=statistic("min.batch", 0),
+            batch_max=statistic("max.batch", _NEVER),
         )
 
     def _broken(self, verb: str, error: Exception) -> StoreError:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import BLOCKS, POINTS
-from loopwright.store.journal import Entry
-from loopwright.store.points import STORED_BLOCKS, STORED_POINTS, Snapshot
+from loopwright.store.points import Snapshot
 
 Names = str | Iterable[str] | None
 Times = tuple[int | None, int | None]
@@ -63,27 +62,6 @@ class Wanted:
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def view(snapshot: Snapshot, entries: Sequence[Entry], blocks: bool, versions: bool) -> View:
-    """The view of a snapshot and of those entries that it does not hold yet."""
-    rest = [stored_rows(e) for e in entries if e.blocks == blocks and e.id > snapshot.flushed]
-    schema = STORED_BLOCKS if blocks else STORED_POINTS
-    return View(snapshot, pa.concat_tables(rest) if rest else schema.empty_table(), blocks, versions)
-
-
-def stored_rows(entry: Entry) -> pa.Table:
-    """A journal entry's rows with the columns of the Delta table."""
-    rows = entry.table.num_rows
-    columns = {name: entry.table.column(name) for name in entry.table.column_names}
-    if entry.blocks:
-        columns["samples"] = pc.list_value_length(columns["values"])
-    columns |= {
-        "batch": pa.repeat(pa.scalar(entry.id, pa.int64()), rows), "source": pa.repeat(entry.source, rows),
-        "correction": pa.repeat(entry.correction, rows),
-    }
-    schema = STORED_BLOCKS if entry.blocks else STORED_POINTS
-    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
-
-
 class Reader:
     """DuckDB in memory, owning no file; a cursor for each call, so that any thread may read."""
 
@@ -107,10 +85,23 @@ class Reader:
                 cursor.register(name, table)
             return cursor.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise StoreError(
-                "points", f"they cannot be read ({str(error).splitlines()[0][:250]})", "",
-                "restore the plant folder from its last copy",
-            ) from error
+            raise _unreadable(error) from error
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def sorted_rows(self, files: list[str], first: int, schema: pa.Schema) -> Iterator[pa.RecordBatchReader]:
+        """Rows of these files, of batches from `first` on, in the order in which they are kept."""
+        cursor = self._root.cursor()
+        try:
+            columns = ", ".join(f'"{name}"' for name in schema.names)
+            found = cursor.sql(
+                f"SELECT {columns} FROM read_parquet({listing(files)}) WHERE batch >= {first} "
+                "ORDER BY thing, signal, t_ns, n, batch"
+            )
+            yield found.to_arrow_reader(65_536).cast(schema)
+        except duckdb.Error as error:
+            raise _unreadable(error) from error
         finally:
             cursor.close()
 
@@ -170,3 +161,8 @@ def _union(what: View, tail: str, wanted: Wanted) -> str:
     if files:
         parts.append(f"SELECT {columns} FROM read_parquet({listing(files)}){condition}")
     return " UNION ALL ".join(parts)
+
+
+def _unreadable(error: Exception) -> StoreError:
+    said = f"they cannot be read ({str(error).splitlines()[0][:250]})"
+    return StoreError("points", said, "", "restore the plant folder from its last copy")

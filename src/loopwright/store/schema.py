@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,13 @@ def _shown(engine: sa.Engine) -> str:
 
 def _short(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0][:200]
+
+
+@contextmanager
+def told(verb: str) -> Iterator[None]:
+    """Says StoreError, with a word, where the database fails."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        said = f"the database cannot be {verb} ({_short(error)})"
+        raise StoreError("events", said, "", "free the disk or mend its rights; nothing was recorded") from error

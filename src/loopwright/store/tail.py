@@ -6,10 +6,27 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from loopwright.store.catalogue import Catalogue
 from loopwright.store.journal import Entry
 from loopwright.store.keys import Keys
+from loopwright.store.points import STORED_BLOCKS, STORED_POINTS
+
+
+def stored_rows(entry: Entry) -> pa.Table:
+    """A journal entry's rows with the columns of the Delta table."""
+    rows = entry.table.num_rows
+    columns = {name: entry.table.column(name) for name in entry.table.column_names}
+    if entry.blocks:
+        columns["samples"] = pc.list_value_length(columns["values"])
+    columns |= {
+        "batch": pa.repeat(pa.scalar(entry.id, pa.int64()), rows), "source": pa.repeat(entry.source, rows),
+        "correction": pa.repeat(entry.correction, rows),
+    }
+    schema = STORED_BLOCKS if entry.blocks else STORED_POINTS
+    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
 
 class Tail:
@@ -17,6 +34,7 @@ class Tail:
 
     def __init__(self) -> None:
         self._entries: dict[int, tuple[Entry, Keys, int, int]] = {}
+        self._rows: dict[int, pa.Table] = {}
         self.samples = 0
 
     def add(self, entry: Entry, keys: Keys) -> None:
@@ -27,6 +45,16 @@ class Tail:
     def entries(self) -> list[Entry]:
         return [entry for entry, _, _, _ in self._entries.values()]
 
+    def rows(self, blocks: bool, after: int) -> list[pa.Table]:
+        """The rows of entries above `after`, with the columns of the Delta table."""
+        found = []
+        for number, (entry, _, _, _) in self._entries.items():
+            if entry.blocks == blocks and number > after:
+                if number not in self._rows:
+                    self._rows[number] = stored_rows(entry)
+                found.append(self._rows[number])
+        return found
+
     def keys(self, number: int) -> Keys:
         """The keys of the rows of an entry."""
         return self._entries[number][1]
@@ -35,6 +63,7 @@ class Tail:
         """Forgets entries that stand in the points now."""
         for number in ids:
             self.samples -= self._entries.pop(number)[0].samples
+            self._rows.pop(number, None)
 
     def replace(self, entry: Entry, rest: Any) -> None:
         """Puts an entry, of whose rows only `rest` (a mask) are left, in the place of the one it was."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from loopwright.core.errors import InputError
-from loopwright.core.types import BAD, Signal, Windows
+from loopwright.core.types import BAD, POINTS, Signal, Windows
 from loopwright.store.catalogue import encoded
 from loopwright.store.check import lists, numbers
 
@@ -53,6 +53,23 @@ def build(
         values.ravel()[at[ends]] = value[good][ends]
         mask.ravel()[at[ends]] = True
     return Windows(tuple(things), values, mask, t_ns, tuple(names[1]), tuple(s.unit for s in signals))
+
+
+def flat(blocks: pa.Table, start_ns: int | None, end_ns: int | None) -> pa.Table:
+    """Blocks as POINTS rows, one a number, with start_ns <= t_ns < end_ns."""
+    time, value, row, _ = _of_blocks(blocks)
+    rest = blocks.select(["thing", "signal", "quality", "known_ns", "assumed"]).take(row)
+    columns = {name: rest.column(name) for name in rest.column_names}
+    columns |= {"t_ns": time, "n": np.zeros(len(row), np.int32), "value": value, "code": pa.nulls(len(row), pa.int64())}
+    inside = np.ones(len(row), bool)
+    inside &= True if start_ns is None else time >= start_ns
+    inside &= True if end_ns is None else time < end_ns
+    return pa.table([columns[name] for name in POINTS.names], schema=POINTS).filter(pa.array(inside))
+
+
+def together(*tables: pa.Table) -> pa.Table:
+    """POINTS rows of all, in the order of POINTS."""
+    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in ("thing", "signal", "t_ns", "n")])
 
 
 def _of_points(table: pa.Table) -> tuple[Any, Any, Any, Any]:
