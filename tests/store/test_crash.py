@@ -59,6 +59,24 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_repeats_nothing(tmp_path
     check(tmp_path, run_and_kill(tmp_path, mode, 0.2))
 
 
+def test_a_full_disk_is_told_and_what_was_acknowledged_stands(tmp_path: Path) -> None:
+    """No file of the child may grow beyond 400 kB: the same error as a full disk, for the journal and then the points."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from pathlib import Path; from tests.store import writer; from loopwright.core.errors import StoreError\n"
+        "from loopwright.store import open_store; from tests.store.plant import declared; declared(open_store(Path(sys.argv[1]))).close()\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
+        "try: writer.main(Path(sys.argv[1]), sys.argv[2])\n"
+        "except StoreError as error: print(error, file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), "put"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert "journal" in done.stderr
+    assert "it cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    check(tmp_path, int(done.stdout.split()[-1]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("mode", "times"), [("put", 20), ("flush", 15), ("compact", 15)])
 def test_it_may_be_killed_again_and_again(tmp_path: Path, mode: str, times: int) -> None:

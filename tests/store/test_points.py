@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from loopwright.core.clock import SimClock
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Batch, Event
 from loopwright.store import Store, flush, open_store
 from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
@@ -68,6 +69,22 @@ def test_files_that_a_broken_write_left_are_not_read(store: Store) -> None:
     store.put(numbered(speeds([3], 2 * S), 2))
     store.flush()
     assert store.get().num_rows == 3
+
+
+def test_a_flush_that_fails_is_told_and_done_later(store: Store) -> None:
+    store.put(numbered(speeds([1, 2]), 0))
+    store.flush()
+    store.put(numbered(speeds([3], 2 * S), 2))
+    (store.path / "points").rename(store.path / "aside")
+    (store.path / "points").write_text("something in the way")
+    with pytest.raises(StoreError, match=r"points .*: the table cannot be"):
+        store.flush()
+    store.put(numbered(speeds([4], 3 * S), 3))  # the journal goes on
+    (store.path / "points").unlink()
+    (store.path / "aside").rename(store.path / "points")
+    assert store.flush() == 2
+    assert store.get().column("value").to_pylist() == [1, 2, 3, 4]
+    balanced(store.hops())
 
 
 def test_late_data_is_hidden_from_a_backtest(store: Store, clock: SimClock) -> None:
@@ -134,6 +151,18 @@ def test_small_files_are_joined_and_nothing_changes(store: Store) -> None:
     store.put(numbered(speeds([99], 100 * S), 60))
     assert store.flush() == 1
     assert store.get().num_rows == 61
+
+
+def test_joined_files_are_sorted_so_that_one_series_lies_together(store: Store) -> None:
+    for i in range(10):
+        table = pa.concat_tables([speeds([i, i + 0.5], i * S, thing) for thing in ("mill-2", "mill-1")])
+        store.put(numbered(table, i * 4))
+        store.flush()
+    flush.upkeep(store._tables[0], store._reader)
+    file, = store._tables[0].snapshot.files
+    rows = pq.read_table(file, partitioning=None).to_pylist()
+    assert rows == sorted(rows, key=lambda r: (r["thing"], r["signal"], r["t_ns"], r["n"]))
+    assert len(rows) == store.get().num_rows
 
 
 def test_a_hundred_commits_bring_upkeep_by_themselves(store: Store) -> None:
