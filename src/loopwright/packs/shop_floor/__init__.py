@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from loopwright.core.pack import Pack
+from loopwright.packs.shop_floor import wear
 from loopwright.packs.shop_floor.players import PLAYERS
 from loopwright.packs.shop_floor.runs import import_runs
 from loopwright.packs.shop_floor.signals import KINDS
+from loopwright.packs.shop_floor.views import VIEWS
 
 PACK = Pack(
     "shop_floor",
     "Machines that mill, benches where people work, gauges; recorded machining runs and twins.",
     KINDS,
     importers={"runs": import_runs},
+    views=VIEWS,
     players=PLAYERS,
+    hooks={"maintain": wear},
 )
