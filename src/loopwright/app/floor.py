@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loopwright.app.device import options_for, player_of
 from loopwright.app.flow import Flow
@@ -199,6 +200,22 @@ class Floor:
         await asyncio.wait([said, *readers], return_when=asyncio.FIRST_COMPLETED)
         self._raise_failed()
         return await said
+
+    async def caught_up(self, patience_s: float = 120.0) -> None:
+        """Waits until the last sample of every run that was played is in the store; LinkError when it does not come."""
+        waited_s = 0.0
+        for machine, plays in self.played.items():
+            last_ns = max(play.end_ns for play in plays)
+            while (self._newest_ns(machine) or 0) < last_ns:
+                self._raise_failed()
+                if waited_s >= patience_s:
+                    raise LinkError(f"machine {machine!r}", f"its last samples did not arrive within {patience_s:g} s")
+                await self.plant.clock.sleep(0.05)
+                waited_s += 0.05
+
+    def _newest_ns(self, machine: str) -> int | None:
+        times = self.plant.store.newest([machine]).column("t_ns")
+        return None if len(times) == 0 else int(pc.max(times).as_py())
 
     async def hear(self, tables: Sequence[pa.Table], epoch: str) -> None:
         """Units in use report through the plant's broker: published and read like any other thing, then counted."""

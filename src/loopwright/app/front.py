@@ -59,13 +59,14 @@ class Front:
     def events(self, *kinds: str) -> list[Event]:
         """All events of these kinds (or of a prefix that ends with '.'), in the order they were recorded."""
         last = self.store.events.last_known_ns()
-        return self._once(("events", kinds), last, lambda: self.store.recall(kind=list(kinds)))
+        return self.once(("events", kinds), last, lambda: self.store.recall(kind=list(kinds)))
 
     def often(self, key: Any, every_s: float, read: Callable[[], T]) -> T:
         """What `read` gives, read again at most once in every_s seconds whoever asks."""
-        return self._once(("often", key), int(monotonic_s() / every_s), read)
+        return self.once(("often", key), int(monotonic_s() / every_s), read)
 
-    def _once(self, key: Any, version: Any, read: Callable[[], T]) -> T:
+    def once(self, key: Any, version: Any, read: Callable[[], T]) -> T:
+        """What `read` gave for this key at this version; read again when the version is another."""
         with self._lock:
             known = self._kept.get(key)
             if known is not None and known[0] == version:

@@ -66,6 +66,7 @@ class Making:
         self.taken: dict[str, int] = {}
         self.current: Plan | None = None
         self.first: Plan | None = None
+        self.interrupts: list[tuple[int, str]] = []  # (time, why) at which the plan is to be repaired
         self.scrapped: list[Unit] = []
         by_id = {order.id: order for order in orders}
         self.units = [self._unit(by_id[_order_id(one)], one, 1) for one in designs]
@@ -104,11 +105,6 @@ class Making:
     def repairs(self) -> int:
         return max(0, self.plans - 1)
 
-    async def make_room(self, workorders: Sequence[Mapping[str, Any]]) -> Plan:
-        """A plan with the work orders in it, for whatever is still open; released like every other."""
-        at_ns = max((step.end_ns or 0 for step in self.steps), default=self.origin_ns)
-        return await self.plan(f"{len(workorders)} work orders", at_ns)
-
     async def plan(self, reason: str, at_ns: int | None = None, seconds: float = 1.0) -> Plan:
         """Plans every open unit of the cohort in the warm worker and releases the plan; a repair keeps what it can."""
         origin_ns = self.origin_ns if at_ns is None else at_ns
@@ -141,26 +137,35 @@ class Making:
         """Carries the plan out, slot by slot in time; a unit out of tolerance goes back and the plan is repaired."""
         done: set[tuple[str, str]] = set()
         while self.current is not None:
-            again_ns = self._carry_out(self.current, done)
-            if again_ns is None:
+            again = self._carry_out(self.current, done)
+            if again is None:
                 return
-            await self.plan(f"repair after measurement at {again_ns}", again_ns, seconds=0.5)
+            await self.plan(f"repair: {again[1]}", again[0], seconds=0.5)
 
-    def _carry_out(self, plan: Plan, done: set[tuple[str, str]]) -> int | None:
-        """Slots in the order of their ends, up to the first measurement that fails; its time, or None at the end."""
+    def interrupt(self, t_ns: int, why: str) -> None:
+        """Something happens at that time for which the plan has to be repaired: a work order is opened."""
+        self.interrupts = sorted([*self.interrupts, (t_ns, why)])
+
+    def _carry_out(self, plan: Plan, done: set[tuple[str, str]]) -> tuple[int, str] | None:
+        """Slots in the order of their ends, up to the first measurement that fails or interrupt; when and why."""
         events: list[Event] = []
         by_order = {unit.order.id: unit for unit in self.units}
         try:
             for slot in sorted(plan.slots, key=lambda s: (s.end_s, s.order, s.operation)):
                 if (slot.order, slot.operation) in done:
                     continue
+                if self.interrupts and plan.origin_ns + slot.end_s * NS_PER_S > self.interrupts[0][0]:
+                    t_ns, why = self.interrupts.pop(0)
+                    t_ns = max(t_ns, plan.origin_ns)
+                    self._running(plan, t_ns)
+                    return t_ns, why
                 done.add((slot.order, slot.operation))
                 unit = by_order[slot.order]
                 end_ns = self._step(unit, slot, plan.origin_ns, events)
                 operation = next(o for o in unit.operations if o.name == slot.operation)
                 if operation.role == MEASURE_ROLE and self._measure(unit, end_ns, events):
                     self._running(plan, end_ns)
-                    return end_ns
+                    return end_ns, f"{unit.serial} is out of tolerance"
         finally:
             self.plant.store.record(events)
         return None

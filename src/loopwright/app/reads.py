@@ -30,6 +30,7 @@ _COUNTED = (
     "change.released",
 )
 LIVE_S = 600  # what a live chart shows
+STATE_BACK = 4  # a state is told when it changes: so many spans further back the one that stands now is looked for
 SHOT = ("carry", "carry.deviation")  # how far along the line, how far beside it: in the table of a thing that is played
 
 
@@ -178,26 +179,31 @@ def machine_lines(
     most: int = machines.CHARTS,
     n: int = 400,
 ) -> dict[str, Any]:
-    """{start_ns, end_ns, lines, states}: the machine's last `span_s` seconds, ending with the last thing it said."""
-    kind = front.kinds().get(card["kind"])
-    end_ns = card["last_ns"]
+    """{start_ns, end_ns, lines, states}: the machine's last `span_s` seconds, ending with the last thing it said.
+
+    It begins with the first thing it said in that time, so that a short stretch fills the picture.
+    """
+    kind, end_ns = front.kinds().get(card["kind"]), card["last_ns"]
     if kind is None or end_ns is None:
         return {"start_ns": 0, "end_ns": 0, "lines": [], "states": []}
-    start_ns = end_ns - span_s * NS_PER_S
     signals = machines.chart_signals(kind, card["values"])[:most]
+    names = [s.name for s in signals]
+    start_ns = end_ns - span_s * NS_PER_S
+
+    def heard(of: list[str], since_ns: int) -> pa.Table:
+        key = ("lines", card["id"], tuple(of), span_s)
+        return front.once(
+            key, end_ns, lambda: front.store.get(things=[card["id"]], signals=of, start_ns=since_ns, end_ns=end_ns + 1)
+        )
+
+    table = heard(names, start_ns)
+    lines = [series.series(table, card["id"], kind, name, system=system, n=n) for name in names]
+    start_ns = max(start_ns, min((line["t_ns"][0] for line in lines if line["t_ns"]), default=start_ns))
     state = machines.state_signal(kind)
-    names = [s.name for s in signals] + ([state.name] if state else [])
-    key = ("lines", card["id"], end_ns, span_s, most, n)
-    table = front.often(
-        key, 5.0, lambda: front.store.get(things=[card["id"]], signals=names, start_ns=start_ns, end_ns=end_ns + 1)
+    states = (
+        series.strip(heard([state.name], start_ns - STATE_BACK * span_s * NS_PER_S), state, end_ns) if state else []
     )
-    lines = [series.series(table, card["id"], kind, s.name, system=system, n=n) for s in signals]
-    states = series.strip(_of(table, state.name), state, end_ns) if state else []
     return {"start_ns": start_ns, "end_ns": end_ns, "lines": lines, "states": states}
-
-
-def _of(table: pa.Table, signal: str) -> pa.Table:
-    return table.filter(pa.compute.equal(table.column("signal"), signal))
 
 
 def decisions(front: Front, about: Sequence[str] | None = None) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def commands() -> str:
 
 
 def _commands(group: object, prefix: str) -> list[tuple[str, typer.core.TyperCommand]]:
-    found = []
+    found: list[tuple[str, typer.core.TyperCommand]] = []
     for name, command in sorted(getattr(group, "commands", {}).items()):
         full = f"{prefix} {name}"
         found += _commands(command, full) if getattr(command, "commands", None) else [(full, command)]

@@ -1,4 +1,4 @@
-"""What services say at the end of a turn, and the words of the report that come from packs."""
+"""Services on a plant: what they read is gathered here, what they say is recorded here; they themselves are pure."""
 
 from __future__ import annotations
 
@@ -7,75 +7,166 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from loopwright.app.flow import Flow
-from loopwright.app.floor import Floor
-from loopwright.app.imports import renamed
-from loopwright.app.making import Making
+import numpy as np
+import pyarrow as pa
+
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
-from loopwright.core.types import Design, Event
-from loopwright.core.units import from_inside
+from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.types import Decision, Event
+from loopwright.learn.evaluate import rounded
+from loopwright.learn.runs import Features, assemble
+from loopwright.learn.train import Trained, judge
+from loopwright.serve import maintain, oee
 
-PEOPLE_UNITS = {"rad": "deg", "m": "in", "kg": "g"}
-DAY_NS = 86_400 * NS_PER_S
-
-
-def first_words(design: Design) -> str:
-    """The first result that a person sees: what the first order becomes."""
-    parts = []
-    for p in design.parameters:
-        if isinstance(p.value, str):
-            parts.append(f"{p.name.replace('_', ' ')} {p.value}")
-        else:
-            unit = PEOPLE_UNITS.get(p.unit, p.unit)
-            parts.append(f"{p.name.replace('_', ' ')} {from_inside(float(p.value), unit):.2f} {unit}")
-    hand = ", left-handed" if design.mirrored else ""
-    return f"{design.id}{hand}: " + ", ".join(parts)
+SHIFT_NS = 24 * 3600 * NS_PER_S
 
 
-async def hit_shots(plant: Plant, shop: Floor, making: Making, shots: int, turn: int, flow: Flow) -> None:
-    """Twins of the people who use the product try what was made; the units report over the broker, like any thing."""
-    users = plant.product_pack.hooks.get("users")
-    if users is None:
-        return
-    twins = users(plant.site.seed)
-    tables = []
-    for unit in making.units:
-        if unit.state != "made":
+def record(plant: Plant, events: Sequence[Event], decisions: Sequence[Decision], now_ns: int) -> list[Decision]:
+    """Records what a service said; what it abstains from once for each reason."""
+    made = [
+        Event("decision.made", d.id, now_ns, f"service:{d.service}", {"decision": asdict(d)}, key=f"decision/{d.id}")
+        for d in decisions
+    ]
+    plant.store.record([*events, *made])
+    return list(decisions)
+
+
+class Maintenance:
+    """Tool wear of the machining runs of a plant: a model trained once a turn, and what it says of every run."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.plant = plant
+        self.bind = next((p.hooks["maintain"] for p in plant.packs.values() if "maintain" in p.hooks), None)
+        self.trained: Trained | None = None
+        self.why_not = ""
+        self.decisions: list[Decision] = []
+        self.workorders: list[Event] = []
+        self._rows: dict[str, dict[str, float]] = {}
+
+    def labels(self) -> list[Event]:
+        """What inspection found, run by run."""
+        return self.plant.store.recall(kind="run.labelled")
+
+    def features(self, labels: Sequence[Event]) -> Features:
+        """The features of these runs, from what their machines said; a run with too little cutting is left out."""
+        assert self.bind is not None
+        new = [run for run in self.bind.finished(labels) if run["run"] not in self._rows]
+        found = self.bind.measured(new, self._fetch)
+        self._rows |= {run["run"]: found.get(run["run"], {}) for run in new}
+        known = {e.about: self._rows[e.about] for e in labels if self._rows[e.about]}
+        return assemble(known, {e.about: e.body.get("clamp_pa") for e in labels if e.about in known})
+
+    def _fetch(self, thing: str, signals: Sequence[str], start_ns: int, end_ns: int) -> pa.Table:
+        return self.plant.store.get(things=[thing], signals=list(signals), start_ns=start_ns, end_ns=end_ns + 1)
+
+    async def look(self, now_ns: int) -> list[Event]:
+        """Judges the runs that ended since the last look; the work orders that were opened."""
+        if self.bind is None:
+            return []
+        labels = await asyncio.to_thread(self.labels)
+        features = await asyncio.to_thread(self.features, labels)
+        if self.trained is None and not self.why_not:
+            await self._train(features, labels, now_ns)
+        runs = self.bind.finished(labels)
+        prediction: dict[str, Any] = {"abstains": self.why_not or "no model has been trained"}
+        if self.trained is not None:
+            prediction = {"model": self.trained.card, "evaluation": self.trained.evaluation,
+                          "runs": judge(self.trained, features)}
+        kinds = ("decision.made", "alarm.raised", "alarm.cleared", "workorder.opened", "workorder.done")
+        state = maintain.fold(self.plant.store.recall(kind=kinds))
+        events, decisions, _ = maintain.decide(runs, prediction, state, now_ns, maintain.Settings())
+        self.decisions += record(self.plant, events, decisions, now_ns)
+        opened = [event for event in events if event.kind == "workorder.opened"]
+        self.workorders += opened
+        return opened
+
+    async def _train(self, features: Features, labels: Sequence[Event], now_ns: int) -> None:
+        by_run = {event.about: event for event in labels}
+        y = np.array([by_run[run].body["label"] == "worn" for run in features.runs], dtype=float)
+        known_by_ns = max((event.known_ns for event in labels), default=now_ns)
+        try:
+            call = self.plant.workers.call("learn", "loopwright.learn.train:train", features, y, known_by_ns)
+            trained: Trained = await asyncio.wrap_future(call)
+        except (InputError, MissingExtra) as error:
+            self.why_not = error.given
+            return
+        self.trained = trained
+        self.plant.record("model.trained", trained.card.id, {"card": asdict(trained.card)}, t_ns=now_ns,
+                          key=f"model/{trained.card.id}/{known_by_ns}")
+
+    def in_report(self) -> dict[str, Any]:
+        """Accuracy with its interval beside the baselines, as the report shows it."""
+        if self.trained is None:
+            return {"abstains": self.why_not or "no machining run was heard"}
+        evaluation = rounded(self.trained.evaluation)
+        models = {name: {k: row[k] for k in ("correct", "of", "accuracy", "low", "high") if k in row} | _skipped(row)
+                  for name, row in evaluation["models"].items()}
+        return {"model": self.trained.card.id, "split": evaluation["split"], "runs": evaluation["runs"],
+                "verdict": evaluation["verdict"], "better_than_baseline": evaluation["better_than_baseline"],
+                "accuracy": {k: evaluation["nested"][k] for k in ("correct", "of", "accuracy", "low", "high")},
+                "baseline": {k: evaluation["baseline"][k] for k in ("name", "correct", "of", "accuracy")},
+                "models": models, "limits": self.trained.card.limits}
+
+
+def _skipped(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"skipped": row["skipped"]} if "skipped" in row else {}
+
+
+def effectiveness(plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int) -> list[Decision]:
+    """Overall equipment effectiveness of every machine in the shifts of these windows (start_ns, end_ns)."""
+    cycles = {m.id: m.ideal_cycle_s for m in plant.site.machines if m.link and m.ideal_cycle_s > 0}
+    if not cycles:
+        return []
+    table = plant.site["shifts"]
+    days = tuple(table["days"])
+    shifts = tuple(oee.Shift(hours, *hours.split("-", 1), (), days) for hours in table["hours"])
+    settings = oee.Settings(shifts, plant.site.time_zone, cycles)
+    units = _inspected(plant)
+    said: list[Decision] = []
+    for start_ns, end_ns in windows:
+        points = plant.store.get(things=list(cycles), signals=[settings.state_signal, settings.count_signal],
+                                 start_ns=start_ns, end_ns=end_ns)
+        state = oee.fold(plant.store.recall(kind="decision.made"))
+        events, decisions, _ = oee.decide(oee.Heard(points, units), None, state, end_ns + SHIFT_NS, settings)
+        mine = [d for d in decisions if d.abstains or start_ns - SHIFT_NS < int(d.body["start_ns"]) <= end_ns]
+        said += record(plant, events, mine, now_ns)
+    return said
+
+
+def _inspected(plant: Plant) -> list[dict[str, Any]]:
+    """What the first measurement of each unit found, as a part of the machine and run that milled it."""
+    first = {e.about: e.body["verdict"] == "good" for e in plant.store.recall(kind="unit.measured") if e.body["attempt"] == 1}
+    return [
+        {"machine": e.body["machine"], "t_ns": e.body["signals_end_ns"], "good": first[e.about]}
+        for e in plant.store.recall(kind="step.finished") if e.body.get("run") and e.about in first
+    ]
+
+
+def coach(plant: Plant, now_ns: int) -> list[Decision]:
+    """What the coach tells the owners whose shots are known, each about their own history."""
+    bind = next((p.hooks["coach"] for p in plant.packs.values() if "coach" in p.hooks), None)
+    if bind is None:
+        return []
+    said: list[Decision] = []
+    consents = plant.store.recall(kind="consent.")
+    things = [t for t in plant.store.things().values() if t.owner]
+    made = plant.store.recall(kind="decision.made")
+    for owner in sorted({thing.owner for thing in things}):
+        mine = [thing for thing in things if thing.owner == owner]
+        points = plant.store.get(things=[thing.id for thing in mine])
+        if points.num_rows == 0:
             continue
-        person = plant.store.people.person(unit.order.person)
-        start_ns = max(step.end_ns or 0 for step in making.steps) + DAY_NS // 2
-        table = await asyncio.to_thread(twins.shots, person, unit.as_built, shots, start_ns)
-        tables.append(renamed(table, {person.id: unit.serial}))
-    flow.count("use", shots * len(tables))
-    await shop.hear(tables, f"clubs-{turn}-{making.prefix}")
+        events, decisions, _ = bind(owner, mine, points, made, consents, now_ns)
+        said += record(plant, events, decisions, now_ns)
+    return said
 
 
-def serve(plant: Plant, start_ns: int, end_ns: int) -> dict[str, Any]:
-    """Every service on what was heard in a turn; its decisions are recorded."""
-    return {"decisions": [], "alarms": [], "workorders": [], "oee": [], "maintenance": {}}
-
-
-def assumptions(plant: Plant, pairs: Sequence[Event], imports: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Everything that this turn took for granted, in sentences."""
-    lines = []
-    if pairs:
-        seed = pairs[0].body["seed"]
-        lines.append(f"{len(pairs)} pairings between data sets that do not belong together (seed {seed}): "
-                     + ", ".join(f"{e.about} plays {e.body['right']}" for e in pairs))
-    if any(m.plays.get("source") == "recording" for m in plant.site.machines):
-        lines.append(f"recorded runs have no date: the first of each machine begins at {plant.site['assumed']['origin']}, "
-                     f"the next {plant.site['assumed']['spacing_s']:g} s later; which machine made which run is dealt out")
-    for row in imports:
-        if row.get("assumed"):
-            lines.append(f"{row['path']}: " + ", ".join(f"{k} = {v}" for k, v in row["assumed"].items()))
-    if any(m.plays.get("source") == "twin" for m in plant.site.machines):
-        lines.append("machines, gauge and golfers are twins: simulated, with faults")
-    elif plant.site.machines:
-        lines.append("process and gauge are twins: what was built is drawn around what was designed")
-    return lines
-
-
-def plain(value: Any) -> Any:
-    """A dataclass as plain data."""
-    return asdict(value)
+def told(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+    """Decisions as the report shows them, with their evidence."""
+    rows = []
+    for d in decisions:
+        row = asdict(d)
+        row["because"] = [{k: v for k, v in one.items() if v not in ("", 0)} for one in row["because"]]
+        rows.append(row)
+    return rows

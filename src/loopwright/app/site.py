@@ -51,6 +51,7 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "role": (str, "what it can do: matched with the operations of the route", ...),
         "link": (dict, "protocol = ... and the settings of that protocol", {}),
         "stale_after_s": ((int, float), "seconds of silence that raise an alarm", 60.0),
+        "ideal_cycle_s": ((int, float), "planned run time per item (PRI of ISO 22400-2), seconds; 0: no effectiveness", 0.0),
         "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'", {}),
     },
     "product": {
@@ -99,6 +100,7 @@ class Machine:
     role: str
     link: Mapping[str, Any] = field(default_factory=dict)
     stale_after_s: float = 60.0
+    ideal_cycle_s: float = 0.0
     plays: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loopwright.app import improving, serving, solids, using
+from loopwright.app import improving, serving, solids, using, watching, words
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.imports import bring, found
@@ -26,7 +26,7 @@ from loopwright.app.report import hops_now, hops_since, unbalanced
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.errors import PlanError
-from loopwright.core.types import Order, Thing
+from loopwright.core.types import Decision, Order, Thing
 from loopwright.improve.outcomes import Outcome
 from loopwright.improve.question import Question
 
@@ -51,7 +51,7 @@ class Turn:
     makings: list[Making] = field(default_factory=list)
     imports: list[dict[str, Any]] = field(default_factory=list)
     placed: list[Order] = field(default_factory=list)
-    assumed: list[str] = field(default_factory=list)
+    maintenance: serving.Maintenance | None = None
 
 
 def run_turn(path: Path, *, data: Path | None, orders: int | None, fresh: bool) -> dict[str, Any]:
@@ -70,6 +70,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     """One turn of an open plant; the report, which is also recorded as 'turn.finished'."""
     plant.store.flush()
     turn = _begin(plant, orders)
+    turn.maintenance = serving.Maintenance(plant)
     flow.turn(turn.number)
     plant.workers.warm("plan", "loopwright.make.plan:plan")
     solid = solids.Solids(plant, flow)
@@ -82,15 +83,10 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
             await shop.finish()
     with _stage(turn, flow, "keep", "the journal moves into the points"):
         await asyncio.to_thread(plant.store.flush)
-    with _stage(turn, flow, "serve", "machines and golfers are looked at"):
-        served = await asyncio.to_thread(serving.serve, plant, turn.origin_ns, _end_ns(turn))
-        flow.count("serve", len(served["decisions"]))
-    if served["workorders"] and turn.makings:
-        with _stage(turn, flow, "plan", "work orders find their place in the plan"):
-            await turn.makings[-1].make_room(served["workorders"])
+    decisions = await _serve(plant, turn, flow)
     with _stage(turn, flow, "design", "the last solids are made"):
         await solid.finish()
-    return _finish(plant, turn, served, flow)
+    return _finish(plant, turn, decisions, flow)
 
 
 def _begin(plant: Plant, orders: int | None) -> Turn:
@@ -164,7 +160,7 @@ async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, f
         flow.count("fit", len(designs))
     if not designs:
         raise PlanError(f"orders {prefix}", f"all {count} were refused", "", "see the reasons: loopwright report --site PATH")
-    with _stage(turn, flow, "design", serving.first_words(designs[0])):
+    with _stage(turn, flow, "design", words.first_words(designs[0])):
         solid.submit(designs)
         flow.count("design", len(designs))
     making = Making(plant, orders, designs, origin_ns, shop.played, prefix)
@@ -174,6 +170,8 @@ async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, f
         flow.count("plan", len(plan.slots))
     with _stage(turn, flow, "make", "machines work through the plan"):
         await _play(plant, shop, plan.slots, origin_ns)
+    await _maintain(turn, making, shop, flow)
+    with _stage(turn, flow, "make", f"{len(designs)} units go over the machines"):
         await making.build()
         flow.count("make", sum(unit.state == "made" for unit in making.units))
     with _stage(turn, flow, "measure", "each unit is measured, shipped and claimed"):
@@ -210,6 +208,32 @@ async def _play(plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int)
     await asyncio.gather(*jobs)
 
 
+async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> None:
+    """Once the machines were heard: which tools are worn, and where the plan has to make room for a change of tool."""
+    with _stage(turn, flow, "connect", "what the machines say arrives"):
+        await shop.caught_up()
+    assert turn.maintenance is not None
+    with _stage(turn, flow, "serve", "are the tools worn?"):
+        for order in await turn.maintenance.look(_end_ns(turn)):
+            end_ns = int(str(order.about).rsplit("/", 1)[1])
+            making.interrupt(max(end_ns, making.origin_ns), f"work order {order.about}")
+        flow.count("serve", len(turn.maintenance.decisions))
+
+
+async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:
+    """What every service says at the end of a turn."""
+    assert turn.maintenance is not None
+    now_ns = _end_ns(turn)
+    windows = [(m.origin_ns, max((s.end_ns or 0 for s in m.steps), default=m.origin_ns)) for m in turn.makings]
+    with _stage(turn, flow, "serve", "effectiveness of the machines, advice for the owners"):
+        said = await asyncio.to_thread(serving.effectiveness, plant, windows, now_ns)
+        said += await asyncio.to_thread(serving.coach, plant, now_ns)
+        ended = frozenset(m.id for m in plant.site.machines)
+        await asyncio.to_thread(watching.watch, plant, now_ns, ended, turn.started_ns)
+        flow.count("serve", len(said))
+    return [*turn.maintenance.decisions, *said]
+
+
 async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: Flow) -> list[Outcome]:
     """What the units did in their owners' hands: twins hit shots, or recorded swings are taken to be theirs."""
     serials = [unit.serial for making in turn.makings for unit in making.units if unit.state == "made"]
@@ -217,7 +241,7 @@ async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: F
         for path in found(data, plant.site["input"]["swings"], "swings"):
             turn.imports.append(await asyncio.to_thread(_bring_swings, plant, path, serials))
         if plant.site["site"]["demo_turns"]:
-            await serving.hit_shots(plant, shop, turn.makings[-1], SHOTS, turn.number, flow)
+            await using.hit_shots(plant, shop, turn.makings[-1], SHOTS, turn.number, flow)
     return _outcomes(plant, turn)
 
 
@@ -267,16 +291,17 @@ def _end_ns(turn: Turn) -> int:
     return max([turn.origin_ns, *ends]) + DAY_NS
 
 
-def _finish(plant: Plant, turn: Turn, served: Mapping[str, Any], flow: Flow) -> dict[str, Any]:
+def _finish(plant: Plant, turn: Turn, decisions: Sequence[Decision], flow: Flow) -> dict[str, Any]:
     """The report, recorded once."""
-    report = _report(plant, turn, served)
+    report = _report(plant, turn, decisions)
     plant.record("turn.finished", f"turn-{turn.number}", {"report": plain(report)}, key=f"turn.finished/{turn.number}")
     for name in ("order", "fit", "design", "plan", "make", "measure", "connect", "keep", "use", "serve", "improve"):
         flow.done(name, turn.seconds.get(name, 0.0))
     return report
 
 
-def _report(plant: Plant, turn: Turn, served: Mapping[str, Any]) -> dict[str, Any]:
+def _report(plant: Plant, turn: Turn, decisions: Sequence[Decision]) -> dict[str, Any]:
+    assert turn.maintenance is not None
     hops = hops_since(turn.hops_before, hops_now(plant))
     refused = [{"order": e.about, "person": e.body["person"], "reason": e.body["reason"]}
                for e in plant.store.recall(kind="order.refused", about=[o.id for o in turn.placed])]
@@ -290,11 +315,14 @@ def _report(plant: Plant, turn: Turn, served: Mapping[str, Any]) -> dict[str, An
         "units": counts(turn.makings),
         "plan": {"makespan": plan.makespan_s, "bound": plan.bound, "unit": "s", "status": plan.status, "gap": plan.gap,
                  "solver": plan.solver, "took_s": plan.took_s, "objective": plan.objective, "slots": len(plan.slots)},
-        "decisions": served["decisions"], "alarms": served["alarms"], "workorders": served["workorders"],
-        "oee": served["oee"], "maintenance": served["maintenance"],
+        "decisions": serving.told([d for d in decisions if d.service != "oee"]),
+        "alarms": [{"id": e.about, **e.body} for e in plant.store.recall(kind="alarm.raised") if e.known_ns >= turn.started_ns],
+        "workorders": [{"id": e.about, **e.body} for e in turn.maintenance.workorders],
+        "oee": [{"machine": d.about, "says": d.says, **d.body} for d in decisions if d.service == "oee"],
+        "maintenance": turn.maintenance.in_report(),
         "changes": improving.in_report(plant, turn.started_ns),
         "imports": turn.imports,
-        "assumed": serving.assumptions(plant, pairs, turn.imports),
+        "assumed": words.assumptions(plant, pairs, turn.imports),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }

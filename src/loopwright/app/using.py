@@ -7,10 +7,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from loopwright.app.floor import Floor
+from loopwright.app.flow import Flow
+from loopwright.app.imports import renamed
+from loopwright.app.making import Making
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
@@ -18,7 +23,8 @@ from loopwright.core.types import Event, Thing
 from loopwright.govern import passwords
 
 PURPOSES = ("coaching", "improvement")
-YEAR_NS = 365 * 86_400 * NS_PER_S
+DAY_NS = 86_400 * NS_PER_S
+YEAR_NS = 365 * DAY_NS
 
 
 def ship(plant: Plant, serials: Sequence[str], t_ns: int) -> dict[str, str]:
@@ -102,6 +108,23 @@ def consented(plant: Plant, purpose: str, at_ns: int) -> set[str]:
     from loopwright.govern import consent
 
     return set(consent.who(plant.store.recall(kind="consent."), purpose, at_ns))
+
+
+async def hit_shots(plant: Plant, shop: Floor, making: Making, shots: int, turn: int, flow: Flow) -> None:
+    """Twins of the people who use the product try what was made; the units report over the broker, like any thing."""
+    users = plant.product_pack.hooks.get("users")
+    if users is None:
+        return
+    twins = users(plant.site.seed)
+    tables = []
+    start_ns = max((step.end_ns or 0 for step in making.steps), default=making.origin_ns) + DAY_NS // 2
+    for unit in making.units:
+        if unit.state == "made":
+            person = plant.store.people.person(unit.order.person)
+            table = await asyncio.to_thread(twins.shots, person, unit.as_built, shots, start_ns)
+            tables.append(renamed(table, {person.id: unit.serial}))
+    flow.count("use", shots * len(tables))
+    await shop.hear(tables, f"clubs-{turn}-{making.prefix}")
 
 
 def is_assumed(plant: Plant) -> Mapping[str, Any]:

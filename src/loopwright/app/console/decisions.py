@@ -78,7 +78,7 @@ def _people(view: View) -> str:
 def _decision(row: dict[str, Any], view: View) -> Safe:
     tone, word = _STATES[row["state"]]
     says = row["says"] or f"Nothing, because {row['abstains']}."
-    meta = f"{row['service']}, about {row['about']}, {when.ago(row['made_ns'], view.front.now_ns())}" + (
+    meta = f"{row['service']}, about {row['about']}, {when.ago(row['made_ns'], view.front.now_ns(), view.zone)}" + (
         f", by {row['model']}" if row.get("model") else ""
     )
     buttons = None
@@ -119,7 +119,7 @@ def _change(change: dict[str, Any], view: View) -> Safe:
         tag(
             "span",
             f"{change['target']} {change['about']}".strip()
-            + f", {when.ago(change['t_ns'], view.front.now_ns())}, {change['id']}",
+            + f", {when.ago(change['t_ns'], view.front.now_ns(), view.zone)}, {change['id']}",
             cls="note",
         ),
         cls="buttons",

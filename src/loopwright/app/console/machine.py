@@ -22,7 +22,7 @@ def draw(view: View) -> Drawn:
     span_s = next((s for s, _ in SPANS if str(s) == view.params.get("span")), 600)
     data = reads.machine_lines(view.front, one, view.system, span_s=span_s, n=800)
     kind = view.front.kinds().get(one["kind"])
-    words = f"{kind.meaning if kind else one['kind']} Speaks {PROTOCOLS.get(one['protocol'], one['protocol'])}; heard {when.ago(one['last_ns'], view.front.now_ns())}."
+    words = f"{kind.meaning if kind else one['kind']} Speaks {PROTOCOLS.get(one['protocol'], one['protocol'])}; heard {when.ago(one['heard_ns'], view.front.now_ns(), view.zone)}."
     state = tag(
         "div",
         pill(one["state"], "live dot" if one["tone"] == "run" else "bad" if one["stale"] else ""),
@@ -46,10 +46,27 @@ def _values(one: dict[str, Any], kind: Kind, view: View) -> Safe:
     """The newest value of every signal; those that were never heard are folded away."""
     heads: list[Any] = ["Signal", ("Newest", "n"), "Heard", "Meaning"]
     rows = views.values(one, kind, view.system)
-    heard = [[r["signal"], tag("b", r["text"]), when.ago(r["t_ns"], view.front.now_ns()), r["meaning"]] for r in rows if r["t_ns"]]
+    heard = [
+        [r["signal"], tag("b", r["text"]), when.ago(r["t_ns"], view.front.now_ns(), view.zone), r["meaning"]]
+        for r in rows
+        if r["t_ns"]
+    ]
     silent = [[r["signal"], r["meaning"]] for r in rows if not r["t_ns"]]
-    more = tag("details", tag("summary", f"{len(silent)} more in its table that it never said"), tag("div", table(["Signal", "Meaning"], silent, "stack"))) if silent else None
-    return card("Every signal", table(heads, heard, "stack", "It has not said anything yet."), more, note=f"{len(rows)} in the table of a {kind.name}")
+    more = (
+        tag(
+            "details",
+            tag("summary", f"{len(silent)} more in its table that it never said"),
+            tag("div", table(["Signal", "Meaning"], silent, "stack")),
+        )
+        if silent
+        else None
+    )
+    return card(
+        "Every signal",
+        table(heads, heard, "stack", "It has not said anything yet."),
+        more,
+        note=f"{len(rows)} in the table of a {kind.name}",
+    )
 
 
 def _spans(machine: str, span_s: int) -> Safe:

@@ -74,7 +74,9 @@ def alarm_list(alarms: list[dict[str, Any]], view: View) -> Safe:
                 tag(
                     "div",
                     tag("p", alarm["says"]),
-                    tag("p", f"{when.ago(alarm['since_ns'], view.front.now_ns())}, {word}{seen}", cls="note"),
+                    tag(
+                        "p", f"{when.ago(alarm['since_ns'], view.front.now_ns(), view.zone)}, {word}{seen}", cls="note"
+                    ),
                     evidence(alarm["evidence"], view),
                 ),
                 tag("div", pill(alarm["priority"], tone), button, cls="buttons"),
@@ -117,7 +119,7 @@ def _tile(one: dict[str, Any], view: View) -> Safe:
     data = reads.machine_lines(view.front, one, view.system, most=TILE_LINES, n=240)
     twin = pill(one["twin"], "") if one["twin"] else None
     title = tag("a", one["id"], href=f"/machines/{one['id']}")
-    said = f"{PROTOCOLS.get(one['protocol'], one['protocol'])}, heard {when.ago(one['last_ns'], view.front.now_ns())}"
+    said = f"{PROTOCOLS.get(one['protocol'], one['protocol'])}, heard {when.ago(one['heard_ns'], view.front.now_ns(), view.zone)}"
     state = tag(
         "div",
         pill(one["state"], "bad dot" if one["stale"] else _TONE[one["tone"]]),

@@ -37,7 +37,16 @@ def draw(view: View) -> Drawn:
         )
     else:
         blocks["chips"] = tag("div", _chips(data, state, text), style="margin-bottom:16px")
-        heads: list[Any] = ["Order", ("For", "extra"), "Product", "State", "Units", ("Ordered", "extra"), "Due", ("Price", "n extra")]
+        heads: list[Any] = [
+            "Order",
+            ("For", "extra"),
+            "Product",
+            "State",
+            "Units",
+            ("Ordered", "extra"),
+            "Due",
+            ("Price", "n extra"),
+        ]
         blocks["list"] = card(
             None, table(heads, [_row(row, view) for row in data["rows"][:400]], "stack", "No order is like that.")
         )
@@ -94,7 +103,7 @@ def _row(row: dict[str, Any], view: View) -> list[Any]:
     )
     units = [
         tag(
-            "span",
+            "div",
             tag("a", unit["serial"], href=f"/units/{unit['serial']}"),
             tag("small", f"measured {unit['attempts']} times", cls="note") if unit["attempts"] > 1 else None,
         )
@@ -106,8 +115,8 @@ def _row(row: dict[str, Any], view: View) -> list[Any]:
         row["person"],
         product,
         tag("span", pill(title(row["state"]), TONES.get(row["state"], "")), reason),
-        tag("span", *units) if units else "–",
-        when.ago(row["placed_ns"], view.front.now_ns()),
+        tag("div", *units) if units else "–",
+        when.ago(row["placed_ns"], view.front.now_ns(), view.zone),
         when.day(row["due_ns"], view.zone),
         shown.money(row["price_minor"], row["currency"]),
     ]

@@ -20,7 +20,7 @@ def draw(view: View) -> Drawn:
             "A plan is released as soon as an order is fitted. It shares all machines among all open orders.",
         )
         return Drawn("Plan", {"head": head("Plan"), "chart": card(None, nothing)})
-    words = f"{data['plan']}, released {when.ago(data['released_ns'], data['now_ns'])} because of {data['reason']}."
+    words = f"{data['plan']}, released {when.ago(data['released_ns'], data['now_ns'], view.zone)}: {_reason(data['reason'], view.zone)}."
     proof = "no plan can be shorter" if data["gap"] < 1e-9 else f"at most {data['gap'] * 100:.1f} % could be saved"
     numbers = [
         stat(shown.took(data["makespan_s"]), "from first to last"),
@@ -37,6 +37,12 @@ def draw(view: View) -> Drawn:
             "chart": card(None, gantt.drawn(data, view.zone), _legend()),
         },
     )
+
+
+def _reason(reason: str, zone: str) -> str:
+    """Why it was planned; a time in nanoseconds at its end is told as a time."""
+    words, _, last = reason.rpartition(" ")
+    return f"{words} {when.moment(int(last), zone)}" if last.isdigit() and len(last) > 15 else reason
 
 
 def _legend() -> Safe:

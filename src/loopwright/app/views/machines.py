@@ -35,11 +35,12 @@ def cards(
     events: Sequence[Event],
     now_ns: int,
 ) -> list[dict[str, Any]]:
-    """One card a machine, in the site's order: {id, kind, role, protocol, twin, state, tone, last_ns, stale, values,
-    alarms, link}.
+    """One card a machine, in the site's order: {id, kind, role, protocol, twin, state, tone, last_ns, heard_ns, stale,
+    values, alarms, link}.
 
     machines  {id, kind, role, protocol, stale_after_s, twin}
-    newest    thing -> signal -> {value, t_ns, quality}
+    newest    thing -> signal -> {value, t_ns, quality, known_ns}
+    last_ns   the newest time it spoke of; heard_ns: when that was known here (a recording speaks of times long past)
     events    alarms, link states
     tone      'run', 'wait', 'stop' or 'quiet' (nothing heard for stale_after_s, or never)
     """
@@ -57,8 +58,9 @@ def _card(
     now_ns: int,
 ) -> dict[str, Any]:
     last_ns = max((v["t_ns"] for v in values.values()), default=None)
+    heard_ns = max((v["known_ns"] for v in values.values()), default=None)
     listens = bool(machine.get("protocol"))
-    stale = listens and (last_ns is None or now_ns - last_ns > machine.get("stale_after_s", 60.0) * NS_PER_S)
+    stale = listens and (heard_ns is None or now_ns - heard_ns > machine.get("stale_after_s", 60.0) * NS_PER_S)
     signal = state_signal(kind) if kind else None
     code = values.get(signal.name, {}).get("value") if signal else None
     word = signal.codes.get(int(code), str(code)) if signal and code is not None else ""
@@ -69,6 +71,7 @@ def _card(
         "state": shown_state,
         "tone": "quiet" if stale or not word else tone(word),
         "last_ns": last_ns,
+        "heard_ns": heard_ns,
         "stale": stale,
         "values": {name: dict(v) for name, v in values.items()},
         "alarms": [a for a in standing if a["thing"] == machine["id"]],

@@ -128,7 +128,7 @@ def scale(low: float | None, high: float | None, count: int = 4) -> tuple[float,
 
 
 def newest(table: pa.Table, things: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-    """thing -> signal -> {value, t_ns, quality} from the rows that `Store.newest` gives; things not in `things` are
+    """thing -> signal -> {value, t_ns, quality, known_ns} from the rows that `Store.newest` gives; things not in `things` are
     left out."""
     out: dict[str, dict[str, dict[str, Any]]] = {}
     for row in table.to_pylist():
@@ -138,5 +138,6 @@ def newest(table: pa.Table, things: Mapping[str, Any]) -> dict[str, dict[str, di
                 "value": value,
                 "t_ns": row["t_ns"],
                 "quality": row["quality"],
+                "known_ns": row["known_ns"],
             }
     return out

@@ -153,9 +153,11 @@ def short(number: int | None) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """How long something took: 0.03 s, 4.2 s, 3 min 20 s, 2 h 05 min, 3 d 4 h."""
+    """How long something took: 30 ms, 4.2 s, 3 min 20 s, 2 h 05 min, 3 d 4 h."""
     if seconds is None:
         return "–"
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
     whole_s = round(seconds)

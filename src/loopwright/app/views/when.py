@@ -27,12 +27,14 @@ def clock_time(t_ns: int | None, zone: str = "UTC", seconds: bool = True) -> str
     return _local(t_ns, zone).strftime("%H:%M:%S" if seconds else "%H:%M") if t_ns else "–"
 
 
-def ago(t_ns: int | None, now_ns: int) -> str:
-    """'just now', '4 min ago', 'in 3 h': how far t_ns is from now_ns, in the largest unit that fits."""
+def ago(t_ns: int | None, now_ns: int, zone: str = "UTC") -> str:
+    """'just now', '4 min ago', 'in 3 h': how far t_ns is from now_ns, in the largest unit that fits; beyond three weeks the day."""
     if not t_ns:
         return "never"
     gap_s = (now_ns - t_ns) / NS_PER_S
     size = abs(gap_s)
+    if size > FAR_S:
+        return f"on {day(t_ns, zone)}"
     if size < 5:
         return "just now"
     for unit_s, word in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
@@ -42,6 +44,7 @@ def ago(t_ns: int | None, now_ns: int) -> str:
     return "just now"
 
 
+FAR_S = 21 * 86_400.0
 _STEPS_S = (
     1,
     2,
