@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from loopwright.core.pack import Pack
 from loopwright.packs.golf.formulas import CHARTS, FORMULAS
+from loopwright.packs.golf.golfer import Golfers
 from loopwright.packs.golf.persons import read_persons
+from loopwright.packs.golf.questions import OUTCOME_SIGNALS, QUESTIONS
 from loopwright.packs.golf.shots import read_shots
 from loopwright.packs.golf.signals import KINDS
 from loopwright.packs.golf.swings import read_swings
@@ -17,4 +19,7 @@ PACK = Pack(
     rules=CHARTS,
     formulas=FORMULAS,
     product=CHARTS.parent / "product.toml",
+    outcome_signals=OUTCOME_SIGNALS,
+    questions=QUESTIONS,
+    hooks={"users": Golfers, "solid": "loopwright.packs.golf.solid:make_solid", "unit_kind": "club"},
 )

@@ -9,20 +9,22 @@ import math
 
 from loopwright.improve.question import Limits, Mechanism, Question, TrialPlan
 
-DEG = math.pi / 180
-LOFT_7_IRON = 34 * DEG  # of the rule `loft`; the chart's own value differs by less than the mechanism claims to know
+_DEG = math.pi / 180
+_LOFT_7_IRON = 34 * _DEG  # of the rule `loft`; single designs differ by up to 3 degrees
+_OF_FACE = 0.75  # how far from path to face an iron's ball starts
 
-# A face with loft, turned by an angle about the line to the target, points aside by tan(loft) times that angle.
+# More lie (more upright) points a right-hander's face to the left, and directions are positive to the right.
 LIE = Mechanism(
-    math.tan(LOFT_7_IRON),
-    "a lofted face whose sole is not level points aside by tan(loft) times the error of the lie",
-    "geometry of a plane, derived here; checked against packs/golf/golfer.py, which uses the same relation",
+    -_OF_FACE * math.tan(_LOFT_7_IRON),
+    "a club one degree more upright points a lofted face tan(loft) degrees to the left of a right-hander's target, and "
+    "the ball starts three quarters of the way from path to face",
+    "D. Tutelman, Design notes: lie angle (tutelman.com/golf/design/lie1.php); three quarters for irons: TrackMan",
 )
 
 QUESTIONS = (
     Question(
-        rule="lie", parameter="lie", outcome="direction_error", matters=0.1 * DEG,
-        limits=Limits(low=55 * DEG, high=70 * DEG, largest_step=4.5 * DEG, group_worse=0.5 * DEG),
+        rule="lie", parameter="lie", outcome="direction_error", matters=0.1 * _DEG,
+        limits=Limits(low=55 * _DEG, high=71 * _DEG, largest_step=4.5 * _DEG, group_worse=0.5 * _DEG),
         mechanism=LIE, trial=TrialPlan(),
     ),
 )
