@@ -21,6 +21,7 @@ GAUGE, COUNTER, STATE = 0, 1, 2
 _COLUMN = {"gauge": GAUGE, "counter": COUNTER, "state": STATE}
 UNKNOWN_THING, UNKNOWN_SIGNAL = -1, -2
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+_NONE: Ints = np.zeros(0, np.int64)
 
 
 class Catalogue:
@@ -41,6 +42,7 @@ class Catalogue:
         self._index: dict[str, int] = {}  # thing id -> row of _base and _kind
         self._base: list[int] = []
         self._kind: list[int] = []
+        self._placed = _NONE, _NONE  # the same two as arrays
         self._kind_index: dict[str, int] = {}
         self._tables()
 
@@ -84,7 +86,8 @@ class Catalogue:
         signal = np.where(signal_at >= 0, np.append(column, -1)[signal_at], -1)
         if not len(self._base) or not len(self._signal_index):
             return np.full(len(thing), UNKNOWN_THING, np.int64), np.zeros(len(thing), np.int64)
-        base, kind = np.asarray(self._base, np.int64)[thing], np.asarray(self._kind, np.int64)[thing]
+        bases, kinds = self._arrays()
+        base, kind = bases[thing], kinds[thing]
         offset = np.where(signal >= 0, self._offset[kind, signal], -1)
         slot = np.where(offset >= 0, base + offset, UNKNOWN_SIGNAL)
         slot = np.where(thing >= 0, slot, UNKNOWN_THING)
@@ -96,8 +99,8 @@ class Catalogue:
             slots = np.arange(len(self.names))
         else:
             rows = sorted(self._index[thing] for thing in set(things) if thing in self._index)
-            ends = [*self._base[1:], len(self.names)]
-            parts = [np.arange(self._base[row], ends[row]) for row in rows]
+            widths = [len(kind.signals) for kind in self.kinds.values()]
+            parts = [np.arange(self._base[row], self._base[row] + widths[self._kind[row]]) for row in rows]
             slots = np.concatenate(parts) if parts else np.zeros(0, np.int64)
         if signals is None:
             return slots
@@ -146,6 +149,12 @@ class Catalogue:
         codes = [i * (1 << 32) + code for i, s in enumerate(flat) if s.kind == "state" for code in s.codes]
         self._codes = np.array(sorted(codes), np.int64)
 
+    def _arrays(self) -> tuple[Ints, Ints]:
+        """First slot, and kind, of every thing (things,)."""
+        if len(self._placed[0]) != len(self._base):
+            self._placed = np.array(self._base, np.int64), np.array(self._kind, np.int64)
+        return self._placed
+
     def _place(self, thing: Thing) -> None:
         kind = self.kinds[thing.kind]
         self._index[thing.id] = len(self._base)
@@ -156,6 +165,7 @@ class Catalogue:
     def _renumber(self) -> Ints:
         old = self.names
         self.names, self._index, self._base, self._kind = [], {}, [], []
+        self._placed = _NONE, _NONE
         for thing in self.things.values():
             self._place(thing)
         new = {name: slot for slot, name in enumerate(self.names)}
