@@ -120,7 +120,7 @@ def effectiveness(plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int)
         return []
     table = plant.site["shifts"]
     days = tuple(table["days"])
-    shifts = tuple(oee.Shift(hours, *hours.split("-", 1), (), days) for hours in table["hours"])
+    shifts = tuple(oee.Shift(hours, hours[:5], hours[-5:], (), days) for hours in table["hours"])
     settings = oee.Settings(shifts, plant.site.time_zone, cycles)
     units = _inspected(plant)
     said: list[Decision] = []

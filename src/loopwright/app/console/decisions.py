@@ -32,7 +32,7 @@ _CHANGE = {
     "undone": "",
     "not proposed": "",
 }
-SHOWN = 40
+SHOWN = 24
 
 
 def draw(view: View) -> Drawn:
@@ -66,7 +66,7 @@ def draw(view: View) -> Drawn:
         blocks[f"d-{row['id']}"] = _decision(row, view)
     if not rest:
         blocks["said-none"] = card(None, tag("p", "Nothing yet.", cls="empty"))
-    return Drawn("Decisions", blocks)
+    return Drawn("Decisions", blocks, grid={f"d-{row['id']}": "tile-set said" for row in rest[:SHOWN]})
 
 
 def _people(view: View) -> str:

@@ -151,11 +151,14 @@ def advice(row: dict[str, Any], view: View) -> Safe:
 
 
 def interval(row: dict[str, Any], view: View) -> Safe | None:
-    """The number behind a decision with its interval, in the units people like."""
-    if row.get("value") is None or row.get("low") is None or row.get("high") is None:
+    """The number behind a decision with its interval, in the units people like; a share of one as a percentage."""
+    ends = [row.get(key) for key in ("value", "low", "high")]
+    if any(end is None for end in ends) or ends[1] == ends[2]:
         return None
+    if row["unit"] == "1" and 0 <= min(ends) and max(ends) <= 1:
+        return chart.interval(*(100 * end for end in ends), "%")
     name = "carry" if row["unit"] == "m" else ""
-    value, low, high = (shown.shown(row[k], row["unit"], view.system, name) for k in ("value", "low", "high"))
+    value, low, high = (shown.shown(end, row["unit"], view.system, name) for end in ends)
     return chart.interval(value.number, low.number, high.number, value.unit)
 
 

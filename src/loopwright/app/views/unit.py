@@ -149,25 +149,20 @@ def _solid(made: Event | None) -> dict[str, Any]:
 
 
 def _slots(order_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-    """The order's slots in the last plan that held it, with times."""
-    for plan in reversed(fold.of(events, "plan.released")):
-        slots = [slot for slot in fold.rows(plan.body["slots"], "order") if slot["order"] == order_id]
-        if slots:
-            origin_ns = int(plan.body["origin_ns"])
-            return sorted(
-                (
-                    {
-                        "operation": s["operation"],
-                        "machine": s["machine"],
-                        "plan": plan.about,
-                        "start_ns": origin_ns + s["start_s"] * NS_PER_S,
-                        "end_ns": origin_ns + s["end_s"] * NS_PER_S,
-                    }
-                    for s in slots
-                ),
-                key=lambda s: s["start_ns"],
-            )
-    return []
+    """Each operation of the order as it was planned last, in time order; a repaired plan holds only what was left."""
+    last: dict[str, dict[str, Any]] = {}
+    for plan in fold.of(events, "plan.released"):
+        origin_ns = int(plan.body["origin_ns"])
+        for slot in fold.rows(plan.body["slots"], "order"):
+            if slot["order"] == order_id:
+                last[slot["operation"]] = {
+                    "operation": slot["operation"],
+                    "machine": slot["machine"],
+                    "plan": plan.about,
+                    "start_ns": origin_ns + slot["start_s"] * NS_PER_S,
+                    "end_ns": origin_ns + slot["end_s"] * NS_PER_S,
+                }
+    return sorted(last.values(), key=lambda slot: slot["start_ns"])
 
 
 def _steps(events: Sequence[Event]) -> list[dict[str, Any]]:
