@@ -74,6 +74,7 @@ class Floor:
         self.played: dict[str, list[Play]] = {}
         self.samples = 0
         self.mqtt: dict[str, Any] = {}
+        self.arrived = asyncio.Event()
         self.starting: asyncio.Task[None] | None = None
 
     async def ready(self) -> None:
@@ -170,6 +171,7 @@ class Floor:
         if batch.ack is not None:
             await batch.ack()
         self.samples += receipt.stored
+        self.arrived.set()
         self.flow.count("connect", batch.samples)
         self.flow.count("keep", receipt.stored)
 

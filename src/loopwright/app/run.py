@@ -6,6 +6,7 @@ Ctrl-C ends it; what was acknowledged is kept, and the next run goes on where ea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError
 
 FLUSH_S = 1.0
-WATCH_S = 5.0
+WATCH_S = 2.0  # how often it looks at least; when something arrives, at once
+REST_S = 0.1  # and how long it rests between two looks
 
 
 def run_site(path: Path, data: Path | None) -> None:
@@ -100,7 +102,7 @@ async def _flush(plant: Plant, flow: Flow) -> None:
 
 
 async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
-    """Looks every few seconds whether a machine went silent or out of its limits."""
+    """Looks whether a machine went silent or out of its limits: when something arrives, and every few seconds."""
     since_ns = plant.clock.now_ns()
     while True:
         try:
@@ -110,4 +112,7 @@ async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
                 flow.count("serve", len(raised))
         except LoopwrightError as error:
             print(f"watch: {error}", file=sys.stderr, flush=True)
-        await plant.clock.sleep(WATCH_S)
+        shop.arrived.clear()
+        await plant.clock.sleep(REST_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(shop.arrived.wait(), WATCH_S)

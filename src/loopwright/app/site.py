@@ -52,6 +52,7 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "link": (dict, "protocol = ... and the settings of that protocol", {}),
         "stale_after_s": ((int, float), "seconds of silence that raise an alarm", 60.0),
         "ideal_cycle_s": ((int, float), "planned run time per item (PRI of ISO 22400-2), seconds; 0: no effectiveness", 0.0),
+        "limits": (list, "alarm limits: name, signal, low, high (inside units), deadband, priority", []),
         "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'", {}),
     },
     "product": {
@@ -88,6 +89,7 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
     },
 }
 LISTS = ("machine", "kind")
+LIMIT_KEYS = ("name", "signal", "low", "high", "deadband", "priority")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -101,6 +103,7 @@ class Machine:
     link: Mapping[str, Any] = field(default_factory=dict)
     stale_after_s: float = 60.0
     ideal_cycle_s: float = 0.0
+    limits: tuple[Mapping[str, Any], ...] = ()
     plays: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -272,8 +275,20 @@ def _check(site: Site, where: str) -> None:
             raise UnknownName(f"kind of {place}", machine.kind, kinds)
         if machine.link:
             _check_link(machine, place)
+        _check_limits(machine, site, place)
         if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
             raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
+
+
+def _check_limits(machine: Machine, site: Site, place: str) -> None:
+    kind = next(kind for kind in site.all_kinds if kind.name == machine.kind)
+    for limit in machine.limits:
+        for key in limit:
+            if key not in LIMIT_KEYS:
+                raise UnknownName(f"key of {place} limits", key, LIMIT_KEYS)
+        if "name" not in limit or "signal" not in limit:
+            raise SiteError(f"{place} limits", f"{dict(limit)} lacks name or signal", ", ".join(LIMIT_KEYS))
+        kind.signal(str(limit["signal"]))
 
 
 def _check_link(machine: Machine, place: str) -> None:

@@ -12,18 +12,24 @@ KINDS = ("alarm.raised", "alarm.acknowledged", "alarm.cleared")
 
 
 def settings_of(plant: Plant, ended: frozenset[str] = frozenset(), since_ns: int = 0) -> service.Settings:
-    """How long each listened machine may be silent, from the site."""
+    """How long each listened machine may be silent, and the limits of its signals, from the site."""
     silent_s = {m.id: float(m.stale_after_s) for m in plant.site.machines if m.link}
-    return service.Settings(silent_s=silent_s, since_ns=since_ns, ended=ended)
+    kinds = {kind.name: kind for kind in plant.site.all_kinds}
+    limits = tuple(
+        service.Limit(str(row["name"]), str(row["signal"]), row.get("low"), row.get("high"), float(row.get("deadband", 0.0)),
+                      kinds[m.kind].signal(str(row["signal"])).unit, frozenset({m.id}), str(row.get("priority", "medium")))
+        for m in plant.site.machines for row in m.limits
+    )
+    return service.Settings(silent_s=silent_s, since_ns=since_ns, ended=ended, limits=limits)
 
 
 def watch(plant: Plant, now_ns: int, ended: frozenset[str] = frozenset(), since_ns: int = 0) -> list[Event]:
     """Looks once at every machine; the alarms raised, which are recorded with their decisions."""
     settings = settings_of(plant, ended, since_ns)
-    if not settings.silent_s:
+    if not settings.silent_s and not settings.limits:
         return []
     state = service.fold(plant.store.recall(kind=KINDS))
-    newest = plant.store.newest(things=list(settings.silent_s))
+    newest = plant.store.newest(things=[m.id for m in plant.site.machines])
     events, decisions, _ = service.decide(newest, None, state, now_ns, settings)
     made = [Event("decision.made", d.id, now_ns, f"service:{service.NAME}", {"decision": asdict(d)}, key=d.id)
             for d in decisions if not d.abstains]

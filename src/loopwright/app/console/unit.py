@@ -120,7 +120,7 @@ def _parameters(thread: dict[str, Any], view: View) -> Safe:
                 title(row["name"]),
                 tag("b", value),
                 reach,
-                tag("span", row.get("rule", ""), tag("small", row.get("source", ""), cls="note")),
+                tag("span", title(str(row.get("rule", "")).partition("@")[0]), tag("small", row.get("source", ""), cls="note")),
             ]
         )
     return table(["Parameter", ("Value", "n"), "Range", "Rule and source"], rows, "stack", "No parameters are known.")
