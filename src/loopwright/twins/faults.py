@@ -2,7 +2,7 @@
 
     stream = FaultStream(frames, Faults(gap_share=0.02, late_share=0.05, jump_s=7200), seed=3)
     for frame in stream: ...
-    stream.truth      Truth(sent=..., never_sent=..., delayed=..., jumped=...), in samples
+    stream.truth      Truth(made, sent, never_sent, delayed, overtaken, jumped), in samples
 
 A gap is what a source that went quiet never said, so nobody counts it as sent. A late packet arrives frames later and
 carries its own old times. A clock jump moves the source's times by jump_s for a while and then moves them back.
@@ -51,12 +51,17 @@ class Faults:
 
 @dataclass
 class Truth:
-    """What was really done, in samples: made = sent + never_sent; delayed and jumped are parts of sent."""
+    """What was really done, in samples: made = sent + never_sent; delayed, overtaken and jumped are parts of sent.
+
+    delayed    held back by at least a frame
+    overtaken  older than something that arrived before them: what a listener can see of delays and backward jumps
+    """
 
     made: int = 0
     sent: int = 0
     never_sent: int = 0
     delayed: int = 0
+    overtaken: int = 0
     jumped: int = 0
 
 
@@ -70,6 +75,7 @@ class FaultStream:
         self._frames, self._faults = frames, faults
         self._rng = np.random.default_rng(seed)
         self.truth = Truth()
+        self._newest_ns = -(2**63)
 
     def __iter__(self) -> Iterator[pa.Table]:
         held: list[tuple[int, pa.Table]] = []  # (frames still to wait, frame)
@@ -104,6 +110,10 @@ class FaultStream:
         return int(self._rng.integers(1, longest + 1)) if share and self._rng.random() < share else 0
 
     def _send(self, frame: pa.Table) -> pa.Table:
+        if frame.num_rows:
+            t_ns = frame.column("t_ns").to_numpy()
+            self.truth.overtaken += int((t_ns < self._newest_ns).sum())
+            self._newest_ns = max(self._newest_ns, int(t_ns.max()))
         self.truth.sent += frame.num_rows
         return frame
 
