@@ -31,7 +31,7 @@ VALUE, STATUS, SOURCE, SERVER, SOURCE_PICO, SERVER_PICO = 0x01, 0x02, 0x04, 0x08
 
 GOOD_CODE, DOUBTFUL_CODE, BAD_CODE = 0x0000_0000, 0x4000_0000, 0x8000_0000
 GOOD_NO_DATA, BAD_NO_DATA = 0x00A5_0000, 0x809B_0000  # there is no doubtful one: a doubtful gap is plain Uncertain
-WAITING_FOR_FIRST = 0x8032_0000  # BadWaitingForInitialData: no sample yet
+NO_SAMPLE_YET = (0x8032_0000, 0x4092_0000)  # BadWaitingForInitialData, UncertainInitialValue: nothing was measured
 OVERFLOW = 0x0480  # info type DataValue and the overflow bit: the server's queue dropped values
 
 # type number of a Variant -> how its scalar stands in the bytes (12 is String, everything else is left to `slow`)

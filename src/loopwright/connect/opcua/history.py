@@ -100,8 +100,8 @@ class Series:
             behind, before = self._place(after)
             low, high = (low, min(high, before)) if backwards else (max(low, behind), high)
         picked = slice(max(low, high - count), high) if backwards else slice(low, min(high, low + count))
-        column = self.all().take(picked)
-        column = column.take(slice(None, None, -1)) if backwards else column
+        places = np.arange(self._size)[picked]
+        column = self.all().take(places[::-1] if backwards else places)  # copies: what is kept moves
         more = high - low > count
         return column, _POINT.pack(column.t_ns[-1], column.n[-1], column.arrival[-1]) if more else b""
 

@@ -232,10 +232,13 @@ class Link:
         request.Parameters.SubscriptionId = self._subscription
         request.Parameters.RetransmitSequenceNumber = number
         try:
-            return _notification(await self._ask(request))[1]
+            found, news = _notification(await self._ask(request))
+            if found == number:
+                return news
         except ua.UaStatusCodeError:
-            log.warning("opcua: message %d of the subscription is lost", number)
-            return None
+            pass
+        log.warning("opcua: message %d of the subscription is lost", number)
+        return None
 
 
 def lost() -> tuple[type[BaseException], ...]:

@@ -15,6 +15,7 @@ the signal's name there (`ns=3;s=spindle.speed`). Seven more variables let a rea
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,9 +128,13 @@ def mapped(settings: Settings, thing: str, kind: Kind) -> dict[str, str]:
 def library() -> Any:
     """asyncua, imported when it is first needed; MissingExtra names the extra when it is not installed."""
     try:
-        return importlib.import_module("asyncua")
+        found = importlib.import_module("asyncua")
     except ImportError:
         raise MissingExtra("connect/opcua", "asyncua", "opcua") from None
+    log = logging.getLogger("asyncua")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.ERROR)  # it warns of every revised timeout
+    return found
 
 
 def no_namespace(thing: str, signal: str, known: list[str]) -> LinkError:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from loopwright.connect.opcua.names import (
     no_namespace,
     scales,
 )
-from loopwright.connect.opcua.rows import Scale, pick, to_table
+from loopwright.connect.opcua.rows import Scale, is_sample, pick, to_table
 from loopwright.connect.wire import Backoff
 from loopwright.core.clock import Clock
 from loopwright.core.errors import LinkError
@@ -57,7 +57,8 @@ class Ear:
 
     ours       whether its server counts (names.py)
     nodes      signal -> node id; doors: Sent, Final .. -> node id
-    last_ns    signal -> newest source time handed on
+    last_ns    signal -> newest source time handed on (of a foreign server: the last one)
+    sure_ns    signal -> up to here nothing is missing; begin_ns: where we began
     sent       the server's count; arrival: its stamp of the last sample counted; heard: of the last one handed on
     behind_ns  how far a sample may come behind a newer one of its signal
     given      samples handed on; told: the count handed on with them
@@ -69,6 +70,8 @@ class Ear:
     nodes: dict[str, str]
     doors: dict[str, str]
     last_ns: dict[str, int | None]
+    sure_ns: dict[str, int | None] = field(default_factory=dict)
+    begin_ns: dict[str, int | None] = field(default_factory=dict)
     sent: int | None = None
     arrival: int = 0
     heard: int | None = None
@@ -87,8 +90,12 @@ class Ear:
         found = list(found)
         table, refused = to_table(self.thing, self.kind, found, factors)
         for name, run in found:
-            if len(run.t_ns) and int(run.t_ns.max()):
-                self.last_ns[name] = max(int(run.t_ns.max()), self.last_ns[name] or 0)
+            times = run.t_ns[is_sample(run)]
+            if len(times):
+                newest = max(int(times.max()), self.last_ns[name] or 0)
+                self.last_ns[name] = newest if self.ours else int(times[-1])  # a foreign clock may go back
+                self.begin_ns.setdefault(name, int(times.min()))
+                self.sure_ns.setdefault(name, int(times.min()))
         self.given += table.num_rows + sum(refused.values())
         self.told = sent
         return Batch("opcua", self.source, None, table, sent, refused)
@@ -181,8 +188,10 @@ async def _listen(
     """Everything one connection gives. The subscription opens first, then history is read: nothing falls between."""
     watched = await _watch(link, settings, ears)
     foreign = [ear for ear in ears if not ear.ours]
+    first_ns = clock.now_ns() - round(settings.backlog_s * 1e9) if settings.backlog_s else None
     for ear in foreign:
-        async for batch in _refill(link, settings, ear, factors, clock):
+        since = {name: first_ns if t_ns is None else t_ns for name, t_ns in ear.last_ns.items()}
+        async for batch in _refill(link, ear, factors, since):
             yield batch
     async for news in link.news():
         values = _sort(news.runs, watched)
@@ -191,12 +200,14 @@ async def _listen(
                 yield batch
         for ear in foreign if news.gap else ():
             log.warning("opcua: %s: changes were lost, asking history", ear.source)
-            async for batch in _refill(link, settings, ear, factors, clock):
+            async for batch in _refill(link, ear, factors, ear.sure_ns):
                 yield batch
+        for ear in foreign:
+            ear.sure_ns.update(ear.last_ns)
         if all(_complete(ear, news) for ear in ears):
             break
     for ear in ears:
-        async for batch in _last(link, settings, ear, factors, clock):
+        async for batch in _last(link, ear, factors):
             yield batch
     for ear in ears:
         if ear.ours and ear.sent is not None:  # whoever asked for the batch after the last one has stored that
@@ -295,15 +306,14 @@ def _fresh(run: Run, ear: Ear, upto: int, start_ns: int | None) -> np.ndarray:
 
 
 async def _refill(
-    link: Link, settings: Settings, ear: Ear, factors: dict[tuple[str, str], Scale], clock: Clock
+    link: Link, ear: Ear, factors: dict[tuple[str, str], Scale], since: dict[str, int | None]
 ) -> AsyncIterator[Batch]:
-    """What a foreign server remembers since the newest known sample (at first contact: of the last backlog_s)."""
+    """What a foreign server remembers of its signals since these times (None: nothing of it is asked)."""
     names = list(ear.nodes)
     levels = await link.read([link.node(ear.nodes[name]) for name in names], "UserAccessLevel")
-    first_ns = clock.now_ns() - round(settings.backlog_s * 1e9) if settings.backlog_s else None
     starts: dict[int, list[str]] = {}
     for name, level in zip(names, levels, strict=True):
-        start_ns = ear.last_ns[name] if ear.last_ns[name] is not None else first_ns
+        start_ns = since.get(name)
         if start_ns is not None and level.StatusCode.is_good() and int(level.Value.Value) & HISTORY_READ:
             starts.setdefault(start_ns, []).append(name)
     for start_ns, group in starts.items():
@@ -313,12 +323,10 @@ async def _refill(
                 yield ear.batch(found, factors, ear.sent)
 
 
-async def _last(
-    link: Link, settings: Settings, ear: Ear, factors: dict[tuple[str, str], Scale], clock: Clock
-) -> AsyncIterator[Batch]:
+async def _last(link: Link, ear: Ear, factors: dict[tuple[str, str], Scale]) -> AsyncIterator[Batch]:
     """Before the end: what is still missing is looked for in history; then the final count goes out."""
     if not ear.ours and ear.sent is not None and ear.given < ear.sent:
-        async for batch in _refill(link, settings, ear, factors, clock):
+        async for batch in _refill(link, ear, factors, ear.begin_ns):
             yield batch
     if ear.sent is not None and ear.told != ear.sent:
         ear.told = ear.sent

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from loopwright.connect.opcua.codec import WAITING_FOR_FIRST, Run, quality_of
+from loopwright.connect.opcua.codec import NO_SAMPLE_YET, Run, quality_of
 from loopwright.core.types import POINTS_IN, Kind, Signal
 
 Scale = tuple[float, float]  # inside = value * factor + offset
@@ -28,6 +28,11 @@ def pick(run: Run, mask: np.ndarray) -> Run:
     return Run(run.handle[mask], value, run.status[mask], run.t_ns[mask], run.n[mask], run.arrival[mask])
 
 
+def is_sample(run: Run) -> np.ndarray:
+    """(n,) False where there is no time at all, or the server has not measured anything yet."""
+    return ~np.isin(run.status & 0xFFFF_0000, NO_SAMPLE_YET) & (run.t_ns != 0)
+
+
 def to_table(
     thing: str, kind: Kind, found: Iterable[tuple[str, Run]], scales: dict[tuple[str, str], Scale]
 ) -> tuple[pa.Table, dict[str, int]]:
@@ -38,7 +43,7 @@ def to_table(
     refused: Counter[str] = Counter()
     pieces = [POINTS_IN.empty_table()]
     for name, run in found:
-        real = pick(run, (run.status != WAITING_FOR_FIRST) & (run.t_ns != 0))
+        real = pick(run, is_sample(run))
         if len(real.t_ns):
             piece, bad = _piece(thing, kind.signal(name), real, scales.get((thing, name)))
             refused[NOT_OF_SIGNAL] += bad

@@ -7,7 +7,6 @@ up when somebody reads it; only variables that somebody subscribes to are told v
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -74,9 +73,6 @@ async def expose(
 
 async def _server(settings: Settings, clock: Clock) -> Any:
     server_class, ua = library().Server, library().ua
-
-    for name in ("asyncua.server.address_space", "asyncua.server.internal_server"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     server = server_class()
     server.disable_clock()  # its task would make every stop wait up to a second; the time is looked up instead
     await server.init()
@@ -86,6 +82,7 @@ async def _server(settings: Settings, clock: Clock) -> Any:
     server.set_endpoint(settings.address)
     server.set_server_name("Loopwright")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    server.set_identity_tokens([ua.AnonymousIdentityToken])
     return server
 
 
