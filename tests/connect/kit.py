@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import shutil
 import socket
 import subprocess
@@ -61,20 +62,24 @@ async def mosquitto(folder: Path, port: int = 0) -> AsyncIterator[int]:
     """Debian's mosquitto on the loopback, told not to drop what waits. It keeps its sessions in folder."""
     if not MOSQUITTO:
         pytest.skip("no mosquitto here (apt-get install mosquitto)")
-    folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 200\n"
-        f"persistence true\npersistence_location {folder}/\nlog_dest none\nuser root\n"
-    )
-    process = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = _start(folder, port)
     try:
         await listening(port)
         yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 200\n"
+        f"persistence true\npersistence_location {folder}/\nlog_dest none\nuser {getpass.getuser()}\n"
+    )
+    return subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 async def listening(port: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -86,7 +85,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
 
 
 async def test_kill_9_of_the_house_ends_the_broker_too(tmp_path: Path) -> None:
-    house = subprocess.Popen([sys.executable, "-c", START, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    house = started(START, str(tmp_path))
     assert house.stdout is not None
     port = int(await asyncio.to_thread(house.stdout.readline))
     await listening(port)
@@ -104,11 +103,17 @@ async def test_where_the_kernel_does_not_help_the_keeper_looks(tmp_path: Path) -
         "subprocess.Popen([sys.executable,'-c',sys.argv[1],str(os.getpid()),'watch',sys.executable,'-c',sys.argv[2]]);"
         "time.sleep(60)"
     )
-    house = subprocess.Popen([sys.executable, "-c", middle, broker._KEEPER, listens])
+    house = started(middle, broker._KEEPER, listens)
     await listening(port)
-    os.kill(house.pid, signal.SIGKILL)
+    house.send_signal(signal.SIGKILL)
     house.wait()
+    assert house.stdout is not None
+    house.stdout.close()
     await gone(port)
+
+
+def started(program: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
 
 
 async def gone(port: int) -> None:

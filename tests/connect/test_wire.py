@@ -17,7 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.connect import payload
-from loopwright.connect.batch import Frame, by_thing, checked, frames, from_columns, from_rows, rank_of_equal, samples_in
+from loopwright.connect.batch import (
+    Frame,
+    by_thing,
+    checked,
+    frames,
+    from_columns,
+    from_rows,
+    rank_of_equal,
+    samples_in,
+)
 from loopwright.connect.outbox import Outbox
 from loopwright.connect.payload import Head
 from loopwright.connect.sequence import Arrived, Streams

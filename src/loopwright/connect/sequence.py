@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from loopwright.connect.payload import Head
 
 ASK_AFTER_S = 0.3  # a gap may be a message on another way; younger ones are not asked for
+HOLD_S = 2.0  # how long a source that was never heard before is held back for its beginning
 RUNS_ASKED = 20  # most gaps named in one request
 
 
@@ -58,6 +59,7 @@ class Stream:
     final     it says that nothing follows
     said      it was heard itself, not only a note that the broker keeps of it
     heard_s   when it was last heard
+    new_s     when it was first heard, if nothing of it was stored before
     gap_s     since when its first gap (at `gap`) has stood; asked: how often it was asked for, asked_s: when last
     gave_up   below this number nothing is waited for any more
     owed      batches of it that the consumer has not acknowledged
@@ -68,6 +70,7 @@ class Stream:
     thing: str
     epoch: str
     heard_s: float
+    new_s: float | None = None
     arrived: Arrived = field(default_factory=Arrived)
     sent: int = 0
     final: bool = False
@@ -85,6 +88,10 @@ class Stream:
     def complete(self) -> bool:
         """Everything it numbered has arrived."""
         return self.final and not self.arrived.missing(self.sent)
+
+    def held(self, now_s: float) -> bool:
+        """Whether it is new and its beginning may still come: stored from the middle, nobody can tell what it lacks."""
+        return self.new_s is not None and now_s - self.new_s < HOLD_S and bool(self.arrived.missing(1))
 
     def gaps(self) -> list[tuple[int, int]]:
         """What is missing and still waited for."""
@@ -119,8 +126,9 @@ class Streams:
             if stream is not None and kept:
                 return stream  # an old note, about a numbering that is over
             stored = self._cursor(source)
-            stream = self._current[head.source] = Stream(source, head.source, head.epoch, now_s)
+            stream = Stream(source, head.source, head.epoch, now_s, now_s if stored is None else None)
             stream.arrived.add(0, 0 if stored is None else stored + 1)
+            self._current[head.source] = stream
         stream.arrived.add(head.sequence, head.sequence + samples)
         stream.sent = max(stream.sent, head.sent)
         if head.final or (samples == 0 and not kept):  # an empty one that is not the last begins anew
@@ -140,7 +148,8 @@ class Streams:
             if now_s - stream.gap_s > self._patience_s:
                 stream.gave_up = max(stream.asked_to, gaps[0][1])
                 continue
-            if now_s - max(stream.gap_s, stream.asked_s) >= ASK_AFTER_S * 2**stream.asked:
+            at_once = stream.held(now_s) and not stream.asked
+            if at_once or now_s - max(stream.gap_s, stream.asked_s) >= ASK_AFTER_S * 2**stream.asked:
                 gaps = gaps[:RUNS_ASKED]
                 stream.asked, stream.asked_s, stream.asked_to = stream.asked + 1, now_s, gaps[-1][1]
                 due.append((stream, gaps))

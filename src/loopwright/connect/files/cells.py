@@ -34,7 +34,7 @@ def numbers(
     try:
         values = column.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        values, worse = _one_by_one(column, target)
+        values, worse = _one_by_one_numbers(column, target)
         bad = bad | worse
     if unit:
         inside = to_inside(values.fill_null(0).to_numpy(zero_copy_only=False), unit)
@@ -60,7 +60,7 @@ def _untexted(column: pa.Array, signal: Signal | None, decimal: str) -> tuple[pa
     return pc.if_else(good, column, None), ~mask_of(good.fill_null(True))
 
 
-def _one_by_one(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, np.ndarray]:
+def _one_by_one_numbers(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, np.ndarray]:
     """The cells that fit the type, and where one does not (a fraction for a counter, a number beyond 64 bit)."""
     values, bad = [], np.zeros(len(column), dtype=bool)
     for i, cell in enumerate(column.to_pylist()):
@@ -94,8 +94,10 @@ def times(column: pa.Array, form: str, zone: str, before_ns: int, *, ordered: bo
         column = _parsed(pc.utf8_trim_whitespace(column.cast(pa.string())), form)
     bad = mask_of(column.is_null())
     if not pa.types.is_timestamp(column.type):
-        return _since_1970(column, bad), bad
-    ns = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        ns, beyond = _since_1970(column, bad)
+        return ns, bad | beyond
+    fine = column.cast(pa.timestamp("ns", column.type.tz), safe=False)
+    ns = fine.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if column.type.tz is not None:
         return ns, bad
     return _to_utc(ns, bad, zone, before_ns, ordered), bad
@@ -106,33 +108,49 @@ def _parsed(column: pa.Array, form: str) -> pa.Array:
     if form:
         stamps = pc.strptime(column, form, "ns", error_is_null=True)
         return stamps.cast(pa.timestamp("ns", "UTC")) if "%z" in form else stamps
-    for target in (pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.int64(), pa.float64()):
+    column = pc.if_else(pc.is_in(pc.utf8_lower(column), pa.array(_GAPS)), None, column)
+    numeric = pc.match_substring_regex(column, _NUMBER)
+    if pc.any(numeric).as_py():  # ns since 1970 need all 64 bits
+        column = pc.if_else(numeric, column, None)
+        return _first_fit(column, pa.int64(), pa.float64()) or column.cast(pa.float64())
+    return _first_fit(column, pa.timestamp("ns"), pa.timestamp("ns", "UTC")) or _one_by_one_times(column)
+
+
+def _first_fit(column: pa.Array, *targets: pa.DataType) -> pa.Array | None:
+    for target in targets:
         try:
             return column.cast(target)
         except pa.ArrowInvalid:
             continue
-    return pa.array([_one_time(cell) for cell in column.to_pylist()], pa.timestamp("ns", "UTC"))
+    return None
 
 
-def _one_time(cell: str | None) -> datetime | None:
-    """A time among others that could not be read as one column: only those that name their zone are beyond doubt."""
-    try:
-        when = datetime.fromisoformat(cell or "")
-    except ValueError:
-        return None
-    return when if when.tzinfo is not None else None
+def _one_by_one_times(column: pa.Array) -> pa.Array:
+    """Times of which some are none. All name their zone, or none does, as the first one that is a time."""
+    found: list[datetime | None] = []
+    for cell in column.to_pylist():
+        try:
+            found.append(datetime.fromisoformat(cell or ""))
+        except ValueError:
+            found.append(None)
+    zoned = next((when.tzinfo is not None for when in found if when), False)
+    kept = [when if when and (when.tzinfo is not None) == zoned else None for when in found]
+    within = [when if when and 1678 <= when.year <= 2261 else None for when in kept]  # what ns of 64 bits can say
+    return pa.array(within, pa.timestamp("ns", "UTC" if zoned else None))
 
 
-def _since_1970(column: pa.Array, bad: np.ndarray) -> np.ndarray:
-    """Numbers as ns; their unit follows from the size of the first good one (1e11 s is the year 5138)."""
+def _since_1970(column: pa.Array, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers as ns, and True beyond 64 bits; their unit is told by the size of the first (1e11 s is the year 5138)."""
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
     good = values[~bad]
     size = abs(float(good[0])) if len(good) else 0.0
     factor = next((factor for least, factor in _EPOCH_UNITS if size >= least), NS_PER_S)
+    beyond = ~(np.abs(values.astype(np.float64)) * factor < 2**63)  # nan too
+    values = np.where(beyond, 0, values)
     if values.dtype.kind != "f":
-        return (values * factor).astype(np.int64)
+        return values.astype(np.int64) * factor, beyond
     whole = np.floor(values)
-    return whole.astype(np.int64) * factor + np.round((values - whole) * factor).astype(np.int64)
+    return whole.astype(np.int64) * factor + np.round((values - whole) * factor).astype(np.int64), beyond
 
 
 def _to_utc(local_ns: np.ndarray, bad: np.ndarray, zone: str, before_ns: int, ordered: bool) -> np.ndarray:

@@ -119,15 +119,28 @@ def _header(path: Path, encoding: str, delimiter: str, digest: str) -> Form:
             raise InputError(f"{path} line 1", "there is no header", "the names of the columns")
         delimiter = delimiter or max(",;\t|", key=first.count)
         names = _cells(first, delimiter)
-        under = _cells(text.readline(), delimiter)
+        second, third = text.readline(), text.readline()
+    under = _cells(second, delimiter)
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InputError(f"{path} line 1", f"columns {', '.join(twice)} stand twice", "each name once")
-    units = [cell.strip("[]() ") for cell in under]
-    filled = [(cell, unit) for cell, unit in zip(under, units, strict=True) if cell]
-    is_units = any(u in UNITS for u in units) and all(unit in UNITS or cell != unit for cell, unit in filled)
-    known = {n: u for n, u in zip(names, units, strict=False) if u} if is_units else {}
-    return Form(digest, tuple(names), known, 2 if is_units else 1, delimiter)
+    units = _units(names, under)
+    if not (third if units else second):
+        raise InputError(str(path), "holds a header and no rows", "at least one row")
+    return Form(digest, tuple(names), units, 2 if units else 1, delimiter)
+
+
+def _units(names: list[str], under: list[str]) -> dict[str, str]:
+    """column -> unit where the line under the header is one of units: each cell is empty, in brackets, or a unit.
+
+    A bare '1' is a number, not the unit of ratios.
+    """
+    bare = [cell.strip("[]() ") for cell in under]
+    names_only = UNITS.keys() - {"1"}
+    fits = all(not cell or cell != unit or unit in names_only for cell, unit in zip(under, bare, strict=True))
+    if not fits or not any(unit in UNITS for unit in bare):
+        return {}
+    return {name: unit for name, unit in zip(names, bare, strict=False) if unit}
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -170,8 +183,6 @@ def _csv_chunks(path: Path, form: Form, wanted: list[str], encoding: str, rows: 
         try:
             reader = pyarrow.csv.open_csv(file, options, parse, convert)
         except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
-                raise InputError(str(path), "holds a header and no rows", "at least one row") from None
             raise InputError(str(path), f"cannot be read as CSV ({error})") from None
         place = 1
         for batch in reader:

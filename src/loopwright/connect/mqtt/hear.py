@@ -37,13 +37,17 @@ async def read(
     greet = [topic(settings, thing, "resend") for thing in things]
     link = Link(peer(settings, settings.client, persistent=True), topics, WHERE)
     await link.open()
-    streams = Streams("mqtt", cursor, settings.patience_s)
+    streams, waiting = Streams("mqtt", cursor, settings.patience_s), list[_Run]()
     try:
         for where in greet:
             await link.publish(where, b'{"hello": true}')
-        while not streams.over(things, monotonic_s()):
-            for batch in _batches(await link.take(LOOK_S), link, streams, things, settings.prefix):
-                yield batch
+        while waiting or not streams.over(things, monotonic_s()):
+            waiting += _runs(await link.take(LOOK_S), streams, things, settings.prefix)
+            link.settle()  # messages that hold nothing
+            ready = [run for run in waiting if run.stream is None or not run.stream.held(monotonic_s())]
+            waiting = [run for run in waiting if run not in ready]
+            for run in sorted(ready, key=lambda run: run.head.sequence if run.head else -1):
+                yield _batch(run, link)
             await _answer(link, settings, streams)
     finally:
         await link.close()
@@ -59,7 +63,7 @@ async def _answer(link: Link, settings: Settings, streams: Streams) -> None:
         await (await link.publish(topic(settings, stream.thing, "resend"), body))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Run:
     """What becomes one Batch: messages of one source whose samples follow one another."""
 
@@ -87,8 +91,8 @@ class _Run:
             self.head = replace(self.head, sent=other.head.sent, final=other.head.final)
 
 
-def _batches(messages: Sequence[Message], link: Link, streams: Streams, things: Things, prefix: str) -> list[Batch]:
-    """The messages as few Batches, in the order they came; each message belongs to the Batches of its parts."""
+def _runs(messages: Sequence[Message], streams: Streams, things: Things, prefix: str) -> list[_Run]:
+    """The messages as few runs, in the order they came; each message belongs to the runs of its parts."""
     runs: list[_Run] = []
     latest: dict[str, _Run] = {}
     for message in messages:
@@ -101,8 +105,7 @@ def _batches(messages: Sequence[Message], link: Link, streams: Streams, things: 
             else:
                 latest[part.source] = part
                 runs.append(part)
-    link.settle()  # those without parts
-    return [_batch(run, link) for run in runs]
+    return runs
 
 
 def _parts(message: Message, streams: Streams, things: Things, prefix: str) -> list[_Run]:
