@@ -13,7 +13,7 @@ import numpy as np
 
 from loopwright.core.types import Change
 from loopwright.improve.outcomes import Outcome
-from loopwright.improve.propose import REFUSED_SHARE, outside
+from loopwright.improve.propose import may_refuse, outside
 from loopwright.improve.question import Question, fingerprint
 from loopwright.improve.trial import NEW, OLD, Assigned, Trial, evaluate
 
@@ -95,7 +95,7 @@ def _limits(known: Sequence[Outcome], arms: dict[str, str], change: Change, ques
     step, largest = float(change.after["offset"]), question.limits.largest_step
     old = [o for o in known if arms[o.order] == OLD]
     beyond = outside(old, question, step)
-    passed = abs(step) <= largest * (1 + 1e-12) and beyond <= REFUSED_SHARE * len(old)
+    passed = abs(step) <= largest * (1 + 1e-12) and beyond <= may_refuse(len(old))
     says = (
         f"a step of {question.say_parameter(step)} (at most {question.say_parameter(largest)}); "
         f"{beyond} of {len(old)} designs out of the rule's limits"

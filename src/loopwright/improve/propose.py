@@ -6,6 +6,7 @@ promising. A release is earned by a randomised trial on later orders (`trial.py`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from loopwright.improve.regression import least_squares, unit_weights
 from loopwright.improve.student import t_quantile
 
 REFUSED_SHARE = (
-    0.05  # of designs that a step may take out of the rule's limits; their orders are refused, as they are now
+    0.1  # of designs that a step may take out of the rule's limits: fit refuses their orders, it never clips
 )
 
 
@@ -86,7 +87,7 @@ def _weigh(
             evidence,
         )
     step = float(np.clip(-mean / slope.value, -question.limits.largest_step, question.limits.largest_step))
-    if (beyond := outside(usable, question, step)) > REFUSED_SHARE * len(usable):
+    if (beyond := outside(usable, question, step)) > may_refuse(len(usable)):
         return NotSupported(
             f"{question.say_parameter(step)} on rule {question.rule!r} would take {beyond} of "
             f"{len(usable)} designs out of the rule's limits",
@@ -193,7 +194,7 @@ def _slope(variation: effect.Effect, question: Question) -> _Slope | str:
         )
     slope = question.mechanism.slope
     if data:
-        half = 1.5 * (variation.high - variation.low) / 2  # about 99.7 %
+        half = variation.high - variation.low  # twice the half width: far beyond chance
         if abs(slope - variation.value) > half:
             return (
                 f"the data contradicts the stated mechanism: slope {variation.value:.2f} "
@@ -212,6 +213,11 @@ def _mean_at_design(usable: Sequence[Outcome], question: Question, slope: float)
     weights = unit_weights(y, effect.mean_variances(usable, question.outcome))
     fit = least_squares(np.ones((len(y), 1)), y, weights, [o.person for o in usable])
     return float(fit.beta[0]), fit.error(0), fit.df
+
+
+def may_refuse(designs: int) -> int:
+    """How many of so many designs a step may take out of the limits: one in ten, rounded up."""
+    return math.ceil(REFUSED_SHARE * designs)
 
 
 def outside(outcomes: Sequence[Outcome], question: Question, step: float) -> int:
