@@ -44,6 +44,12 @@ def scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), np.where(spread > 1e-12 * (1.0 + np.abs(values.mean(axis=0))), spread, 1.0)
 
 
+def require_both(y: np.ndarray) -> None:
+    """Raises InputError unless both classes are among the labels (n,) 0 or 1."""
+    if len(np.unique(y)) < 2:
+        raise InputError("training", "only one class is there", "runs of both: worn and unworn")
+
+
 def fit_logistic(x: np.ndarray, y: np.ndarray, strength: float) -> tuple[np.ndarray, float]:
     """Coefficients (f,) and intercept of a logistic regression with ridge, both classes weighing the same.
 
@@ -58,8 +64,7 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, strength: float) -> tuple[np.ndar
     """
     y = np.asarray(y, dtype=np.float64)
     ones = float(y.sum())
-    if ones in (0.0, float(len(y))):
-        raise InputError("training", "only one class is there", "runs of both: worn and unworn")
+    require_both(y)
     weight = np.where(y > 0.5, len(y) / (2 * ones), len(y) / (2 * (len(y) - ones)))
     wide = np.column_stack([x, np.ones(len(y))])
     ridge = np.diag([1.0 / strength] * x.shape[1] + [0.0])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
+from loopwright.learn.linear import require_both
 from loopwright.learn.runs import LEVELS, UNSTEADY, Features
 
 NAME = "boosting"
@@ -31,6 +32,7 @@ def fit(features: Features, y: np.ndarray, seed: int) -> dict[str, Any]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    require_both(y)
     x = features.columns(INPUTS)
     model = HistGradientBoostingClassifier(
         max_iter=40, max_leaf_nodes=3, min_samples_leaf=3, class_weight="balanced", early_stopping=False,
