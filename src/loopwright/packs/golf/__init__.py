@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopwright.core.pack import Pack
+from loopwright.packs.golf.coaching import coach
 from loopwright.packs.golf.formulas import CHARTS, FORMULAS
 from loopwright.packs.golf.golfer import Golfers
 from loopwright.packs.golf.persons import read_persons
@@ -10,6 +11,7 @@ from loopwright.packs.golf.questions import OUTCOME_SIGNALS, QUESTIONS
 from loopwright.packs.golf.shots import read_shots
 from loopwright.packs.golf.signals import KINDS
 from loopwright.packs.golf.swings import read_swings
+from loopwright.packs.golf.views import VIEWS
 
 PACK = Pack(
     "golf",
@@ -21,5 +23,8 @@ PACK = Pack(
     product=CHARTS.parent / "product.toml",
     outcome_signals=OUTCOME_SIGNALS,
     questions=QUESTIONS,
-    hooks={"users": Golfers, "solid": "loopwright.packs.golf.solid:make_solid", "unit_kind": "club"},
+    views=VIEWS,
+    hooks={
+        "users": Golfers, "solid": "loopwright.packs.golf.solid:make_solid", "unit_kind": "club", "coach": coach,
+    },
 )
