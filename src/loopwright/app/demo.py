@@ -57,18 +57,22 @@ async def _turn_and_console(plant: Plant, flow: Flow, show: Show, once: bool, se
     server = asyncio.create_task(_console(plant, flow, show.say)) if not once and find_spec("nicegui") else None
     turn = asyncio.create_task(one_turn(plant, plant.site.file.parent, None, flow))
     watched: set[asyncio.Task[Any]] = {turn} | ({server} if server else set())
-    await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-    if server and server.done():
-        turn.cancel()
-        server.result()
-    report = await turn
-    show.close()
-    if server:
-        print(in_words(report), flush=True)
-        address = f"http://{plant.site['server']['host']}:{plant.site['server']['port']}"
-        print(f"\nThe console is at {address} until Ctrl-C.", file=sys.stderr, flush=True)
-        await server
-    return report
+    try:
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        if server and server.done():
+            server.result()
+        report = await turn
+        show.close()
+        if server:
+            print(in_words(report), flush=True)
+            address = f"http://{plant.site['server']['host']}:{plant.site['server']['port']}"
+            print(f"\nThe console is at {address} until Ctrl-C.", file=sys.stderr, flush=True)
+            await server
+        return report
+    finally:  # each is ended and waited for, so that nothing is torn down under it
+        for task in watched:
+            task.cancel()
+        await asyncio.gather(*watched, return_exceptions=True)
 
 
 async def _console(plant: Plant, flow: Flow, say: Callable[[str], None]) -> None:
