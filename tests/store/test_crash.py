@@ -59,6 +59,21 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_repeats_nothing(tmp_path
     check(tmp_path, run_and_kill(tmp_path, mode, 0.2))
 
 
+def test_a_program_that_ends_without_closing_ends_in_peace(tmp_path: Path) -> None:
+    """The flush that begins by itself is waited for; a thread cut off at the end would crash inside the libraries."""
+    code = (
+        "import sys, pyarrow as pa; from pathlib import Path; from loopwright.store import open_store\n"
+        "from tests.store.plant import declared, numbered; store = declared(open_store(Path(sys.argv[1]))); n = 150_000\n"
+        "table = pa.table({'thing': ['mill-1'] * n, 'signal': ['spindle.speed'] * n, 't_ns': range(n), 'value': [1.0] * n})\n"
+        "store.put(numbered(table, 0))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    with open_store(tmp_path) as store:
+        balanced(store.hops())
+        assert store.hops()["points"].out == 150_000
+
+
 def test_a_full_disk_is_told_and_what_was_acknowledged_stands(tmp_path: Path) -> None:
     """No file of the child may grow beyond 400 kB: the same error as a full disk, for the journal and then the points."""
     code = (

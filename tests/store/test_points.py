@@ -13,6 +13,7 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Batch, Event
 from loopwright.store import Store, flush, open_store
+from loopwright.store.journal import Work
 from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
 
 
@@ -232,7 +233,7 @@ def test_erasing_goes_on_after_a_crash_in_the_middle(tmp_path: Path, clock: SimC
     with open_store(tmp_path, clock) as store:
         declared(store).put(numbered(speeds([1, 2]), 0))
         store.flush()
-        store._journal.set_meta("erasing", '["mill-1"]')  # the intent stands, the points are not rewritten yet
+        store._journal.commit(Work(meta={"erasing": '["mill-1"]'}))  # the intent stands, the points are not rewritten yet
     with open_store(tmp_path, clock) as store:
         assert store.get().num_rows == 0
         assert store._journal.meta("erasing") == "[]"

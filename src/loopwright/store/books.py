@@ -16,12 +16,16 @@ _EVER = 1 << 62
 
 
 class Books:
-    """What became of every sample. `enter`, `end`, `erase` prepare a change; `keep` takes it over once durable."""
+    """What became of every sample. `enter`, `end`, `erase` prepare a change; `keep` takes it over once durable.
+
+    seen       source -> the numbers of it that came
+    corrected  things of which a value was replaced
+    """
 
     def __init__(self, journal: Journal) -> None:
-        self.seen: dict[str, Ranges] = journal.seen()
+        self.seen, totals, self.corrected = journal.books()
         self._journal = journal
-        self._streams: dict[Key, Stream] = {key: Stream(**body) for key, body in journal.sources().items()}
+        self._streams: dict[Key, Stream] = {key: Stream(**body) for key, body in totals.items()}
         self._minute: dict[Minute, Counts] = {}
 
     def cursor(self, source: str) -> int | None:
@@ -89,6 +93,7 @@ class Books:
         if work.seen:
             source, _, numbers = work.seen
             self.seen.setdefault(source, Ranges()).add(*numbers)
+        self.corrected.update(work.corrected)
         for key, body in work.sources.items():
             self._streams[key] = Stream(**body)
         for minute, counts in work.minutes.items():

@@ -130,7 +130,8 @@ class Store:
             self._commit(work)
             memory.keep(work, taken.keys)
             if memory.tail.samples >= flush.EAGER_SAMPLES and not (self._flusher and self._flusher.is_alive()):
-                self._flusher = threading.Thread(target=self._flush_by_itself, name=f"flush {self.path}", daemon=True)
+                # no daemon: the interpreter must wait for it, or a file may be half written when libraries go away
+                self._flusher = threading.Thread(target=self._flush_by_itself, name=f"flush {self.path}")
                 self._flusher.start()
             return taken.receipt
 

@@ -58,7 +58,7 @@ def finish(tables: Tables, journal: Journal) -> None:
         return
     for table in tables:
         table.erase(things)
-    journal.set_meta(_INTENT, "[]")
+    journal.commit(Work(meta={_INTENT: "[]"}))
     journal.purge()
 
 

@@ -108,10 +108,6 @@ class Journal:
             row = self._db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
         return row[0] if row else default
 
-    def set_meta(self, name: str, value: str) -> None:
-        with self._told("written"):
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
-
     def commit(self, work: Work) -> None:
         """Makes all of it durable, or none."""
         with self._told("written"), self._transaction():
@@ -176,20 +172,16 @@ class Journal:
             for i, hop, source, blocks, correction, samples, data in rows
         ]
 
-    def seen(self) -> dict[str, Ranges]:
-        """source -> the ranges of its numbers that are stored."""
+    def books(self) -> tuple[dict[str, Ranges], dict[tuple[str, str], dict[str, Any]], set[str]]:
+        """What is known: source -> numbers stored, (hop, source) -> totals, things that were corrected."""
         found: dict[str, list[tuple[int, int]]] = {}
         with self._told("read"):
             for source, first, last in self._db.execute("SELECT source, first, last FROM seen ORDER BY source, first"):
                 found.setdefault(source, []).append((first, last))
-        return {source: Ranges(ranges) for source, ranges in found.items()}
-
-    def sources(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """(hop, source) -> its totals."""
-        with self._told("read"):
-            return {
-                (h, s): json.loads(body) for h, s, body in self._db.execute("SELECT hop, source, body FROM sources")
-            }
+            rows = self._db.execute("SELECT hop, source, body FROM sources").fetchall()
+            corrected = {row[0] for row in self._db.execute("SELECT thing FROM corrected")}
+        seen = {source: Ranges(ranges) for source, ranges in found.items()}
+        return seen, {(hop, source): json.loads(body) for hop, source, body in rows}, corrected
 
     def minutes(self, start: int, end: int) -> list[tuple[int, str, str, dict[str, Any]]]:
         """(minute, hop, source, counts) of every minute in start <= minute < end."""
@@ -199,11 +191,6 @@ class Journal:
                 [start, end],
             ).fetchall()
         return [(minute, hop, source, json.loads(body)) for minute, hop, source, body in rows]
-
-    def corrected(self) -> set[str]:
-        """Things of which at least one value was replaced."""
-        with self._told("read"):
-            return {row[0] for row in self._db.execute("SELECT thing FROM corrected")}
 
     def declared(self) -> tuple[list[Kind], list[Thing]]:
         """The kinds and things that were declared."""

@@ -25,9 +25,8 @@ from loopwright.store.tail import Tail
 class Memory:
     """The memory of an open plant. One lock around it is the caller's.
 
-    corrected  things of which a value was replaced
-    span_ns    how long the longest block lasts
-    stale      batches of the journal that the points hold already: a crash came before they were trimmed
+    span_ns  how long the longest block lasts
+    stale    batches of the journal that the points hold already: a crash came before they were trimmed
     """
 
     def __init__(self, path: Path, journal: Journal, tables: Tables, reader: Reader) -> None:
@@ -35,7 +34,7 @@ class Memory:
         self.catalogue, self.live, self.tail = Catalogue(), Live(), Tail()
         self.catalogue.declare(*journal.declared())
         self.live.resize(len(self.catalogue.names))
-        self.books, self.corrected = Books(journal), journal.corrected()
+        self.books = Books(journal)
         self.span_ns = int(journal.meta("span_ns", "0"))
         self.stale = self._load()
 
@@ -85,12 +84,11 @@ class Memory:
         if batch.blocks and (span_ns := intake.longest_ns(taken.table)) > self.span_ns:
             work.meta["span_ns"] = str(span_ns)
         if batch.correction:
-            work.corrected = sorted(set(taken.table.column("thing").unique().to_pylist()) - self.corrected)
+            work.corrected = sorted(set(taken.table.column("thing").unique().to_pylist()) - self.books.corrected)
 
     def keep(self, work: Work, keys: Keys | None = None) -> None:
         """The work is durable: the memory follows."""
         self.books.keep(work)
-        self.corrected.update(work.corrected)
         self.span_ns = int(work.meta.get("span_ns") or self.span_ns)
         if work.entry and keys is not None:
             self.tail.add(work.entry, keys)
@@ -101,7 +99,8 @@ class Memory:
         table = self._tables[blocks]
         snapshot = table.snapshot
         rows = self.tail.rows(blocks, snapshot.flushed)
-        versions = bool(self.corrected) and (things is None or not self.corrected.isdisjoint(things))
+        corrected = self.books.corrected
+        versions = bool(corrected) and (things is None or not corrected.isdisjoint(things))
         return View(snapshot, pa.concat_tables([table.schema.empty_table(), *rows]), blocks, versions)
 
     def save(self) -> None:
