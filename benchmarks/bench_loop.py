@@ -1,0 +1,140 @@
+"""The whole loop: seconds to the first result and for a turn, order to released plan, wire to decision, peak memory.
+
+    python -m benchmarks.bench_loop            the bundled demo, as a user starts it, three times (medians)
+    python -m benchmarks.bench_loop --install  the size and the seconds of the base install as well (a fresh venv, pip)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loopwright.app import watching
+from loopwright.app.plant import open_plant
+from loopwright.app.site import load_site
+from loopwright.connect import mqtt
+from loopwright.connect.batch import from_columns
+from loopwright.connect.broker import embedded
+from loopwright.core.clock import RealClock, monotonic_s
+from loopwright.core.types import Event
+
+COMMAND = Path(sys.executable).parent / "loopwright"
+ROOT = Path(__file__).parents[1]
+
+_SITE = """
+[site]
+name = "bench"
+packs = ["shop_floor"]
+[[machine]]
+id = "mill-1"
+kind = "mill"
+role = "mill"
+stale_after_s = 3600
+limits = [{ name = "spindle too fast", signal = "s.velocity", high = 400.0 }]
+link = { protocol = "mqtt" }
+"""
+
+
+def demo(repeats: int = 3) -> list[dict[str, Any]]:
+    """The demo as a user starts it: seconds from the start of the program to the first fitted design, and to its end."""
+    first, whole, report = [], [], {}
+    for _ in range(repeats):
+        begun_s = monotonic_s()
+        process = subprocess.Popen([str(COMMAND), "demo", "--once", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr and process.stdout
+        for line in process.stderr:
+            if line.startswith("design"):
+                first.append(monotonic_s() - begun_s)
+                break
+        report = json.loads(process.communicate()[0])
+        whole.append(monotonic_s() - begun_s)
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report["seconds"].items())
+    units = report["units"]["made"]
+    return [
+        {"what": "program start to first result", "value": statistics.median(first), "unit": "s", "limit": 10, "note": "first fitted design on the terminal"},
+        {"what": "one turn of the demo, program included", "value": statistics.median(whole), "unit": "s", "limit": 60, "note": f"{units} units made; {stages}"},
+        {"what": "peak memory of the plant's process", "value": report["peak_memory_mb"], "unit": "MB", "limit": None, "note": "workers and played machines are processes of their own"},
+    ]
+
+
+def decisions(count: int = 300) -> list[dict[str, Any]]:
+    """From a sample on the wire (MQTT) to the recorded decision of an alarm about it."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        (folder / "site.toml").write_text(_SITE)
+        site = load_site(folder / "site.toml")
+        with open_plant(site) as plant:
+            times = asyncio.run(_alarms(plant, folder, count))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    ms = np.array(times) * 1e3
+    return [{"what": "wire to decision, p50", "value": float(np.quantile(ms, 0.5)), "unit": "ms", "limit": None, "note": f"{count} alarms, one at a time"},
+            {"what": "wire to decision, p99", "value": float(np.quantile(ms, 0.99)), "unit": "ms", "limit": None, "note": "publish, broker, read, journal (FULL), watch, event"}]
+
+
+async def _alarms(plant: Any, folder: Path, count: int) -> list[float]:
+    clock, times, turns = RealClock(), [], asyncio.Queue[float]()
+    things = {"mill-1": (plant.store.things()["mill-1"], plant.store.kinds()["mill"])}
+
+    async def said() -> Any:
+        for i in range(2 * count):
+            while not turns.empty():
+                await asyncio.sleep(0)
+            speed = 450.0 if i % 2 == 0 else 100.0
+            turns.put_nowait(monotonic_s())
+            yield from_columns("mill-1", [clock.now_ns()], {"s.velocity": [speed]}, things["mill-1"][1])
+            while not turns.empty():
+                await asyncio.sleep(0.0005)
+
+    async with embedded(folder / "broker") as port:
+        settings = mqtt.Settings(port=port)
+        sender = asyncio.create_task(mqtt.expose(settings, things, said(), clock))
+        async for batch in mqtt.read(settings, things, lambda source: None, clock):
+            await asyncio.to_thread(plant.store.put, batch)
+            if batch.ack:
+                await batch.ack()
+            if batch.table.num_rows == 0:
+                continue
+            raised: list[Event] = await asyncio.to_thread(watching.watch, plant, clock.now_ns())
+            begun_s = turns.get_nowait()
+            if raised:
+                times.append(monotonic_s() - begun_s)
+        await sender
+    return times
+
+
+def install() -> list[dict[str, Any]]:
+    """A fresh venv with the base package only, by pip as it comes with Python."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        begun_s = monotonic_s()
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "v")], check=True)
+        subprocess.run([str(folder / "v" / "bin" / "pip"), "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(ROOT)], check=True)
+        took_s = monotonic_s() - begun_s
+        size = sum(f.stat().st_size for f in (folder / "v").rglob("*") if f.is_file() and not f.is_symlink())
+        light = subprocess.run([str(folder / "v" / "bin" / "python"), "-X", "importtime", "-c", "import loopwright"], capture_output=True, text=True, check=True)
+        import_s = int(light.stderr.strip().splitlines()[-1].split("|")[1]) / 1e6
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [{"what": "base install, size", "value": size / 1e6, "unit": "MB", "limit": 600, "note": "the whole venv, compiled files included"},
+            {"what": "base install, seconds", "value": took_s, "unit": "s", "limit": 60, "note": "venv and pip, packages from the registry"},
+            {"what": "import loopwright", "value": import_s, "unit": "s", "limit": 0.3, "note": ""}]
+
+
+def rows(with_install: bool = False) -> list[dict[str, Any]]:
+    """Everything above."""
+    return [*demo(), *decisions(), *(install() if with_install else [])]
+
+
+if __name__ == "__main__":
+    for row in rows("--install" in sys.argv):
+        print(f"{row['what']:<45}{row['value']:>10.2f} {row['unit']:<4} limit {row['limit'] or '-'}  {row['note']}")
