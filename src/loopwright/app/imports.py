@@ -24,7 +24,6 @@ from loopwright.core.errors import InputError, PlantBusy, UnknownName
 from loopwright.core.pack import Imported, Importer, ImportOptions
 from loopwright.core.types import Batch, Event, Person, Receipt, Thing
 
-THING_KIND = {"shots": "club", "swings": "swing"}  # what the keys of a file are, until somebody says whose they are
 ThingOf = Callable[[str], Thing]
 
 
@@ -71,9 +70,21 @@ def named(parsed: Imported, thing: str, plant: Plant) -> ThingOf:
         if thing:
             return known[thing]
         slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-") or "unnamed"
-        return known.get(slug) or Thing(slug, THING_KIND.get(parsed.what, "club"), labels={"key": key})
+        return known.get(slug) or Thing(slug, kind_of(parsed, key, plant), labels={"key": key})
 
     return of
+
+
+def kind_of(parsed: Imported, key: str, plant: Plant) -> str:
+    """The kind of thing that says what the file says of a key: of all that have its signals, the one with fewest."""
+    assert parsed.table is not None
+    mine = parsed.table.filter(pc.equal(parsed.table.column("thing"), key))
+    said = set(mine.column("signal").unique().to_pylist())
+    fits = [kind for kind in plant.store.kinds().values() if said <= {signal.name for signal in kind.signals}]
+    if not fits:
+        raise InputError(parsed.path, f"no kind of thing of this plant says {', '.join(sorted(said)[:5])}",
+                         ", ".join(plant.store.kinds()), "name the pack in [site] packs, or the kind in [[kind]]")
+    return min(fits, key=lambda kind: len(kind.signals)).name
 
 
 def keep(plant: Plant, parsed: Imported, thing_of: ThingOf) -> dict[str, Any]:
@@ -85,7 +96,8 @@ def keep(plant: Plant, parsed: Imported, thing_of: ThingOf) -> dict[str, Any]:
         _keep_persons(plant, parsed, row)
     if parsed.table is not None and parsed.table.num_rows:
         receipt = _keep_points(plant, parsed, thing_of, row)
-        row.update(samples_stored=receipt.stored, samples_duplicate=receipt.duplicate, samples_late=receipt.late)
+        row.update(samples_stored=receipt.stored, samples_duplicate=receipt.duplicate, samples_late=receipt.late,
+                   samples_refused={why: n for why, n in receipt.refused.items() if why not in parsed.refused})
     if parsed.events:
         plant.store.record(list(parsed.events))
     row["says"] = _says(row)
@@ -134,14 +146,17 @@ def _keep_points(plant: Plant, parsed: Imported, thing_of: ThingOf, row: dict[st
                                   key=f"thing.added/{t.id}") for t in new])
     table = renamed(parsed.table, {key: thing.id for key, thing in things.items()})
     refused = {reason: n for reason, n in parsed.refused.items() if n}
-    batch = Batch("files", f"files/{parsed.hash[:16]}", 0, table, sent=table.num_rows + sum(refused.values()),
+    how = [sorted((key, thing.id) for key, thing in things.items()), parsed.assumed]  # read otherwise, it is another
+    digest = hashlib.sha256((parsed.hash + json.dumps(how, sort_keys=True, default=str)).encode()).hexdigest()
+    source = f"files/{digest[:16]}"
+    batch = Batch("files", source, 0, table, sent=table.num_rows + sum(refused.values()),
                   refused=refused)
     receipt = plant.store.put(batch)
     plant.store.note_sent("files", batch.source, batch.sent)
     distinct = table.group_by(["thing", "signal", "t_ns", "n"]).aggregate([]).num_rows
-    good = parsed.rows - sum(refused.values())
-    row["stored"] = round((good - parsed.duplicate) * receipt.stored / distinct) if distinct else 0
-    row["duplicate"] = good - row["stored"]
+    rows = table.group_by(["thing", "t_ns", "n"]).aggregate([]).num_rows  # a row of the file has a key of its own
+    row["stored"] = round(rows * receipt.stored / distinct)
+    row["duplicate"] = parsed.rows - sum(refused.values()) - row["stored"]
     row["things"] = {key: thing.id for key, thing in things.items()}
     return receipt
 
@@ -161,7 +176,8 @@ def _says(row: Mapping[str, Any]) -> str:
     text += f", {refused:,} refused"
     if row["refused"]:
         text += " (" + "; ".join(f"{why}: {n}" for why, n in row["refused"].items()) + ")"
-    return "; ".join([text, *row["notes"]])
+    values = [f"{n:,} values refused: {why}" for why, n in row.get("samples_refused", {}).items()]
+    return "; ".join([text, *values, *row["notes"]])
 
 
 def imports_in_words(rows: Sequence[Mapping[str, Any]]) -> str:
