@@ -26,6 +26,7 @@ from loopwright.app.device import options_for, player_of
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant
 from loopwright.app.site import Machine
+from loopwright.connect.batch import by_thing
 from loopwright.connect.wire import LOOPBACK, free_port, from_table
 from loopwright.core import plug
 from loopwright.core.errors import LinkError, LoopwrightError
@@ -219,17 +220,17 @@ class Floor:
         times = self.plant.store.newest([machine]).column("t_ns")
         return None if len(times) == 0 else int(pc.max(times).as_py())
 
-    async def hear(self, tables: Sequence[pa.Table], epoch: str) -> None:
+    async def hear(self, table: pa.Table, epoch: str) -> None:
         """Units in use report through the plant's broker: published and read like any other thing, then counted."""
-        things = {str(t.column("thing")[0]): t for t in tables if t.num_rows}
+        things = dict(by_thing(table)) if table.num_rows else {}
         if not things:
             return
         await self.ready()
         known, kinds = self.plant.store.things(), self.plant.store.kinds()
         heard = {name: (known[name], kinds[known[name].kind]) for name in things}
         if not self.mqtt:
-            for name, table in things.items():
-                batch = Batch("files", f"files/{epoch}/{name}", 0, table, sent=table.num_rows)
+            for name, mine in things.items():
+                batch = Batch("files", f"files/{epoch}/{name}", 0, mine, sent=mine.num_rows)
                 await self._keep(batch)
                 self.plant.store.note_sent("files", batch.source, batch.sent)
             return

@@ -98,19 +98,22 @@ def assign(plant: Plant, question: Question, orders: Sequence[str], t_ns: int) -
     plant.store.record(cycle.assign(state_of(plant, question), orders, plant.site.seed, t_ns))
 
 
-def step(plant: Plant, question: Question, outcomes: Sequence[Outcome], t_ns: int) -> str:
+def step(plant: Plant, question: Question, outcomes: Sequence[Outcome], t_ns: int, final: bool = False) -> str:
     """Goes on as far as it can without new orders: 'trial' when orders are to be randomised now, else ''.
+
+    final  no further outcome of the orders made so far will come: a full trial ends with what it has
 
     People approve a real site's changes; an example site's named approvers do it by themselves, and it says so.
     """
     for _ in range(8):
         state = state_of(plant, question)
-        events = cycle.advance(state, outcomes, question, t_ns, plant.rules.revision if state.stage == "watching" else "")
+        revision = plant.rules.revision if state.stage == "watching" else ""
+        events = cycle.advance(state, outcomes, question, t_ns, revision, final=final)
         if not events:
             events = cycle.approve(state, plant.site["site"]["approvers"], t_ns, lambda name: _may(plant, name))
         if not events and state.change is not None:
-            revision = apply_change(plant.rules, state.change.after).revision if state.stage == "approved" else ""
-            events = cycle.release(state, revision, plant.actor, t_ns)
+            next_one = apply_change(plant.rules, state.change.after).revision if state.stage == "approved" else ""
+            events = cycle.release(state, next_one, plant.actor, t_ns)
         if not events:
             break
         plant.store.record(events)
@@ -132,18 +135,14 @@ def watch_release(plant: Plant, question: Question, outcomes: Sequence[Outcome],
     if state.change is None or state.change.state != "released":
         return None
     now = plant.rules.revision
+    arms = {e.about: e.body["arm"] for e in plant.store.recall(kind="trial.assigned")}
     after = [o for o in outcomes if o.revision == now and o.order not in state.tried]
-    before = [o for o in outcomes if o.revision != now and o.order not in state.tried]
+    before = [o for o in outcomes if o.revision != now and arms.get(o.order, "old") == "old"]
     found = check(before, after, question)
     plant.record("change.checked", state.change.id, {"check": found}, t_ns=t_ns, key=f"checked/{state.change.id}/{len(after)}")
-    if found["better"] is False and found.get("nearer", 0.0) < 0 and _clearly(found):
+    if found.get("worse"):
         plant.store.record([undo(state.change, plant.actor, str(found["says"]), t_ns)])
     return found
-
-
-def _clearly(found: dict[str, Any]) -> bool:
-    low, high = found.get("moved", (0.0, 0.0, 0.0))[-2:] if isinstance(found.get("moved"), (list, tuple)) else (0.0, 0.0)
-    return low > 0 or high < 0
 
 
 def in_report(plant: Plant, since_ns: int) -> list[dict[str, Any]]:

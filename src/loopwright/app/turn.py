@@ -273,7 +273,7 @@ async def _improve(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, 
             await _cohort(plant, turn, shop, solid, flow, f"B{trials}-", TRIAL_ORDERS, question)
             outcomes = await _use(plant, turn, shop, None, flow)
             with _stage(turn, flow, "improve", f"trial of the {question.rule}: {trials * TRIAL_ORDERS} orders so far"):
-                state = improving.step(plant, question, outcomes, _end_ns(turn))
+                state = improving.step(plant, question, outcomes, _end_ns(turn), final=True)
         flow.count("improve", 1)
         if trials and improving.state_of(plant, question).released and plant.site["site"]["demo_turns"]:
             with _stage(turn, flow, "release", f"in force: rules {plant.rules.revision}"):

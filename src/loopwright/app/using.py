@@ -14,7 +14,6 @@ from typing import Any
 
 from loopwright.app.floor import Floor
 from loopwright.app.flow import Flow
-from loopwright.app.imports import renamed
 from loopwright.app.making import Making
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
@@ -115,16 +114,13 @@ async def hit_shots(plant: Plant, shop: Floor, making: Making, shots: int, turn:
     users = plant.product_pack.hooks.get("users")
     if users is None:
         return
-    twins = users(plant.site.seed)
-    tables = []
     start_ns = max((step.end_ns or 0 for step in making.steps), default=making.origin_ns) + DAY_NS // 2
-    for unit in making.units:
-        if unit.state == "made":
-            person = plant.store.people.person(unit.order.person)
-            table = await asyncio.to_thread(twins.shots, person, unit.as_built, shots, start_ns)
-            tables.append(renamed(table, {person.id: unit.serial}))
-    flow.count("use", shots * len(tables))
-    await shop.hear(tables, f"clubs-{turn}-{making.prefix}")
+    made = [unit for unit in making.units if unit.state == "made"]
+    persons = {p.id: p for p in plant.store.people.find(ids=[unit.order.person for unit in made])}
+    visits = [(persons[unit.order.person], unit.as_built, unit.serial) for unit in made]
+    table = await asyncio.to_thread(users(plant.site.seed).play, visits, shots, start_ns)
+    flow.count("use", shots * len(visits))
+    await shop.hear(table, f"clubs-{turn}-{making.prefix}")
 
 
 def is_assumed(plant: Plant) -> Mapping[str, Any]:
