@@ -23,7 +23,7 @@ from loopwright.packs.shop_floor.signals import CUTTING
 
 SETTINGS = RunSettings(CUTTING)
 
-# (thing, signals, start_ns, end_ns) -> POINTS rows, both ends included
+# (thing, signals, start_ns, end_ns) -> POINTS rows with start_ns <= t_ns < end_ns, as `store.get` gives them
 Fetch = Callable[[str, Sequence[str], int, int], pa.Table]
 
 
@@ -43,7 +43,7 @@ def measured(runs: Iterable[Mapping[str, Any]], fetch: Fetch) -> dict[str, dict[
     left out: maintenance then abstains about it."""
     rows = {}
     for run in runs:
-        table = fetch(run["thing"], SETTINGS.signals, run["start_ns"], run["end_ns"])
+        table = fetch(run["thing"], SETTINGS.signals, run["start_ns"], run["end_ns"] + 1)
         columns = from_points(table)
         row = measure(columns, SETTINGS) if set(SETTINGS.signals) <= set(columns) else None
         if row is not None:
