@@ -167,7 +167,8 @@ class Streams:
 
         Where only the broker's note of it was heard, the patience must pass too: the device may be about to begin.
         """
-        return all(thing in self._current and self._is_over(self._current[thing], now_s) for thing in things)
+        names = list(things)
+        return bool(names) and all(t in self._current and self._is_over(self._current[t], now_s) for t in names)
 
     def _is_over(self, stream: Stream, now_s: float) -> bool:
         return stream.final and not stream.gaps() and (stream.said or now_s - stream.heard_s > self._patience_s)
