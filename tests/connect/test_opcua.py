@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from loopwright.connect.wire import free_port
 from loopwright.core.clock import RealClock
 from loopwright.core.errors import LinkError, SiteError, UnitError, UnknownName
 from loopwright.core.types import Batch, Command
+from tests.connect import victim
 from tests.connect.kit import MILL, T0_NS, THINGS, collect, said, together
 
 pytest.importorskip("asyncua", reason="asyncua is not installed (pip install 'loopwright[opcua]')")
@@ -230,6 +232,30 @@ async def test_a_reader_resumes_after_the_newest_stored_time_of_each_signal() ->
     assert again[-1].sent == 800
 
 
+async def test_a_sample_that_came_late_while_nobody_listened_is_not_missed() -> None:
+    """The newest stored time is later than the late sample's: the server says how far back to look (Behind)."""
+    settings, go, over = opcua.Settings(port=free_port()), asyncio.Event(), asyncio.Event()
+    late = from_columns("mill-1", [T0_NS + 50], {"power": [77.0]}, MILL)
+
+    async def speaks() -> AsyncIterator[pa.Table]:
+        yield said(100)
+        await go.wait()
+        yield late
+        await over.wait()
+
+    async with served(settings, speaks()):
+        async with aclosing(opcua.read(settings, THINGS, lambda _: None, CLOCK)) as stream:
+            first = (await anext(stream)).table
+        newest = int(first.column("t_ns").to_numpy().max())
+        go.set()
+        over.set()
+        again: list[Batch] = []
+        async with aclosing(opcua.read(settings, THINGS, lambda _: None, CLOCK, newest=lambda *_: newest)) as stream:
+            async for batch in stream:
+                again.append(batch)
+    assert late.to_pylist()[0] in together(again).to_pylist()
+
+
 @pytest.mark.slow
 async def test_a_reader_finds_its_server_again_and_misses_nothing() -> None:
     settings, batches = opcua.Settings(port=free_port(), timeout_s=2.0, epoch="one"), []
@@ -345,7 +371,7 @@ async def test_messages_that_got_lost_are_filled_from_history() -> None:
 async def test_a_server_without_the_thing_or_the_node_says_what_is_missing() -> None:
     port = free_port()
     async with plain_server(port, history=False):
-        with pytest.raises(LinkError, match="urn:loopwright:mill-1.*urn:somebody.*map its nodes"):
+        with pytest.raises(LinkError, match=r"urn:loopwright:mill-1.*urn:somebody.*map its nodes"):
             await anext(opcua.read(opcua.Settings(port=port), THINGS, lambda _: None, CLOCK))
         wrong = opcua.Settings(port=port, nodes={"power": "ns=2;s=Powr"})
         with pytest.raises(LinkError, match=r"no node for mill-1/power \(ns=2;s=Powr\)"):
@@ -409,7 +435,7 @@ async def test_a_written_value_reaches_the_device_and_says_what_stood_there() ->
 @pytest.mark.slow
 async def test_a_write_goes_out_in_the_unit_of_the_server() -> None:
     port = free_port()
-    async with plain_server(port, history=False) as (_, ua, nodes):
+    async with plain_server(port, history=False) as (_, _, nodes):
         await nodes["spindle.speed"].set_writable()
         command = Command("d-1", "mill-1", "spindle.speed", 100 * np.pi, "rad/s", 2**62, "anna")
         sent = await opcua.write(mapped(port), command, CLOCK)
@@ -422,3 +448,12 @@ async def test_a_node_that_may_not_be_written_is_a_link_error() -> None:
     async with served(settings, [said(1)]):
         with pytest.raises(LinkError, match="refused 250"):
             await opcua.write(settings, Command("d-1", "mill-1", "power", 250.0, "W", 2**62, "anna"), CLOCK)
+
+
+# killed ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_a_reader_that_is_killed_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    with await victim.survive("opcua", tmp_path) as store:
+        victim.check(store)

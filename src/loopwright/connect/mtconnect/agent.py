@@ -128,7 +128,7 @@ class Agent:
         try:
             numbers = {name: int(text) for name, text in query.items()}
         except ValueError:
-            return self._error(400, "INVALID_PARAMETER_VALUE", f"{query} must be whole numbers")
+            return self._error(400, "INVALID_REQUEST", f"{query} must be whole numbers")
         if verb == "probe":
             things = [thing for place, thing in enumerate(self._things) if wanted[self._devices == place].any()]
             return 200, documents.devices(self._desk(), things)
@@ -143,7 +143,7 @@ class Agent:
 
     def _sample(self, numbers: Mapping[str, int], wanted: np.ndarray) -> Answer:
         buffer = self._buffer
-        first, count = numbers.get("from", buffer.first), numbers.get("count", DEFAULT_COUNT)
+        first, count = numbers.get("from", buffer.first), numbers.get("count", min(DEFAULT_COUNT, buffer.limit))
         if not min(buffer.first, buffer.last + 1) <= first <= buffer.last + 1:
             return self._error(404, "OUT_OF_RANGE", f"from={first} is outside of {buffer.first} .. {buffer.last}")
         if not 1 <= count <= buffer.limit:

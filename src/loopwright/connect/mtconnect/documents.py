@@ -50,8 +50,7 @@ class Desk:
         """The Header element."""
         both = {
             "creationTime": iso(self.now_ns), "sender": SENDER, "instanceId": self.instance,
-            "version": f"{VERSION}.0.0", "deviceModelChangeTime": iso(self.started_ns), "bufferSize": self.buffer,
-            **more,
+            "version": f"{VERSION}.0.0", "bufferSize": self.buffer, **more,
         }
         return f"<Header {' '.join(f'{name}={quoteattr(str(value))}' for name, value in both.items())}/>"
 
@@ -75,7 +74,7 @@ def devices(desk: Desk, things: Sequence[tuple[Thing, Sequence[DataItem]]]) -> s
         parts.append(f'<DataItem id={quoteattr(availability_id(thing))} category="EVENT" type="AVAILABILITY"/>\n')
         parts.extend(_data_item(item) for item in items)
         parts.append("</DataItems></Device>\n")
-    head = desk.header(assetBufferSize=0, assetCount=0)
+    head = desk.header(assetBufferSize=1, assetCount=0, deviceModelChangeTime=iso(desk.started_ns))
     return _document("Devices", f"{head}<Devices>{''.join(parts)}</Devices>")
 
 
@@ -87,7 +86,7 @@ def _data_item(item: DataItem) -> str:
     if signal.kind == "state":
         limits = "".join(f"<Value>{escape(word)}</Value>" for word in signal.codes.values())
     elif signal.low is not None and signal.high is not None:
-        limits = f"<Maximum>{signal.high!r}</Maximum><Minimum>{signal.low!r}</Minimum>"
+        limits = f"<Minimum>{signal.low!r}</Minimum><Maximum>{signal.high!r}</Maximum>"
     return (f"<DataItem id={quoteattr(item.id)} name={quoteattr(name)} category={quoteattr(item.category)} "
             f"type={quoteattr(item.type)}{units}>"
             + (f"<Constraints>{limits}</Constraints>" if limits else "")
@@ -131,7 +130,8 @@ class Writer:
 
         first, last, following  firstSequence, lastSequence and nextSequence of its header
         """
-        parts = [desk.header(firstSequence=first, lastSequence=last, nextSequence=following), "<Streams>"]
+        numbers = {"firstSequence": first, "lastSequence": last, "nextSequence": following}
+        parts = [desk.header(**numbers, deviceModelChangeTime=iso(desk.started_ns)), "<Streams>"]
         whose = self._device[rows.item]
         for place, thing in enumerate(self._things):
             mine = rows.take(whose == place)

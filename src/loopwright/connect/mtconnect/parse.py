@@ -18,17 +18,19 @@ import pyarrow.compute as pc
 from loopwright.connect.mtconnect.names import WHERE
 from loopwright.core.errors import LinkError, MissingExtra
 
+_NUMBERS = ("instanceId", "firstSequence", "lastSequence", "nextSequence", "bufferSize")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?$")
 
 
 @dataclass(frozen=True)
 class Header:
-    """instanceId, and the numbers of the agent's buffer: firstSequence, lastSequence, nextSequence."""
+    """instanceId, and of the agent's buffer: firstSequence, lastSequence, nextSequence, bufferSize (0: not said)."""
 
     instance: int
     first: int
     last: int
     following: int
+    buffer: int
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Item:
-    """A DataItem of a probe. device: uuid of its device."""
+    """A DataItem of a probe. device: uuid of its device, or its name where old models have none."""
 
     id: str
     name: str
@@ -89,12 +91,13 @@ def probe(document: bytes, where: str) -> dict[str, Item]:
         said = f"{refusal.code}: {refusal.text}" if refusal else f"is a {_local(root)} document"
         raise LinkError(WHERE, f"{where} {said}", "an MTConnectDevices document")
     items = {}
-    for device in root.xpath("//*[@uuid and .//*[local-name()='DataItem']]"):
+    for device in root.iterfind("{*}Devices/*"):
+        whose = device.get("uuid") or device.get("name") or device.get("id", "")
         for item in device.iterfind(".//{*}DataItem"):
             given = item.attrib
             items[given["id"]] = Item(
                 given["id"], given.get("name", ""), given.get("category", ""), given.get("type", ""),
-                given.get("units", ""), device.get("uuid"))
+                given.get("units", ""), whose)
     return items
 
 
@@ -108,7 +111,7 @@ def streams(document: bytes, where: str) -> Streams | Refusal:
     if _local(root) != "MTConnectStreams" or head is None:
         raise LinkError(WHERE, f"{where} is a {_local(root)} document", "an MTConnectStreams document")
     try:
-        numbers = [int(head.get(name, "0")) for name in ("instanceId", "firstSequence", "lastSequence", "nextSequence")]
+        numbers = [int(head.get(name, "0")) for name in _NUMBERS]
         return _observations(root, Header(*numbers))
     except (TypeError, ValueError) as error:
         raise LinkError(WHERE, f"{where} is damaged ({error})", "an MTConnectStreams document") from None

@@ -227,7 +227,9 @@ async def _follow(
 async def _ask(source: Agent | Folder, plan: Plan, state: State) -> Streams | Refusal | None:
     """The next document; the course is that of its instance. None: there will be no more."""
     if state.course is None and isinstance(source, Agent):
-        state.course = _course(plan, (await _oldest(source)).header.instance, state.cursor)
+        header = (await _oldest(source)).header
+        source.limit(header.buffer)
+        state.course = _course(plan, header.instance, state.cursor)
     found = await source.sample(state.course.at if state.course else None)
     if isinstance(found, Refusal) and (state.course is None or found.code != "OUT_OF_RANGE"):
         raise LinkError(WHERE, f"the agent refuses: {found.code} {found.text}")

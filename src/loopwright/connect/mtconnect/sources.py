@@ -34,6 +34,10 @@ class Agent:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
+    def limit(self, buffer: int) -> None:
+        """The agent keeps no more than that (0: it does not say): asking for more is an error."""
+        self._count = min(self._count, buffer) if buffer else self._count
+
     async def _get(self, path: str) -> bytes:
         answer = await self._http.get(f"{self._root}/{path}")
         if answer.status_code >= 500:
