@@ -213,16 +213,17 @@ def _bar(shape: Shape) -> tuple[Any, np.ndarray]:
     upwards = (top[0] - middle[0], top[1] - middle[1])
     start = (trailing[0] - 1.5, 7.0)
     back = b.Edge.make_spline([trailing, start, middle, top], tangents=[(-0.45, 1.0), upwards])
-    with b.BuildSketch(b.Plane(origin=(-40, 0, 0), x_dir=(0, 1, 0), z_dir=(1, 0, 0))) as sketch:
-        with b.BuildLine():
-            b.ThreePointArc(leading, (-0.45 * shape.sole_mm, 0.0), trailing)
-            b.add(back)
-            b.Polyline(top, shape.section(0.0, 64.0), leading)
-        b.make_face()
+    edge, ridge = b.Edge, shape.section(0.0, 64.0)
+    outline = [
+        edge.make_three_point_arc(leading, (-0.45 * shape.sole_mm, 0.0), trailing), back,
+        edge.make_line(top, ridge), edge.make_line(ridge, leading),
+    ]
+    plane = b.Plane(origin=(-40, 0, 0), x_dir=(0, 1, 0), z_dir=(1, 0, 0))
+    section = b.Face(b.Wire(outline)).moved(plane.location)
     yz = np.array([(p.X, p.Y) for p in (back.position_at(t) for t in np.linspace(0, 1, 160))])
     c, s = math.cos(shape.loft_rad), math.sin(shape.loft_rad)
     profile = np.stack([yz[:, 1] * c - yz[:, 0] * s, -yz[:, 0] * c - yz[:, 1] * s], axis=1)
-    return b.extrude(sketch.sketch, amount=140), profile
+    return b.Solid.extrude(section, b.Vector(140, 0, 0)), profile
 
 
 def _blade_outline() -> list[Any]:

@@ -40,7 +40,8 @@ def dispersion(points: pa.Table) -> dict[str, Any]:
         sizes, axes = np.linalg.eigh(np.cov(np.stack([along, side])))
         ellipse = {
             "long_m": _NINE_TENTHS * math.sqrt(max(0.0, sizes[1])),
-            "short_m": _NINE_TENTHS * math.sqrt(max(0.0, sizes[0])), "turn_rad": math.atan2(axes[1, 1], axes[0, 1]),
+            "short_m": _NINE_TENTHS * math.sqrt(max(0.0, sizes[0])),
+            "turn_rad": math.atan2(axes[1, 1] * math.copysign(1.0, axes[0, 1]), abs(axes[0, 1])),
         }
     return {
         "type": "scatter", "axes": {"along": "m", "side": "m"}, "shots": shots, "ellipse": ellipse,
