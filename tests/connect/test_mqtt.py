@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -19,7 +20,7 @@ from loopwright.connect.payload import Head
 from loopwright.connect.wire import free_port
 from loopwright.core.clock import NS_PER_S, RealClock
 from loopwright.core.errors import InputError, LinkError, SiteError
-from loopwright.core.types import Batch, Command
+from loopwright.core.types import BLOCKS_IN, Batch, Command
 from loopwright.store import open_store
 from tests.connect.kit import MILL, T0_NS, THINGS, collect, said, together
 
@@ -240,3 +241,20 @@ async def test_a_command_is_published_with_its_expiry(tmp_path: Path) -> None:
     assert said_to.pop("expires").endswith("Z")
     assert said_to == {"signal": "spindle.speed", "value": 250.0, "unit": "rad/s", "decision": "d-1"}
     assert sent.value == 250.0
+
+
+async def test_fast_signals_travel_as_blocks(tmp_path: Path) -> None:
+    rng, batches = np.random.default_rng(2), []
+    rows = [
+        {"thing": "mill-1", "signal": "vibration", "t_ns": T0_NS + i * 10**9, "dt_ns": 10**6, "quality": 0,
+         "values": rng.normal(0, 1, 1000).astype(np.float32)} for i in range(12)
+    ]
+    blocks = pa.Table.from_pylist(rows, schema=BLOCKS_IN)
+    async with embedded(tmp_path) as port:
+        settings = mqtt.Settings(port=port, patience_s=3.0)
+        reading = asyncio.ensure_future(collect(mqtt, settings, batches))
+        await asyncio.sleep(0.1)
+        assert await mqtt.expose(settings, THINGS, [blocks, said(10)], CLOCK) == 12_040
+        await asyncio.wait_for(reading, 10)
+    assert pa.concat_tables(b.table for b in batches if b.blocks).combine_chunks().equals(blocks.combine_chunks())
+    assert sum(b.samples for b in batches) == batches[-1].sent == 12_040

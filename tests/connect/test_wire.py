@@ -306,3 +306,29 @@ def test_json_values_that_cannot_be_used_are_counted_by_reason(item: dict[str, o
     report = payload.from_json(json.dumps(item).encode(), "mill-1")[0]
     assert report.rows == []
     assert report.refused == {reason: 1}
+
+
+def test_what_is_left_of_an_earlier_numbering_neither_ends_nor_holds_up_the_new_one() -> None:
+    streams = Streams("mqtt", {"mqtt/m#old": 9}.get, patience_s=2.0)
+    streams.note(Head("m", "old", 20, 20, final=True), 0, 0.0, kept=True)
+    assert not streams.over(["m"], 0.1)
+    streams.note(Head("m", "new", 0, 4), 4, 0.2)
+    streams.note(Head("m", "old", 10, 20), 10, 0.3)  # comes again, late
+    streams.note(Head("m", "new", 4, 4, final=True), 0, 0.4)
+    assert [stream.source for stream, _ in streams.to_ask(0.5)] == []
+    assert streams.over(["m"], 0.5), "both are whole"
+    streams.note(Head("m", "newer", 0, 0), 0, 0.6)
+    assert not streams.over(["m"], 1.0)
+    assert not streams.over([], 9.0), "who expects nobody listens for ever"
+
+
+def test_blocks_are_cut_by_their_samples() -> None:
+    rows = [{"thing": "mill-1", "signal": "s", "t_ns": i, "dt_ns": 1, "values": [0.5] * 100, "quality": 0} for i in range(10)]
+    box = Outbox(["mill-1"], "e", rows=300, buffer=10_000)
+    box.put(Frame(pa.Table.from_pylist(rows, schema=BLOCKS_IN)))
+    assert box.full
+    messages = list(box.messages())
+    assert not box.full
+    assert [(m.first, m.stop) for m in messages] == [(0, 300), (300, 600), (600, 900), (900, 1000)]
+    table, head = payload.decode(messages[-1].body)
+    assert (table.schema, samples_in(table), head.sequence) == (BLOCKS_IN, 100, 900)

@@ -42,7 +42,7 @@ class Outbox:
         self._kept = deque[Numbered]()
         self._kept_samples = 0
         self._waiting: dict[tuple[str, bool, bool], list[pa.Table]] = {}  # by thing, dropped or not, blocks or not
-        self._waiting_rows = 0
+        self._waiting_samples = 0
 
     @property
     def waits(self) -> bool:
@@ -52,7 +52,7 @@ class Outbox:
     @property
     def full(self) -> bool:
         """Whether a whole message waits."""
-        return self._waiting_rows >= self._rows
+        return self._waiting_samples >= self._rows
 
     def put(self, frame: Frame) -> None:
         """Takes one frame; UnknownName for a thing that was not announced."""
@@ -61,13 +61,15 @@ class Outbox:
                 raise UnknownName("thing to expose", thing, self.numbered)
             key = (thing, frame.deliver == "drop", "values" in table.column_names)
             self._waiting.setdefault(key, []).append(table)
-            self._waiting_rows += table.num_rows
+            self._waiting_samples += samples_in(table)
 
     def messages(self) -> Iterator[Numbered]:
         """What waits, as messages of at most `rows`, numbered in the order they are taken."""
-        waiting, self._waiting, self._waiting_rows = self._waiting, {}, 0
+        waiting, self._waiting, self._waiting_samples = self._waiting, {}, 0
         for (thing, dropped, _), tables in waiting.items():
-            for table in slices(pa.concat_tables(tables), self._rows):
+            whole = pa.concat_tables(tables)
+            rows = max(1, self._rows * whole.num_rows // max(1, samples_in(whole)))  # a block holds many samples
+            for table in slices(whole, rows):
                 yield self._message(thing, table, dropped)
 
     def note(self, thing: str) -> Numbered:

@@ -107,7 +107,7 @@ class Stream:
 
 
 class Streams:
-    """The current stream of every thing of one link.
+    """Every numbered source that one link has heard.
 
     hop        'mqtt', 'http': the first word of every source's name
     cursor     highest sequence of a source up to which everything is stored, or None
@@ -116,19 +116,17 @@ class Streams:
 
     def __init__(self, hop: str, cursor: Callable[[str], int | None], patience_s: float) -> None:
         self._hop, self._cursor, self._patience_s = hop, cursor, patience_s
-        self._current: dict[str, Stream] = {}
+        self._streams: dict[str, Stream] = {}
 
     def note(self, head: Head, samples: int, now_s: float, *, kept: bool = False) -> Stream:
         """A message of that head with so many samples has arrived (kept: the broker kept it from an earlier time)."""
         source = f"{self._hop}/{head.source}#{head.epoch}"
-        stream = self._current.get(head.source)
-        if stream is None or stream.source != source:
-            if stream is not None and kept:
-                return stream  # an old note, about a numbering that is over
+        if source not in self._streams:
             stored = self._cursor(source)
             stream = Stream(source, head.source, head.epoch, now_s, now_s if stored is None else None)
             stream.arrived.add(0, 0 if stored is None else stored + 1)
-            self._current[head.source] = stream
+            self._streams[source] = stream
+        stream = self._streams[source]
         stream.arrived.add(head.sequence, head.sequence + samples)
         stream.sent = max(stream.sent, head.sent)
         if head.final or (samples == 0 and not kept):  # an empty one that is not the last begins anew
@@ -141,7 +139,7 @@ class Streams:
     def to_ask(self, now_s: float) -> list[tuple[Stream, list[tuple[int, int]]]]:
         """Streams with gaps that are due to be asked for, each after a longer wait than the time before."""
         due = []
-        for stream in self._current.values():
+        for stream in self._streams.values():
             gaps = stream.watch(now_s)
             if not gaps:
                 continue
@@ -157,18 +155,25 @@ class Streams:
 
     def to_thank(self) -> list[Stream]:
         """Streams that are whole and acknowledged, and have not been told so."""
-        whole = [s for s in self._current.values() if s.complete and not s.owed and not s.thanked]
+        whole = [s for s in self._streams.values() if s.complete and not s.owed and not s.thanked]
         for stream in whole:
             stream.thanked = True
         return whole
 
     def over(self, things: Iterable[str], now_s: float) -> bool:
-        """Whether all of these things have said all that will come: final, and nothing missing is waited for any more.
+        """Whether all of these things have said all that will come; never when there are none.
 
-        Where only the broker's note of it was heard, the patience must pass too: the device may be about to begin.
+        That is: one numbering of the thing is final and nothing it lacks is waited for any more, and no other one was
+        heard for the patience. Where only the broker's notes are known, the patience must pass too: the device may be
+        about to begin.
         """
-        names = list(things)
-        return bool(names) and all(t in self._current and self._is_over(self._current[t], now_s) for t in names)
+        of: dict[str, list[Stream]] = {thing: [] for thing in things}
+        for stream in self._streams.values():
+            of.get(stream.thing, []).append(stream)
+        return bool(of) and all(self._is_over(streams, now_s) for streams in of.values())
 
-    def _is_over(self, stream: Stream, now_s: float) -> bool:
-        return stream.final and not stream.gaps() and (stream.said or now_s - stream.heard_s > self._patience_s)
+    def _is_over(self, streams: list[Stream], now_s: float) -> bool:
+        heard = [stream for stream in streams if stream.said]
+        ended = [stream for stream in heard or streams if stream.final and not stream.gaps()]
+        others = [stream for stream in heard or streams if not heard or stream not in ended]
+        return bool(ended) and all(now_s - stream.heard_s > self._patience_s for stream in others)

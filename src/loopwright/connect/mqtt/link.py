@@ -8,6 +8,7 @@ MQTT 3.1.1 throughout: every broker speaks it, nats-server nothing newer.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import threading
 from collections import deque
@@ -22,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from loopwright.connect.wire import link_error
 from loopwright.core.errors import LinkError, SiteError
 
+_log = logging.getLogger(__name__)
 OPEN_S = 10.0  # longest wait for the broker's first answer
 KEEPALIVE_S = 30
 UNDER_WAY = 100  # publications the broker has not acknowledged yet; further ones wait
@@ -74,7 +76,7 @@ class Link:
         self._peer, self._topics, self._where = peer, list(topics), where
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()  # life and up change in paho's thread, and are read when we acknowledge
-        self._life, self._up = 0, False
+        self._life, self._up, self._was_open = 0, False, False
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._arrived, self._unacked = deque[Message](), deque[Message]()
         self._something = asyncio.Event()
@@ -114,8 +116,7 @@ class Link:
 
     def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
         if reason.is_failure:
-            self._tell(self._refuse, str(reason))
-            client.disconnect()
+            self._refused(client, str(reason))
             return
         with self._lock:
             self._up = True
@@ -124,15 +125,23 @@ class Link:
         else:
             self._tell(self._is_open)
 
+    def _refused(self, client: paho.Client, word: str) -> None:
+        """The first time it is an error; later the broker may change its mind, so we come back."""
+        _log.warning("%s: %s:%d: %s", self._where, self._peer.host, self._peer.port, word)
+        self._tell(self._refuse, word)
+        if not self._was_open:
+            client.disconnect()
+
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
         with self._lock:
             self._up, self._life = False, self._life + 1
+        if reason.is_failure:
+            _log.warning("%s: the link to %s:%d is lost: %s", self._where, self._peer.host, self._peer.port, reason)
         self._tell(self._refuse, f"the broker closed the connection ({reason})")
 
     def _on_subscribe(self, client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _more: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._tell(self._refuse, f"the broker refuses the subscription to {', '.join(self._topics)}")
-            client.disconnect()
+            self._refused(client, f"the broker refuses the subscription to {', '.join(self._topics)}")
         else:
             self._tell(self._is_open)
 
@@ -153,6 +162,7 @@ class Link:
             self._opened.set_exception(LinkError(self._where, f"{self._peer.host}:{self._peer.port}: {word}", "", todo))
 
     def _is_open(self) -> None:
+        self._was_open = True
         if not self._opened.done():
             self._opened.set_result(None)
 
