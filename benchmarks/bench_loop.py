@@ -81,6 +81,33 @@ def decisions(count: int = 300) -> list[dict[str, Any]]:
             {"what": "wire to decision, p99", "value": float(np.quantile(ms, 0.99)), "unit": "ms", "limit": None, "note": "publish, broker, read, journal (FULL), watch, event"}]
 
 
+def order_to_plan(repeats: int = 9) -> list[dict[str, Any]]:
+    """From placing one order to its released plan, in a plant that is warm: order, fit, design, plan, events on disk."""
+    from loopwright.app.demo import SITES
+    from loopwright.app.imports import bring
+    from loopwright.app.making import Making
+    from loopwright.app.ordering import choose, fit_orders, place
+
+    folder = Path(tempfile.mkdtemp())
+    times: list[float] = []
+    try:
+        shutil.copy(SITES / "demo.toml", folder / "site.toml")
+        with open_plant(load_site(folder / "site.toml")) as plant:
+            bring(plant, "persons", SITES / "demo_persons.csv")
+            plant.workers.warm("plan", "loopwright.make.plan:plan").result()
+            for i in range(repeats):
+                begun_s = monotonic_s()
+                orders = place(plant, f"B{i:03d}-", choose(plant, 1, i), plant.site.origin_ns)
+                designs = fit_orders(plant, orders, lambda order: plant.rules, plant.site.origin_ns)
+                making = Making(plant, orders, designs, plant.site.origin_ns, {}, f"B{i:03d}")
+                asyncio.run(making.plan("bench"))
+                times.append(monotonic_s() - begun_s)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [{"what": "order to released plan, one order, warm", "value": statistics.median(times), "unit": "s", "limit": 2,
+             "note": f"median of {repeats}; slowest {max(times):.2f} s"}]
+
+
 async def _alarms(plant: Any, folder: Path, count: int) -> list[float]:
     clock, times, turns = RealClock(), [], asyncio.Queue[float]()
     things = {"mill-1": (plant.store.things()["mill-1"], plant.store.kinds()["mill"])}
@@ -132,7 +159,7 @@ def install() -> list[dict[str, Any]]:
 
 def rows(with_install: bool = False) -> list[dict[str, Any]]:
     """Everything above."""
-    return [*demo(), *decisions(), *(install() if with_install else [])]
+    return [*demo(), *order_to_plan(), *decisions(), *(install() if with_install else [])]
 
 
 if __name__ == "__main__":

@@ -119,13 +119,13 @@ def _keep_persons(plant: Plant, parsed: Imported, row: dict[str, Any]) -> None:
             why = "id is already known with other measures"
             row["refused"][why] = row["refused"].get(why, 0) + 1
     t_ns = plant.clock.now_ns()
-    plant.store.people.save(new)
-    plant.store.record([
+    plant.store.record([  # before they are saved: whoever dies between the two says and saves them again
         Event("person.added", p.id, t_ns, plant.actor,
               {"source": Path(parsed.path).name, "measures_hash": _salted(p), "handedness": p.handedness},
               key=f"person.added/{p.id}")
         for p in new
     ])
+    plant.store.people.save(new)
     row["stored"] += len(new)
 
 
@@ -185,14 +185,19 @@ def imports_in_words(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(row["says"] for row in rows)
 
 
-def found(data: Path | None, globs: Sequence[str], what: str) -> list[Path]:
-    """The files below the data folder that the site's globs name, sorted; InputError when there is none."""
+def found(data: Path | None, globs: Sequence[str], what: str, missing: list[str] | None = None) -> list[Path]:
+    """The files below the data folder that the site's globs name, sorted.
+
+    missing  where a sentence is put when there is none; without it that is an InputError
+    """
     if data is None or not globs:
         return []
     if not data.is_dir():
         raise InputError(f"--data {data}", "is not a folder" if data.exists() else "there is no such folder",
                          "a folder that holds the site's inputs")
     files = sorted({path for glob in globs for path in data.glob(glob) if path.is_file()})
-    if not files:
+    if not files and missing is not None:
+        missing.append(f"{data} holds no {what} ({', '.join(globs)})")
+    elif not files:
         raise InputError(f"--data {data}", f"holds no {what}", ", ".join(globs), "correct [input] in the site file")
     return files

@@ -112,6 +112,11 @@ def in_words(report: Mapping[str, Any]) -> str:
     parts = [f"{head}\n{'=' * len(head)}", _made_in_words(report), hops_in_words(report["hops"])]
     if report["imports"]:
         parts.append("\n".join(f"read {row['says']}" for row in report["imports"]))
+    if report.get("missing"):
+        parts.append("\n".join(f"not there: {line}" for line in report["missing"]))
+    if report.get("claim_codes"):
+        codes = "\n".join(f"- {serial}: {code}" for serial, code in report["claim_codes"].items())
+        parts.append(f"One-time codes for the owners, told once and kept nowhere\n{codes}")
     if report["oee"]:
         parts.append("\n".join(row["says"] for row in report["oee"]))
     parts.append("Decisions\n" + ("\n".join(f"- {_decision_in_words(d)}" for d in report["decisions"]) or "- none"))

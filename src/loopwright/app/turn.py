@@ -52,6 +52,8 @@ class Turn:
     imports: list[dict[str, Any]] = field(default_factory=list)
     placed: list[Order] = field(default_factory=list)
     maintenance: serving.Maintenance | None = None
+    codes: dict[str, str] = field(default_factory=dict)  # one-time codes, told once and kept nowhere
+    missing: list[str] = field(default_factory=list)
 
 
 def run_turn(path: Path, *, data: Path | None, orders: int | None, fresh: bool) -> dict[str, Any]:
@@ -119,10 +121,11 @@ async def _people(plant: Plant, turn: Turn, data: Path | None, flow: Flow) -> No
     """Body measures of the site's files, and the shots that owners bring from the clubs they have."""
     table = plant.site["input"]
     with _stage(turn, flow, "order", "body measures are read"):
-        for path in found(data, table["persons"], "body measures"):
+        known = bool(plant.store.people.find(limit=1))
+        for path in found(data, table["persons"], "body measures", turn.missing if known else None):
             turn.imports.append(await asyncio.to_thread(bring, plant, "persons", path))
             flow.stage("order", turn.imports[-1]["says"][:140])
-        for path in found(data, table["shots"], "shots"):
+        for path in found(data, table["shots"], "shots", turn.missing):
             turn.imports.append(await asyncio.to_thread(_bring_shots, plant, path))
 
 
@@ -178,9 +181,11 @@ async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, f
         flow.count("measure", len(making.units))
         serials = [unit.serial for unit in making.units if unit.state == "made"]
         end_ns = max((step.end_ns or 0 for step in making.steps), default=origin_ns)
-        using.ship(plant, serials, end_ns)
+        codes = using.ship(plant, serials, end_ns)
         if plant.site["site"]["approvers"]:
             using.claim_by_buyers(plant, serials, end_ns)
+        else:
+            turn.codes |= codes
     return making
 
 
@@ -238,7 +243,7 @@ async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: F
     """What the units did in their owners' hands: twins hit shots, or recorded swings are taken to be theirs."""
     serials = [unit.serial for making in turn.makings for unit in making.units if unit.state == "made"]
     with _stage(turn, flow, "use", f"{len(serials)} clubs are in use"):
-        for path in found(data, plant.site["input"]["swings"], "swings"):
+        for path in found(data, plant.site["input"]["swings"], "swings", turn.missing):
             turn.imports.append(await asyncio.to_thread(_bring_swings, plant, path, serials))
         if plant.site["site"]["demo_turns"]:
             await using.hit_shots(plant, shop, turn.makings[-1], SHOTS, turn.number, flow)
@@ -297,7 +302,7 @@ def _finish(plant: Plant, turn: Turn, decisions: Sequence[Decision], flow: Flow)
     plant.record("turn.finished", f"turn-{turn.number}", {"report": plain(report)}, key=f"turn.finished/{turn.number}")
     for name in ("order", "fit", "design", "plan", "make", "measure", "connect", "keep", "use", "serve", "improve"):
         flow.done(name, turn.seconds.get(name, 0.0))
-    return report
+    return {**report, "claim_codes": turn.codes}
 
 
 def _report(plant: Plant, turn: Turn, decisions: Sequence[Decision]) -> dict[str, Any]:
@@ -321,7 +326,7 @@ def _report(plant: Plant, turn: Turn, decisions: Sequence[Decision]) -> dict[str
         "oee": [{"machine": d.about, "says": d.says, **d.body} for d in decisions if d.service == "oee"],
         "maintenance": turn.maintenance.in_report(),
         "changes": improving.in_report(plant, turn.started_ns),
-        "imports": turn.imports,
+        "imports": turn.imports, "missing": turn.missing,
         "assumed": words.assumptions(plant, pairs, turn.imports),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
