@@ -7,7 +7,7 @@ from typing import Any
 
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import site_of
-from loopwright.app.using import declare_units
+from loopwright.app.using import card, declare_units
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, NotAllowed, UnknownName
 from loopwright.govern import consent, passwords
@@ -48,6 +48,7 @@ def claim(plant: Plant, serial: str, code: str, person: str) -> None:
         plant.record("claim.refused", serial, actor=person)
         raise NotAllowed(f"claim of {serial}", "the code is not the one that came with it", "", "check the code and try again")
     plant.record("unit.claimed", serial, {"owner": person}, actor=person, key=f"claimed/{serial}")
+    card(plant, serial).unlink(missing_ok=True)
     declare_units(plant)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from loopwright.app.floor import Floor
@@ -27,14 +28,17 @@ YEAR_NS = 365 * DAY_NS
 
 
 def ship(plant: Plant, serials: Sequence[str], t_ns: int) -> dict[str, str]:
-    """Sends units out, each with a one-time code; serial -> code, which is kept nowhere."""
+    """Sends units out, each with the card that holds its one-time code; serial -> code. The ledger has only its hash.
+
+    The card stands in the plant's folder `cards`, readable for its user alone, until the unit is claimed.
+    """
     finished = {e.about: e.body["order"] for e in plant.store.recall(kind="unit.finished")}
     gone = {e.about for e in plant.store.recall(kind="unit.shipped")}
     codes, events = {}, []
     for serial in serials:
         if serial in gone:
             continue
-        code = passwords.new_claim_code()
+        code = _on_card(plant, serial)
         hashed = passwords.hash_claim_code(code)
         codes[serial] = code
         events.append(Event("unit.shipped", serial, t_ns, "shop",
@@ -42,6 +46,25 @@ def ship(plant: Plant, serials: Sequence[str], t_ns: int) -> dict[str, str]:
                             key=f"shipped/{serial}"))
     plant.store.record(events)
     return codes
+
+
+def card(plant: Plant, serial: str) -> Path:
+    """The card that is packed with a unit: its serial and its one-time code, a line each."""
+    return plant.site.folder / "cards" / f"{serial}.txt"
+
+
+def _on_card(plant: Plant, serial: str) -> str:
+    """The code on the unit's card; written before the unit ships, so that no code is lost when this process dies."""
+    path = card(plant, serial)
+    if path.exists():
+        return path.read_text("utf-8").split()[-1]
+    code = passwords.new_claim_code()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(f"{serial}\n{code}\n", "utf-8")
+    draft.replace(path)
+    return code
 
 
 def claim_by_buyers(plant: Plant, serials: Sequence[str], t_ns: int) -> None:
@@ -62,6 +85,8 @@ def claim_by_buyers(plant: Plant, serials: Sequence[str], t_ns: int) -> None:
             for purpose in PURPOSES
         ]
     plant.store.record(events)
+    for serial in serials:
+        card(plant, serial).unlink(missing_ok=True)
     declare_units(plant)
 
 
