@@ -121,6 +121,7 @@ class Times:
 
     @property
     def apt_s(self) -> float:
+        """Actual production time."""
         return self.elements.get("APT", 0.0)
 
 

@@ -57,6 +57,7 @@ class TwinRun:
 
     @property
     def id(self) -> str:
+        """What events and decisions call it."""
         return f"{self.thing}/run-{self.number}"
 
     def labelled(self, actor: str = "twin:inspection") -> Event:

@@ -83,8 +83,10 @@ class ToolWear:
 
     @property
     def flank_m(self) -> float:
+        """Mean flank wear now, m."""
         return float(flank_wear_m(self.spent))
 
     @property
     def worn(self) -> bool:
+        """Whether the flank wear has reached the end of life (ISO 8688-2)."""
         return self.flank_m >= WORN_M

@@ -81,6 +81,7 @@ class Run:
 
     @property
     def rows(self) -> int:
+        """Samples in it, 0.1 s apart."""
         return len(next(iter(self.columns.values())))
 
     @property
@@ -101,6 +102,7 @@ class Placed:
 
     @property
     def id(self) -> str:
+        """What events and decisions call it."""
         return f"{self.thing}/run-{self.run.number}"
 
 
