@@ -40,7 +40,8 @@ def _recorded(one: Placed) -> Play:
     def said() -> Iterable[pa.Table]:
         return frames(points(one), CHUNK_S)
 
-    return Play(one.id, one.thing, one.start_ns, one.end_ns, said, tuple(one.run.columns), labelled([one]), assumed=True)
+    signals, events = tuple(one.run.columns), labelled([one])
+    return Play(one.id, one.thing, one.start_ns, one.end_ns, said, signals, events, assumed=True)
 
 
 def twin(options: PlayOptions) -> Sequence[Play]:
