@@ -7,15 +7,21 @@ import pytest
 
 from loopwright.core.errors import InputError
 from loopwright.core.pack import ImportOptions
+from loopwright.core.types import Order, Person
 from loopwright.core.units import to_inside
 from loopwright.make.bill import bill
 from loopwright.make.design import design
 from loopwright.make.fit import fit, load_rules
 from loopwright.make.product import load_product
-from loopwright.core.types import Order, Person
 from loopwright.packs.golf import PACK
 from loopwright.packs.golf.formulas import (
-    base_length_m, base_lie_rad, chart_constants, flex_from_speed, impact, loft_for_landing)
+    base_length_m,
+    base_lie_rad,
+    chart_constants,
+    flex_from_speed,
+    impact,
+    loft_for_landing,
+)
 from loopwright.packs.golf.persons import read_persons
 from loopwright.packs.golf.swingweight import D0_KG_M, POINT_KG_M, Club, head_mass_kg, name, swing_weight
 
@@ -119,7 +125,7 @@ def test_every_parameter_names_its_rule_its_source_and_why():
 
 
 def test_out_of_the_chart_is_refused_with_the_reason():
-    with pytest.raises(InputError, match="lie.*would be"):
+    with pytest.raises(InputError, match=r"lie.*would be"):
         fitted({**PERSON, "wrist_height": 39.5 * INCH})
     with pytest.raises(InputError, match="stature"):
         fitted({**PERSON, "stature": 1.30})

@@ -69,7 +69,7 @@ def test_another_table_is_refused_with_the_columns_it_lacks(tmp_path):
 def test_every_real_row_is_read_and_every_value_can_be_true(shared_data):
     found = read_swings(shared_data / "golf_caddieset" / "caddieset_dev.csv.gz", OPTIONS)
     assert (found.rows, dict(found.refused)) == (1512, {})
-    assert {name for name in found.table["thing"].unique().to_pylist()} == {f"golfer-{n}" for n in range(1, 6)}
+    assert set(found.table["thing"].unique().to_pylist()) == {f"golfer-{n}" for n in range(1, 6)}
     assert all(feature_name(column) for column in FEATURES)
     for row in found.table.to_pylist():
         signal = SWING.signal(row["signal"])

@@ -77,8 +77,9 @@ def history_of(person: str, points: pa.Table, assumed: str = "") -> History:
 def _off_distance(carry: Array, club: Array) -> Array:
     """How far each carry is from the median carry with the same club, (n,) m."""
     off = np.full(len(carry), np.nan)
-    for one in np.unique(club[np.isfinite(club)]):
-        mine = (club == one) & np.isfinite(carry)
+    known = np.nan_to_num(club)
+    for one in np.unique(known):
+        mine = (known == one) & np.isfinite(carry)
         if mine.any():
             off[mine] = np.abs(carry[mine] - np.median(carry[mine]))
     return off

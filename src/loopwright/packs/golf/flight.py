@@ -70,7 +70,7 @@ def fly(
     returns         Flight of n shots (all arguments broadcast against each other)
 
     Classical Runge-Kutta with steps of 0.1 s for all shots at once; the moment of landing is that of the parabola
-    through the last step. Against steps of 0.01 s the carry differs by less than 0.1 m (tests/packs/test_golf_flight.py).
+    through the last step. Against steps of 0.01 s the carry differs by less than 0.1 m.
     Raises InputError for a number that is not finite, a speed not above 0 or a density not above 0.
     """
     given = (ball_speed_m_s, launch_rad, spin_rad_s, axis_rad, direction_rad, density_kg_m3)

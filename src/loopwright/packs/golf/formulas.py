@@ -1,7 +1,8 @@
 """The formulas that the fitting rules in charts/ and the bill in product.toml name. All in inside units (m, rad, kg,
 m/s).
 
-Their numbers stand in the rule's TOML file with their sources; why these rules, in docs/why/fitting-sources.md.
+Their numbers (`c`) stand in the rule's TOML file with units and sources; why these rules, in
+docs/why/fitting-sources.md.
 """
 
 from __future__ import annotations
@@ -29,39 +30,32 @@ def length_from_stature(
     return standard_length + change * (stature - standard_stature) / per_stature
 
 
-def lie_from_chart(
-    wrist_height: float, length: float, sole: float, standard_lie: float, standard_wrist: float, colour: float,
-    colour_wrist: float, flatter: float, per_length: float, standard_length: float, standard_stature: float,
-    wrist_share: float, change: float, per_stature: float,
-) -> float:
+def lie_from_chart(wrist_height: float, length: float, **c: float) -> float:
     """Lie angle from wrist to floor (in shoes) and the length of the club.
 
     The colour chart gives `colour` more lie for every `colour_wrist` of wrist to floor. That is the chart for people
     who get the club length usual for their wrist to floor; a club longer than that lifts the grip, so it is made
     `flatter` for every `per_length` of extra length, which keeps the sole level.
     """
-    wrist = wrist_height + sole
-    usual_stature = wrist / wrist_share - sole
-    usual_length = length_from_stature(usual_stature, standard_length, standard_stature, change, per_stature)
-    chart = colour * (wrist - standard_wrist) / colour_wrist
-    return standard_lie + chart - flatter * (length - usual_length) / per_length
+    wrist = wrist_height + c["sole"]
+    of_length = {name: c[name] for name in ("standard_length", "standard_stature", "change", "per_stature")}
+    usual_length = length_from_stature(wrist / c["wrist_share"] - c["sole"], **of_length)
+    chart = c["colour"] * (wrist - c["standard_wrist"]) / c["colour_wrist"]
+    return c["standard_lie"] + chart - c["flatter"] * (length - usual_length) / c["per_length"]
 
 
-def loft_for_landing(
-    club_speed: float | None, ball_speed: float | None, standard_loft: float, weakest_loft: float, step: float,
-    descent: float, lean: float, attack: float, smash: float,
-) -> float:
+def loft_for_landing(club_speed: float | None, ball_speed: float | None, **c: float) -> float:
     """The least loft, from the standard one upwards in steps, with which the ball comes down at `descent` or steeper.
 
     Without a speed, the standard loft; when not even the weakest loft of the family brings it down so steeply, that
     one. Launch and spin for a loft come from `impact`, the flight from `flight.fly`.
     """
     if club_speed is None and ball_speed is None:
-        return standard_loft
-    speed = club_speed if club_speed is not None else float(ball_speed or 0.0) / smash
-    lofts = np.arange(standard_loft, weakest_loft + step / 2, step)
-    ball, launch, spin = impact(np.full(len(lofts), speed), lofts - lean, np.full(len(lofts), attack))
-    steep = fly(ball, launch, spin).descent_rad >= descent
+        return c["standard_loft"]
+    speed = club_speed if club_speed is not None else float(ball_speed or 0.0) / c["smash"]
+    lofts = np.arange(c["standard_loft"], c["weakest_loft"] + c["step"] / 2, c["step"])
+    ball, launch, spin = impact(np.full(len(lofts), speed), lofts - c["lean"], np.full(len(lofts), c["attack"]))
+    steep = fly(ball, launch, spin).descent_rad >= c["descent"]
     return float(lofts[int(np.argmax(steep))] if steep.any() else lofts[-1])
 
 
@@ -80,15 +74,15 @@ def impact(club_speed_m_s: Array, dynamic_loft_rad: Array, attack_rad: Array) ->
     return 1.54 * club_speed_m_s * np.cos(spin_loft), launch, spin
 
 
-def flex_from_speed(
-    club_speed: float | None, ball_speed: float | None, smash: float, senior: float, regular: float, stiff: float,
-    extra: float,
-) -> str:
-    """Shaft flex by the club speed with a 7-iron: L, A, R, S or X; R where no speed is known."""
+def flex_from_speed(club_speed: float | None, ball_speed: float | None, **c: float) -> str:
+    """Shaft flex by the club speed with a 7-iron: L, A, R, S or X; R where no speed is known.
+
+    c  the speeds from which A (senior), R (regular), S (stiff) and X (extra) begin, and smash for a ball's speed
+    """
     if club_speed is None and ball_speed is None:
         return "R"
-    speed = club_speed if club_speed is not None else float(ball_speed or 0.0) / smash
-    return "LARSX"[sum(speed >= bound for bound in (senior, regular, stiff, extra))]
+    speed = club_speed if club_speed is not None else float(ball_speed or 0.0) / c["smash"]
+    return "LARSX"[sum(speed >= c[name] for name in ("senior", "regular", "stiff", "extra"))]
 
 
 def swing_weight_for_length(
@@ -101,13 +95,10 @@ def swing_weight_for_length(
     return standard + share * (light - standard)
 
 
-def head_mass_for(
-    length: float, swing_weight: float, grip_diameter: float, shaft_mass: float, shaft_length: float, grip_mass: float,
-    standard_grip: float, grip_extra: float, per_diameter: float,
-) -> float:
+def head_mass_for(length: float, swing_weight: float, grip_diameter: float, **c: float) -> float:
     """Mass of the head that gives the club its target swing weight, with this length and the grip of this size."""
-    grip = grip_mass + grip_extra * (grip_diameter - standard_grip) / per_diameter
-    return head_mass_kg(Club(length, shaft_mass / shaft_length, grip), swing_weight)
+    grip = c["grip_mass"] + c["grip_extra"] * (grip_diameter - c["standard_grip"]) / c["per_diameter"]
+    return head_mass_kg(Club(length, c["shaft_mass"] / c["shaft_length"], grip), swing_weight)
 
 
 def shaft_blank_m(design: Design) -> float:
