@@ -7,6 +7,7 @@ import getpass
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -90,3 +91,18 @@ async def listening(port: int) -> None:
                 return
         await asyncio.sleep(0.02)
     raise AssertionError(f"nobody listens on {port}")
+
+
+def running(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A Python process of its own, whose words can be read."""
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+async def line(process: subprocess.Popen[str], word: str, times: int = 1) -> str:
+    """Waits until the process has said that word so often; '' when it has ended."""
+    assert process.stdout is not None
+    said_now = ""
+    while times:
+        said_now = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30)
+        times = times - said_now.startswith(word) if said_now else 0
+    return said_now

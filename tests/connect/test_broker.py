@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from loopwright.connect import broker
 from loopwright.connect.mqtt.link import Link, Peer
 from loopwright.connect.wire import free_port
 from loopwright.core.errors import LinkError, MissingExtra
-from tests.connect.kit import listening
+from tests.connect.kit import listening, running
 
 START = """
 import asyncio, sys
@@ -98,7 +97,7 @@ def server_of(folder: Path) -> int:
 
 
 async def test_kill_9_of_the_house_ends_the_broker_too(tmp_path: Path) -> None:
-    house = started(START, str(tmp_path))
+    house = running(START, str(tmp_path))
     assert house.stdout is not None
     port = int(await asyncio.to_thread(house.stdout.readline))
     await listening(port)
@@ -116,17 +115,13 @@ async def test_where_the_kernel_does_not_help_the_keeper_looks(tmp_path: Path) -
         "subprocess.Popen([sys.executable,'-c',sys.argv[1],str(os.getpid()),'watch',sys.executable,'-c',sys.argv[2]]);"
         "time.sleep(60)"
     )
-    house = started(middle, broker._KEEPER, listens)
+    house = running(middle, broker._KEEPER, listens)
     await listening(port)
     house.send_signal(signal.SIGKILL)
     house.wait()
     assert house.stdout is not None
     house.stdout.close()
     await gone(port)
-
-
-def started(program: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
 
 
 async def gone(port: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ from loopwright.core.clock import RealClock
 from loopwright.core.errors import InputError, LinkError
 from loopwright.core.types import Batch
 from loopwright.store import open_store
-from tests.connect.kit import MILL, T0_NS, THINGS, collect, said, together
+from tests.connect.kit import MILL, T0_NS, THINGS, collect, line, listening, running, said, together
 from tests.every.loopback import posts_to
 
 CLOCK = RealClock()
@@ -165,3 +166,58 @@ async def test_two_things_post_under_their_own_numbers() -> None:
         assert await http.expose(some, things, [pa.concat_tables([said(10), other])], CLOCK) == 120
         await asyncio.wait_for(reading, 10)
     assert sorted(b.sent for b in batches if b.samples == 0) == [40, 80]
+
+
+HOUSE = """
+import asyncio, sys
+from pathlib import Path
+from loopwright.connect import http
+from loopwright.core.clock import RealClock
+from loopwright.store import open_store
+from tests.connect.kit import MILL, THINGS
+from tests.every.loopback import posts_to
+
+async def main(plant, port):
+    settings = http.Settings(name="killed", patience_s=5.0)
+    with open_store(Path(plant)) as store:
+        store.declare([MILL], [thing for thing, _ in THINGS.values()])
+        async with posts_to(settings, int(port)):
+            async for batch in http.read(settings, THINGS, store.cursor, RealClock()):
+                receipt = await asyncio.to_thread(store.put, batch)
+                print("stored", receipt.stored, flush=True)
+                await batch.ack()
+                print("acknowledged", receipt.stored, flush=True)
+            store.note_sent(batch.hop, batch.source, batch.sent)
+            await asyncio.sleep(0.2)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+async def test_a_house_killed_in_mid_stream_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    some, hurry = settings(rows=400, patience_s=20.0), asyncio.Event()
+
+    async def speaks() -> AsyncIterator[pa.Table]:
+        for piece in slices(said(10_000), 100):
+            yield piece
+            if not hurry.is_set():
+                await asyncio.sleep(0.02)
+
+    house = running(HOUSE, str(tmp_path), str(port_of(some)))
+    await listening(port_of(some))
+    exposing = asyncio.ensure_future(http.expose(some, THINGS, speaks(), CLOCK))
+    for word in ("stored", "acknowledged", "stored"):
+        with house:
+            await line(house, word, 2)
+            house.kill()
+        house = running(HOUSE, str(tmp_path), str(port_of(some)))
+    hurry.set()
+    with house:
+        assert await asyncio.wait_for(exposing, 60) == 40_000
+        while await line(house, ""):
+            pass
+    with open_store(tmp_path, read_only=True) as store:
+        hop = store.hops()["http"]
+        assert (hop.out, hop.lost, hop.waiting, sum(hop.refused.values())) == (40_000, 0, 0, 0)
+        assert store.get().num_rows == 40_000

@@ -9,7 +9,6 @@ import asyncio
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -26,7 +25,7 @@ from loopwright.core.clock import RealClock
 from loopwright.core.errors import LinkError
 from loopwright.core.types import Batch
 from loopwright.store import open_store
-from tests.connect.kit import MOSQUITTO, T0_NS, THINGS, collect, mosquitto, said, together
+from tests.connect.kit import MOSQUITTO, T0_NS, THINGS, collect, line, mosquitto, running, said, together
 
 pytestmark = pytest.mark.skipif(not MOSQUITTO, reason="no mosquitto here (apt-get install mosquitto)")
 CLOCK = RealClock()
@@ -131,12 +130,12 @@ async def test_a_reader_killed_in_mid_stream_loses_nothing_and_repeats_nothing(n
         settings = mqtt.Settings(port=port, patience_s=20.0)
         exposing = asyncio.ensure_future(mqtt.expose(settings, THINGS, speaks(), CLOCK))
         for word in ("stored", "acknowledged", "stored"):  # before and after it told the broker
-            with reads(plant, port) as reader:
+            with running(READER, str(plant), str(port)) as reader:
                 await line(reader, word, 2)
                 assert not exposing.done()
                 reader.send_signal(signal.SIGKILL)
         hurry.set()
-        with reads(plant, port) as reader:
+        with running(READER, str(plant), str(port)) as reader:
             assert await asyncio.wait_for(exposing, 60) == 40_000
             while await line(reader, ""):
                 pass
@@ -146,16 +145,3 @@ async def test_a_reader_killed_in_mid_stream_loses_nothing_and_repeats_nothing(n
     assert (hop.out, hop.lost, hop.waiting, sum(hop.refused.values())) == (40_000, 0, 0, 0)
     by = [(word, "ascending") for word in ("thing", "signal", "t_ns", "n")]
     assert kept.combine_chunks().equals(table.sort_by(by).combine_chunks())
-
-
-def reads(plant: Path, port: int) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", READER, str(plant), str(port)], stdout=subprocess.PIPE, text=True)
-
-
-async def line(reader: subprocess.Popen[str], word: str, times: int = 1) -> str:
-    """Waits until the reader has said that word so often; '' when it has ended."""
-    assert reader.stdout is not None
-    while times:
-        said_now = await asyncio.wait_for(asyncio.to_thread(reader.stdout.readline), 20)
-        times = times - said_now.startswith(word) if said_now else 0
-    return said_now
