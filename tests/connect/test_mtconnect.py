@@ -29,6 +29,7 @@ from loopwright.core.types import Batch, Kind, Signal, Thing
 from loopwright.core.units import INSIDE
 from tests.connect import victim
 from tests.connect.kit import MILL, T0_NS, THINGS, collect, said, together
+from tests.peers import recordings
 
 pytest.importorskip("lxml", reason="lxml is not installed (pip install 'loopwright[mtconnect]')")
 CLOCK = RealClock()
@@ -347,6 +348,14 @@ async def test_a_thing_that_was_not_declared_is_not_served() -> None:
     table = from_columns("mill-9", [T0_NS], {"power": [1.0]}, MILL)
     with pytest.raises(UnknownName, match="'mill-9'"):
         await mtconnect.expose(mtconnect.Settings(port=free_port()), THINGS, [table], CLOCK)
+
+
+async def test_documents_on_disk_are_read_as_from_their_agent(tmp_path: Path) -> None:
+    whole = said(300)
+    recordings.documents(whole, *THINGS["mill-1"], tmp_path, count=500)
+    batches = await read_all(mtconnect.Settings(url=tmp_path.as_uri()), THINGS)
+    assert together(batches).equals(whole.combine_chunks())
+    assert [(b.sequence, b.samples, b.sent) for b in batches] == [(0, 499, 1200), (499, 500, 1200), (999, 201, 1200)]
 
 
 # killed ----------------------------------------------------------------------------------------------------------------

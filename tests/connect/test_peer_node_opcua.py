@@ -24,6 +24,7 @@ from loopwright.core.clock import RealClock
 from loopwright.core.types import Batch, Command, Kind, Signal, Thing
 from loopwright.store import open_store
 from tests.connect.kit import together
+from tests.peers import recordings
 
 PEERS = Path(__file__).parents[1] / "peers"
 NODE = shutil.which("node") or ""
@@ -187,3 +188,27 @@ async def test_a_node_of_a_node_opcua_server_is_written() -> None:
         again = await opcua.write(settings, Command("d-2", "rig-1", "v0", 0.5, "m", 2**62, "anna"), CLOCK)
     assert (sent.before, sent.value) == (0.0015, 0.25)
     assert again.before == 0.25
+
+
+async def test_a_recording_played_by_node_opcua_is_read_with_the_counts_of_our_own_server(tmp_path: Path) -> None:
+    rows = 1500
+    rng, times = np.random.default_rng(3), FIRST_NS + np.arange(rows) * 100_000_000
+    columns = {f"v{i}": np.where(rng.random(rows) < 0.01, np.nan, rng.normal(size=rows)) for i in range(45)}
+    table = from_columns("rig-1", times, columns | {"state": rng.integers(0, 3, rows)}, RIG)
+    kind = Kind("rig", "As played.", tuple(RIG.signal(name) for name in (*columns, "state")))
+    things: Things = {"rig-1": (Thing("rig-1", "rig"), kind)}
+    port, path = free_port(), tmp_path / "recording.jsonl"
+    changes = recordings.lines(table, kind, path)
+    process = await asyncio.create_subprocess_exec(
+        NODE, str(PEERS / "opcua_player.js"), str(port), str(path), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
+    machine = Peer(process)
+    try:
+        await machine.says("ready")
+        settings = opcua.Settings(url=f"opc.tcp://127.0.0.1:{port}/", nodes=recordings.node_map(kind), queue=5000)
+        batches = [batch async for batch in opcua.read(settings, things, lambda _: None, CLOCK)]
+    finally:
+        process.kill()
+        await process.wait()
+    assert changes == table.num_rows == batches[-1].sent
+    got = {(row["signal"], row["t_ns"]): (row["value"], row["code"]) for row in together(batches).to_pylist()}
+    assert got == {(row["signal"], row["t_ns"]): (row["value"], row["code"]) for row in table.to_pylist()}

@@ -1,0 +1,1 @@
+"""Peers that others wrote, and recordings in the form that they play."""
