@@ -2,8 +2,9 @@
 
     python -m loopwright.app.device SITE.toml MACHINE --link '{"port": 4840}' [--data FOLDER] [--seed 1]
 
-Reads jobs from standard input, one JSON line each: {"first": 0, "count": 3, "origin_ns": ...} plays runs, {"end": true} ends
-the stream. Says on standard output: {"ready": true}, {"played": "<run id>"}, {"sent": n}, or {"error": {...}}.
+Reads jobs from standard input, one JSON line each: {"first": 0, "count": 3, "origin_ns": ...} plays runs, {"end": true}
+ends the stream; the end of standard input means that whoever started it is gone, and ends the process. Says on standard
+output: {"ready": true}, {"played": "<run id>"}, {"sent": n}, or {"error": {...}}.
 It is hardware to everybody else: nothing but its protocol connects it with the plant.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,13 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loopwright.app.site import Machine, Site, explain, load_site
 from loopwright.connect.wire import from_table
 from loopwright.core import plug
-from loopwright.core.clock import RealClock
+from loopwright.core.clock import NS_PER_S, RealClock, monotonic_s
 from loopwright.core.errors import LoopwrightError, SiteError
-from loopwright.core.pack import Player, PlayOptions
+from loopwright.core.pack import Play, Player, PlayOptions
+
+PACE = "pace"  # key of `plays`: seconds of the machine's time that are played in one second; 0: as fast as it goes
 
 
 def player_of(site: Site, machine: Machine) -> Player:
@@ -53,7 +58,7 @@ def options_for(site: Site, machine: Machine, data: Path | None, seed: int, job:
         folder = data / str(machine.plays.get("runs", site["input"]["runs"]))
     return PlayOptions(machine.id, things, folder, int(job.get("origin_ns", site.origin_ns)),
                        float(site["assumed"]["spacing_s"]), int(job.get("first", 0)), job.get("count"), seed,
-                       machine.plays)
+                       {key: value for key, value in machine.plays.items() if key != PACE})
 
 
 def tell(**line: Any) -> None:
@@ -62,29 +67,38 @@ def tell(**line: Any) -> None:
 
 
 async def said(site: Site, machine: Machine, data: Path | None, seed: int) -> AsyncIterator[pa.Table]:
-    """Every frame of every job, in order, until the end is asked for or whoever started us is gone."""
+    """Every frame of every job, in order, until the end is asked for."""
     jobs = _lines()
     player = player_of(site, machine)
-    while (line := await jobs.get()) is not None:
-        job = json.loads(line)
+    while True:
+        job = json.loads(await jobs.get())
         if job.get("end"):
             return
         for play in await asyncio.to_thread(player, options_for(site, machine, data, seed, job)):
+            began_s = monotonic_s()
             for frame in play.frames():
                 yield frame
-                await asyncio.sleep(0)
+                await asyncio.sleep(_ahead_s(frame, play, began_s, float(machine.plays.get(PACE, 0.0))))
             tell(played=play.id)
 
 
-def _lines() -> asyncio.Queue[str | None]:
-    """Lines of standard input, read by a thread of their own; None at its end."""
-    queue: asyncio.Queue[str | None] = asyncio.Queue()
+def _ahead_s(frame: pa.Table, play: Play, began_s: float, pace: float) -> float:
+    """How long to wait after a frame, so that `pace` seconds of its time pass in one second (0: never)."""
+    if pace <= 0 or not frame.num_rows:
+        return 0.0
+    spoken_s = (pc.max(frame.column("t_ns")).as_py() - play.start_ns) / NS_PER_S
+    return max(0.0, spoken_s / pace - (monotonic_s() - began_s))
+
+
+def _lines() -> asyncio.Queue[str]:
+    """Lines of standard input, read by a thread of their own; at its end nobody is there to play for any more."""
+    queue: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     def read() -> None:
         for line in sys.stdin:
             loop.call_soon_threadsafe(queue.put_nowait, line)
-        loop.call_soon_threadsafe(queue.put_nowait, None)
+        os._exit(0)  # whatever it does: a broker that is gone, or a reader that will not come, would keep it
 
     threading.Thread(target=read, name="jobs", daemon=True).start()
     return queue

@@ -29,6 +29,7 @@ from loopwright.app.site import Machine
 from loopwright.connect.batch import by_thing
 from loopwright.connect.wire import LOOPBACK, free_port, from_table
 from loopwright.core import plug
+from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import LinkError, LoopwrightError
 from loopwright.core.pack import Play
 from loopwright.core.types import Batch, Kind, Thing
@@ -171,7 +172,7 @@ class Floor:
         receipt = await asyncio.to_thread(self.plant.store.put, batch)
         if batch.ack is not None:
             await batch.ack()
-        self.samples += receipt.stored
+        self.samples += batch.samples
         self.arrived.set()
         self.flow.count("connect", batch.samples)
         self.flow.count("keep", receipt.stored)
@@ -205,16 +206,16 @@ class Floor:
         return await said
 
     async def caught_up(self, patience_s: float = 120.0) -> None:
-        """Waits until the last sample of every run that was played is in the store; LinkError when it does not come."""
-        waited_s = 0.0
+        """Waits until the last sample of every run that was played is in the store; LinkError when nothing comes so long."""
         for machine, plays in self.played.items():
-            last_ns = max(play.end_ns for play in plays)
+            last_ns, heard, heard_s = max(play.end_ns for play in plays), -1, monotonic_s()
             while (self._newest_ns(machine) or 0) < last_ns:
                 self._raise_failed()
-                if waited_s >= patience_s:
+                if self.samples != heard:
+                    heard, heard_s = self.samples, monotonic_s()
+                if monotonic_s() - heard_s >= patience_s:
                     raise LinkError(f"machine {machine!r}", f"its last samples did not arrive within {patience_s:g} s")
                 await self.plant.clock.sleep(0.05)
-                waited_s += 0.05
 
     def _newest_ns(self, machine: str) -> int | None:
         times = self.plant.store.newest([machine]).column("t_ns")

@@ -53,7 +53,8 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "stale_after_s": ((int, float), "seconds of silence that raise an alarm", 60.0),
         "ideal_cycle_s": ((int, float), "planned run time per item (PRI of ISO 22400-2), seconds; 0: no effectiveness", 0.0),
         "limits": (list, "alarm limits: name, signal, low, high (inside units), deadband, priority", []),
-        "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'", {}),
+        "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'; pace: seconds of its "
+                        "time played in one second (0: as fast as it goes)", {}),
     },
     "product": {
         "pack": (str, "the pack that brings rules, route and tolerances; '': the site's own files, else the only one", ""),
@@ -278,6 +279,9 @@ def _check(site: Site, where: str) -> None:
         _check_limits(machine, site, place)
         if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
             raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
+        pace = machine.plays.get("pace", 0)
+        if not isinstance(pace, (int, float)) or isinstance(pace, bool) or not pace >= 0:
+            raise SiteError(f"{place} plays", f"pace is {pace!r}", "seconds of its time in one second; 0: as fast as it goes")
 
 
 def _check_limits(machine: Machine, site: Site, place: str) -> None:
