@@ -106,4 +106,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m loopwright.packs.golf.flight_fit TABLE.csv")
     main(sys.argv[1])

@@ -78,9 +78,11 @@ class Golfers:
         person.id."""
         return self.sessions([Session(person, as_built, count, start_ns, visit)])
 
-    def play(self, visits: Sequence[tuple[Person, Mapping[str, float], str]], count: int, start_ns: int) -> pa.Table:
+    def play(
+        self, visits: Sequence[tuple[Person, Mapping[str, float], str]], count: int, start_ns: int, visit: int = 0
+    ) -> pa.Table:
         """One visit each of (person, as-built parameters, what the points are called after), all at once."""
-        return self.sessions([Session(who, club, count, start_ns, thing=thing) for who, club, thing in visits])
+        return self.sessions([Session(who, club, count, start_ns, visit, thing) for who, club, thing in visits])
 
     def sessions(self, sessions: Sequence[Session]) -> pa.Table:
         """The shots of many visits in one table. Raises InputError for an as-built parameter that is missing."""
