@@ -66,9 +66,10 @@ def tell(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
 
-async def said(site: Site, machine: Machine, data: Path | None, seed: int) -> AsyncIterator[pa.Table]:
+async def said(
+    site: Site, machine: Machine, data: Path | None, seed: int, jobs: asyncio.Queue[str]
+) -> AsyncIterator[pa.Table]:
     """Every frame of every job, in order, until the end is asked for."""
-    jobs = _lines()
     player = player_of(site, machine)
     while True:
         job = json.loads(await jobs.get())
@@ -106,6 +107,7 @@ def _lines() -> asyncio.Queue[str]:
 
 async def play(site: Site, machine: Machine, link: dict[str, Any], data: Path | None, seed: int) -> int:
     """Serves the machine's protocol until its stream ends; how many samples it sent."""
+    jobs = _lines()
     protocol = plug.load("connect", machine.protocol)
     settings = from_table(protocol.Settings, link, f"machine {machine.id!r} link")
     kind = next(kind for kind in site.all_kinds if kind.name == machine.kind)
@@ -113,7 +115,7 @@ async def play(site: Site, machine: Machine, link: dict[str, Any], data: Path | 
     announce = asyncio.create_task(_when_ready(ready))
     try:
         things = {machine.id: (machine.thing, kind)}
-        return int(await protocol.expose(settings, things, said(site, machine, data, seed), RealClock(), ready))
+        return int(await protocol.expose(settings, things, said(site, machine, data, seed, jobs), RealClock(), ready))
     finally:
         announce.cancel()
 

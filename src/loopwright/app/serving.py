@@ -13,7 +13,7 @@ import pyarrow as pa
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
-from loopwright.core.types import Decision, Event
+from loopwright.core.types import Decision, Event, Evidence
 from loopwright.learn.evaluate import rounded
 from loopwright.learn.runs import Features, assemble
 from loopwright.learn.train import Trained, judge
@@ -30,6 +30,17 @@ def record(plant: Plant, events: Sequence[Event], decisions: Sequence[Decision],
     ]
     plant.store.record([*events, *made])
     return list(decisions)
+
+
+def decided(plant: Plant, since_ns: int, made_ns: int | None = None, service: str = "") -> list[Decision]:
+    """Decisions known since a time, in the order they were made: of one service, of one moment, or of all but the watch."""
+    found = []
+    for event in plant.store.recall(kind="decision.made"):
+        body = dict(event.body["decision"])
+        mine = body["service"] == service if service else body["service"] != "watch"
+        if mine and event.known_ns >= since_ns and made_ns in (None, body["made_ns"]):
+            found.append(Decision(**{**body, "because": tuple(Evidence(**one) for one in body["because"])}))
+    return found
 
 
 class Maintenance:
@@ -68,6 +79,11 @@ class Maintenance:
         features = await asyncio.to_thread(self.features, labels)
         if self.trained is None and not self.why_not:
             await self._train(features, labels, now_ns)
+        there = decided(self.plant, 0, now_ns, maintain.NAME)
+        if there:  # of an interrupted turn: what was said then stands, and so does what it opened
+            opened = [e for e in self.plant.store.recall(kind="workorder.opened") if e.t_ns == now_ns]
+            self.decisions, self.workorders = self.decisions + there, self.workorders + opened
+            return opened
         runs = self.bind.finished(labels)
         prediction: dict[str, Any] = {"abstains": self.why_not or "no model has been trained"}
         if self.trained is not None:
