@@ -20,6 +20,7 @@ from loopwright.app.plant import Plant, open_plant
 from loopwright.app.report import in_words
 from loopwright.app.show import Show
 from loopwright.app.site import load_site
+from loopwright.app.solids import Solids
 
 SITES = Path(__file__).parent / "sites"
 
@@ -67,6 +68,7 @@ async def _turn_and_console(plant: Plant, flow: Flow, show: Show, once: bool, se
             print(in_words(report), flush=True)
             address = f"http://{plant.site['server']['host']}:{plant.site['server']['port']}"
             print(f"\nThe console is at {address} until Ctrl-C.", file=sys.stderr, flush=True)
+            watched.add(asyncio.create_task(Solids(plant, flow).make_missing()))
             await server
         return report
     finally:  # each is ended and waited for, so that nothing is torn down under it

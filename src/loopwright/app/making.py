@@ -29,6 +29,7 @@ from loopwright.make.shop import Closed, Machine, OpenOrder, Shop, Step, as_body
 from loopwright.twins.gauge import Gauge, Process
 
 HORIZON_DAYS = 60
+REPAIR_S = 0.2  # that a repair of the plan may take
 DAY_NS = 86_400 * NS_PER_S
 MEASURE_ROLE = "measure"
 
@@ -63,7 +64,8 @@ class Making:
         self.process = Process(plant.site.seed, self.product.tolerances)
         self.gauge = Gauge(plant.site.seed, {t.parameter: t.gauge_sigma for t in self.product.tolerances})
         self.machines = [Machine(m.id, m.role) for m in plant.site.machines]
-        self.taken: dict[str, int] = {}
+        # a twin plays new runs for every cohort; a recording is heard once, and its runs stand for the work in order
+        self.taken = {m.id: len(played.get(m.id, ())) if m.plays.get("source") == "twin" else 0 for m in plant.site.machines}
         self.current: Plan | None = None
         self.first: Plan | None = None
         self.interrupts: list[tuple[int, str]] = []  # (time, why) at which the plan is to be repaired
@@ -140,7 +142,7 @@ class Making:
             again = self._carry_out(self.current, done)
             if again is None:
                 return
-            await self.plan(f"repair: {again[1]}", again[0], seconds=0.5)
+            await self.plan(f"repair: {again[1]}", again[0], seconds=REPAIR_S)
 
     def interrupt(self, t_ns: int, why: str) -> None:
         """Something happens at that time for which the plan has to be repaired: a work order is opened."""

@@ -24,7 +24,9 @@ def hops_now(plant: Plant) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def hops_since(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def hops_since(
+    before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """What went through each hop since `before` was taken: the difference, number by number."""
     out: dict[str, dict[str, Any]] = {}
     for name, row in now.items():
@@ -41,7 +43,7 @@ def hops_since(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mappin
 
 
 def unbalanced(hops: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The hops for which in = out + duplicate + refused + waiting + lost does not hold (none, or something is wrong)."""
+    """The hops for which in = out + duplicate + refused + waiting + lost does not hold: none, or something is wrong."""
     return [
         name for name, row in hops.items()
         if row["lost"] is not None
@@ -116,10 +118,12 @@ def in_words(report: Mapping[str, Any]) -> str:
         parts.append("\n".join(f"not there: {line}" for line in report["missing"]))
     if report.get("claim_codes"):
         codes = "\n".join(f"- {serial}: {code}" for serial, code in report["claim_codes"].items())
-        parts.append(f"One-time codes for the owners, told once and kept nowhere\n{codes}")
+        parts.append(f"One-time codes for the owners; each stands on the unit's card (in the plant's folder `cards`) until it is "
+                     f"claimed\n{codes}")
     if report["oee"]:
         parts.append("\n".join(row["says"] for row in report["oee"]))
-    parts.append("Decisions\n" + ("\n".join(f"- {_decision_in_words(d)}" for d in report["decisions"]) or "- none"))
+    decided = [f"- {line}" for line in decisions_in_words(report["decisions"])]
+    parts.append("Decisions\n" + ("\n".join(decided) or "- none"))
     parts.append("Changes\n" + ("\n".join(f"- {c['says']}" for c in report["changes"]) or "- none"))
     if report["assumed"]:
         parts.append("Assumed, not known\n" + "\n".join(f"- {line}" for line in report["assumed"]))
@@ -133,6 +137,9 @@ def _made_in_words(report: Mapping[str, Any]) -> str:
     lines = [f"{orders['placed']} orders placed, {orders['fitted']} fitted, {len(orders['refused'])} refused"]
     lines += [f"- {row['order']} refused: {row['reason']}" for row in orders["refused"]]
     lines.append(f"{units['made']} units made, {units['reworked']} reworked, {units['scrapped']} scrapped")
+    if (solids := report.get("solids")) and (solids["made"] or solids["later"]):
+        later = f", {solids['later']} of the trial left for when the plant is idle" if solids["later"] else ""
+        lines.append(f"{solids['made']} solids made (STEP, STL, GLB){later}")
     lines.append(f"plan: {plan['status']}, makespan {hours(plan['makespan'])}, proven bound {hours(plan['bound'])}, "
                  f"by {plan['solver']} in {plan['took_s']:.2f} s")
     return "\n".join(lines)
@@ -144,6 +151,18 @@ def hours(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _decision_in_words(decision: Mapping[str, Any]) -> str:
-    said = decision["says"] or f"says nothing: {decision['abstains']}"
-    return f"{decision['service']} about {decision['about']}: {said}"
+def decisions_in_words(decisions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What asks for something in full; of the rest one line for each thing that is said, with how often."""
+    lines: list[str] = []
+    rest: dict[tuple[str, str], list[str]] = {}
+    for d in decisions:
+        if d["action"] or (d["service"] == "coach" and not d["abstains"]):
+            lines.append(f"{d['service']} about {d['about']}: {d['says']}")
+            continue
+        judged = f"judged {d['body'].get('judged', 'as usual')}, asks for nothing"
+        said = f"says nothing: {d['abstains']}" if d["abstains"] else judged
+        rest.setdefault((d["service"], said), []).append(d["about"])
+    for (service, said), about in rest.items():
+        some = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
+        lines.append(f"{service} about {some}: {said}")
+    return lines

@@ -11,6 +11,7 @@ from typing import Any
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant
 from loopwright.core.types import Design, Event
+from loopwright.make.design import from_body
 
 
 class Solids:
@@ -45,6 +46,17 @@ class Solids:
         event = Event("solid.made", order, self.plant.clock.now_ns(), "solid worker", body, key=f"solid/{design.id}")
         await asyncio.to_thread(self.plant.store.record, [event])
         self.made += 1
+
+    def missing(self) -> list[Design]:
+        """Designs of orders that were fitted and have no solid yet."""
+        there = {event.body["design"] for event in self.plant.store.recall(kind="solid.made")}
+        fitted = (from_body(event.body) for event in self.plant.store.recall(kind="order.fitted"))
+        return [design for design in fitted if design.id not in there]
+
+    async def make_missing(self) -> None:
+        """Makes the solids that a turn left for later, in the background of a plant that is up."""
+        self.submit(await asyncio.to_thread(self.missing))
+        await self.finish()
 
     async def finish(self) -> None:
         """Waits for every solid, saying how many are left; the first that failed is raised."""

@@ -52,8 +52,9 @@ class Turn:
     imports: list[dict[str, Any]] = field(default_factory=list)
     placed: list[Order] = field(default_factory=list)
     maintenance: serving.Maintenance | None = None
-    codes: dict[str, str] = field(default_factory=dict)  # one-time codes, told once and kept nowhere
+    codes: dict[str, str] = field(default_factory=dict)  # one-time codes of the units that were shipped now
     missing: list[str] = field(default_factory=list)
+    solids: dict[str, int] = field(default_factory=dict)
 
 
 def run_turn(path: Path, *, data: Path | None, orders: int | None, fresh: bool) -> dict[str, Any]:
@@ -88,6 +89,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     decisions = await _serve(plant, turn, flow)
     with _stage(turn, flow, "design", "the last solids are made"):
         await solid.finish()
+    turn.solids = {"made": solid.made, "later": len(solid.missing()) if solid.enabled else 0}
     return _finish(plant, turn, decisions, flow)
 
 
@@ -164,7 +166,8 @@ async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, f
     if not designs:
         raise PlanError(f"orders {prefix}", f"all {count} were refused", "", "see the reasons: loopwright report --site PATH")
     with _stage(turn, flow, "design", words.first_words(designs[0])):
-        solid.submit(designs)
+        if question is None:  # those of a trial wait until the plant is idle: solids are never on the path
+            solid.submit(designs)
         flow.count("design", len(designs))
     making = Making(plant, orders, designs, origin_ns, shop.played, prefix)
     turn.makings.append(making)
@@ -236,7 +239,8 @@ async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:
         ended = frozenset(m.id for m in plant.site.machines)
         await asyncio.to_thread(watching.watch, plant, now_ns, ended, turn.started_ns)
         flow.count("serve", len(said))
-    return [*turn.maintenance.decisions, *said]
+    # of an interrupted turn, what was said before it was interrupted belongs to it too
+    return list({d.id: d for d in [*serving.decided(plant, turn.started_ns), *turn.maintenance.decisions, *said]}.values())
 
 
 async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: Flow) -> list[Outcome]:
@@ -317,7 +321,7 @@ def _report(plant: Plant, turn: Turn, decisions: Sequence[Decision]) -> dict[str
         "site": plant.site.name, "turn": turn.number, "seed": plant.site.seed, "revision": plant.rules.revision,
         "hops": hops, "unbalanced": unbalanced(hops),
         "orders": {"placed": len(turn.placed), "fitted": len(turn.placed) - len(refused), "refused": refused},
-        "units": counts(turn.makings),
+        "units": counts(turn.makings), "solids": turn.solids,
         "plan": {"makespan": plan.makespan_s, "bound": plan.bound, "unit": "s", "status": plan.status, "gap": plan.gap,
                  "solver": plan.solver, "took_s": plan.took_s, "objective": plan.objective, "slots": len(plan.slots)},
         "decisions": serving.told([d for d in decisions if d.service != "oee"]),

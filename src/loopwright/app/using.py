@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from loopwright.app.floor import Floor
 from loopwright.app.flow import Flow
 from loopwright.app.making import Making
@@ -25,6 +27,7 @@ from loopwright.govern import passwords
 PURPOSES = ("coaching", "improvement")
 DAY_NS = 86_400 * NS_PER_S
 YEAR_NS = 365 * DAY_NS
+KEEN = 4  # owners of a demo who come back to the range
 
 
 def ship(plant: Plant, serials: Sequence[str], t_ns: int) -> dict[str, str]:
@@ -96,7 +99,8 @@ def declare_units(plant: Plant) -> None:
     if not kind:
         return
     known = plant.store.things()
-    things = [Thing(e.about, kind, unit=e.about, owner=e.body["owner"]) for e in plant.store.recall(kind="unit.claimed")]
+    claims = plant.store.recall(kind="unit.claimed")
+    things = [Thing(e.about, kind, unit=e.about, owner=e.body["owner"]) for e in claims]
     new = [thing for thing in things if known.get(thing.id) != thing]
     if new:
         plant.store.declare([], new)
@@ -120,7 +124,8 @@ def pair(plant: Plant, lefts: Sequence[str], rights: Sequence[str], what: str) -
             paired[left] = free.pop()
             body = {"left": left, "right": paired[left], "seed": plant.site["assumed"]["pairing_seed"], "assumed": True,
                     "what": what}
-            events.append(Event("pairing.assumed", left, plant.clock.now_ns(), plant.actor, body, key=f"pairing/{left}"))
+            now_ns = plant.clock.now_ns()
+            events.append(Event("pairing.assumed", left, now_ns, plant.actor, body, key=f"pairing/{left}"))
     if not paired and lefts:
         raise InputError(f"pairing of {what}", f"{len(lefts)} to be paired with nobody", "at least one partner")
     plant.store.record(events)
@@ -135,16 +140,24 @@ def consented(plant: Plant, purpose: str, at_ns: int) -> set[str]:
 
 
 async def hit_shots(plant: Plant, shop: Floor, making: Making, shots: int, turn: int, flow: Flow) -> None:
-    """Twins of the people who use the product try what was made; the units report over the broker, like any thing."""
+    """Twins of the people who use the product try what was made; the units report over the broker, like any thing.
+
+    The keenest of the first cohort come back, so that the coach has a history of their own to compare with.
+    """
     users = plant.product_pack.hooks.get("users")
     if users is None:
         return
+    twins = users(plant.site.seed)
     start_ns = max((step.end_ns or 0 for step in making.steps), default=making.origin_ns) + DAY_NS // 2
     made = [unit for unit in making.units if unit.state == "made"]
     persons = {p.id: p for p in plant.store.people.find(ids=[unit.order.person for unit in made])}
     visits = [(persons[unit.order.person], unit.as_built, unit.serial) for unit in made]
-    table = await asyncio.to_thread(users(plant.site.seed).play, visits, shots, start_ns)
-    flow.count("use", shots * len(visits))
+    tables = [await asyncio.to_thread(twins.play, visits, shots, start_ns)]
+    if making.prefix.endswith("-A"):
+        keen = visits[:KEEN]
+        tables += [await asyncio.to_thread(twins.play, keen, shots, start_ns + day * DAY_NS, day) for day in (1, 2, 3)]
+    table = pa.concat_tables(tables)
+    flow.count("use", table.select(["thing", "t_ns"]).group_by(["thing", "t_ns"]).aggregate([]).num_rows)
     await shop.hear(table, f"clubs-{turn}-{making.prefix}")
 
 
