@@ -1,7 +1,7 @@
 """The whole loop: seconds to the first result and for a turn, order to released plan, wire to decision, peak memory.
 
-    python -m benchmarks.bench_loop            the bundled demo, as a user starts it, three times (medians)
-    python -m benchmarks.bench_loop --install  the size and the seconds of the base install as well (a fresh venv, pip)
+python -m benchmarks.bench_loop            the bundled demo, as a user starts it, three times (medians)
+python -m benchmarks.bench_loop --install  the size and the seconds of the base install as well (a fresh venv, pip)
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ link = { protocol = "mqtt" }
 
 
 def demo(repeats: int = 3) -> list[dict[str, Any]]:
-    """The demo as a user starts it: seconds from the start of the program to the first fitted design, and to its end."""
+    """The demo as a user starts it: seconds from the program's start to the first fitted design, and to its end."""
     first, whole, report = [], [], {}
     for _ in range(repeats):
         begun_s = monotonic_s()
-        process = subprocess.Popen([str(COMMAND), "demo", "--once", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert process.stderr and process.stdout
+        process = subprocess.Popen(
+            [str(COMMAND), "demo", "--once", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        assert process.stdout is not None
         for line in process.stderr:
             if line.startswith("design"):
                 first.append(monotonic_s() - begun_s)
@@ -60,9 +63,27 @@ def demo(repeats: int = 3) -> list[dict[str, Any]]:
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report["seconds"].items())
     units = report["units"]["made"]
     return [
-        {"what": "program start to first result", "value": statistics.median(first), "unit": "s", "limit": 10, "note": "first fitted design on the terminal"},
-        {"what": "one turn of the demo, program included", "value": statistics.median(whole), "unit": "s", "limit": 60, "note": f"{units} units made; {stages}"},
-        {"what": "peak memory of the plant's process", "value": report["peak_memory_mb"], "unit": "MB", "limit": None, "note": "workers and played machines are processes of their own"},
+        {
+            "what": "program start to first result",
+            "value": statistics.median(first),
+            "unit": "s",
+            "limit": 10,
+            "note": "first fitted design on the terminal",
+        },
+        {
+            "what": "one turn of the demo, program included",
+            "value": statistics.median(whole),
+            "unit": "s",
+            "limit": 60,
+            "note": f"{units} units made; {stages}",
+        },
+        {
+            "what": "peak memory of the plant's process",
+            "value": report["peak_memory_mb"],
+            "unit": "MB",
+            "limit": None,
+            "note": "workers and played machines are processes of their own",
+        },
     ]
 
 
@@ -77,12 +98,26 @@ def decisions(count: int = 300) -> list[dict[str, Any]]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     ms = np.array(times) * 1e3
-    return [{"what": "wire to decision, p50", "value": float(np.quantile(ms, 0.5)), "unit": "ms", "limit": None, "note": f"{count} alarms, one at a time"},
-            {"what": "wire to decision, p99", "value": float(np.quantile(ms, 0.99)), "unit": "ms", "limit": None, "note": "publish, broker, read, journal (FULL), watch, event"}]
+    return [
+        {
+            "what": "wire to decision, p50",
+            "value": float(np.quantile(ms, 0.5)),
+            "unit": "ms",
+            "limit": None,
+            "note": f"{count} alarms, one at a time",
+        },
+        {
+            "what": "wire to decision, p99",
+            "value": float(np.quantile(ms, 0.99)),
+            "unit": "ms",
+            "limit": None,
+            "note": "publish, broker, read, journal (FULL), watch, event",
+        },
+    ]
 
 
 def order_to_plan(repeats: int = 9) -> list[dict[str, Any]]:
-    """From placing one order to its released plan, in a plant that is warm: order, fit, design, plan, events on disk."""
+    """From placing one order to its released plan, in a warm plant: order, fit, design, plan, events on disk."""
     from loopwright.app.demo import SITES
     from loopwright.app.imports import bring
     from loopwright.app.making import Making
@@ -104,8 +139,15 @@ def order_to_plan(repeats: int = 9) -> list[dict[str, Any]]:
                 times.append(monotonic_s() - begun_s)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return [{"what": "order to released plan, one order, warm", "value": statistics.median(times), "unit": "s", "limit": 2,
-             "note": f"median of {repeats}; slowest {max(times):.2f} s"}]
+    return [
+        {
+            "what": "order to released plan, one order, warm",
+            "value": statistics.median(times),
+            "unit": "s",
+            "limit": 2,
+            "note": f"median of {repeats}; slowest {max(times):.2f} s",
+        }
+    ]
 
 
 async def _alarms(plant: Any, folder: Path, count: int) -> list[float]:
@@ -114,13 +156,10 @@ async def _alarms(plant: Any, folder: Path, count: int) -> list[float]:
 
     async def said() -> Any:
         for i in range(2 * count):
-            while not turns.empty():
-                await asyncio.sleep(0)
             speed = 450.0 if i % 2 == 0 else 100.0
             turns.put_nowait(monotonic_s())
             yield from_columns("mill-1", [clock.now_ns()], {"s.velocity": [speed]}, things["mill-1"][1])
-            while not turns.empty():
-                await asyncio.sleep(0.0005)
+            await turns.join()
 
     async with embedded(folder / "broker") as port:
         settings = mqtt.Settings(port=port)
@@ -133,6 +172,7 @@ async def _alarms(plant: Any, folder: Path, count: int) -> list[float]:
                 continue
             raised: list[Event] = await asyncio.to_thread(watching.watch, plant, clock.now_ns())
             begun_s = turns.get_nowait()
+            turns.task_done()
             if raised:
                 times.append(monotonic_s() - begun_s)
         await sender
@@ -145,16 +185,38 @@ def install() -> list[dict[str, Any]]:
     try:
         begun_s = monotonic_s()
         subprocess.run([sys.executable, "-m", "venv", str(folder / "v")], check=True)
-        subprocess.run([str(folder / "v" / "bin" / "pip"), "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(ROOT)], check=True)
+        subprocess.run(
+            [str(folder / "v" / "bin" / "pip"), "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(ROOT)],
+            check=True,
+        )
         took_s = monotonic_s() - begun_s
         size = sum(f.stat().st_size for f in (folder / "v").rglob("*") if f.is_file() and not f.is_symlink())
-        light = subprocess.run([str(folder / "v" / "bin" / "python"), "-X", "importtime", "-c", "import loopwright"], capture_output=True, text=True, check=True)
+        light = subprocess.run(
+            [str(folder / "v" / "bin" / "python"), "-X", "importtime", "-c", "import loopwright"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         import_s = int(light.stderr.strip().splitlines()[-1].split("|")[1]) / 1e6
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return [{"what": "base install, size", "value": size / 1e6, "unit": "MB", "limit": 600, "note": "the whole venv, compiled files included"},
-            {"what": "base install, seconds", "value": took_s, "unit": "s", "limit": 60, "note": "venv and pip, packages from the registry"},
-            {"what": "import loopwright", "value": import_s, "unit": "s", "limit": 0.3, "note": ""}]
+    return [
+        {
+            "what": "base install, size",
+            "value": size / 1e6,
+            "unit": "MB",
+            "limit": 600,
+            "note": "the whole venv, compiled files included",
+        },
+        {
+            "what": "base install, seconds",
+            "value": took_s,
+            "unit": "s",
+            "limit": 60,
+            "note": "venv and pip, packages from the registry",
+        },
+        {"what": "import loopwright", "value": import_s, "unit": "s", "limit": 0.3, "note": ""},
+    ]
 
 
 def rows(with_install: bool = False) -> list[dict[str, Any]]:

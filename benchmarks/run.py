@@ -32,7 +32,8 @@ def found() -> dict[str, str]:
 def machine() -> str:
     """What it ran on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    kind = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {kind}"
 
 
 def cell(value: Any) -> str:
@@ -81,8 +82,10 @@ def main(names: Sequence[str]) -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
         sections[name] = section(name, modules[name])
         print(sections[name], flush=True)
-        head = (f"# Results\n\nMeasured by `make bench` on {machine()}, last on {iso(RealClock().now_ns())[:10]}.\n"
-                "The machine is shared and noisy: medians where a benchmark repeats itself; compare within a table, not across.\n")
+        head = (
+            f"# Results\n\nMeasured by `make bench` on {machine()}, last on {iso(RealClock().now_ns())[:10]}.\n"
+            "The machine is shared and noisy: medians where a benchmark repeats; compare within a table, not across.\n"
+        )
         RESULTS.write_text("\n".join([head, *(sections[n] for n in sorted(sections))]), "utf-8")
 
 

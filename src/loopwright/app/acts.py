@@ -179,7 +179,11 @@ def bring_file(front: Front, who: Who, what: str, name: str, content: bytes, ser
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / (Path(name).name or "upload.csv")
         path.write_bytes(content)
-        parsed = imports.importer(plant, what)(path, imports.options_of(plant))
+        try:
+            parsed = imports.importer(plant, what)(path, imports.options_of(plant))
+        except InputError as error:  # named as its owner knows it, not as we keep it
+            where = error.where.replace(f"{folder}/", "")
+            raise InputError(where, error.given, error.allowed, error.todo) from None
         row = imports.keep(plant, parsed, imports.named(parsed, serial, plant))
     return {**row, "says": row["says"] + "."}
 

@@ -1,28 +1,25 @@
-"""The REST API under /api, with OpenAPI: what is read. What people do stands in `api_acts`; both call what the
-console calls.
+"""The REST API under /api, with OpenAPI: what is read. Points stand in `api_points`, what people do in `api_acts`.
 
-An error is JSON {error, where, given, allowed, todo} with the status that fits. Times are nanoseconds UTC, or ISO
-8601 with a zone.
-Numbers are in inside units (m, kg, s, rad) unless `units` asks for metric or imperial ones.
+It calls what the console calls. An error is JSON {error, where, given, allowed, todo} with the status that fits.
+Times are nanoseconds UTC, or ISO 8601 with a zone. Numbers are in inside units (m, kg, s, rad) unless `units` asks for
+others.
 """
 
 from __future__ import annotations
 
 import mimetypes
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from loopwright.app import acts, reads
 from loopwright.app.auth import NotIn, Who
 from loopwright.app.front import Front
 from loopwright.app.site import explain
-from loopwright.app.views import series as series_views
 from loopwright.core.clock import from_iso
 from loopwright.core.errors import (
     InputError,
@@ -35,8 +32,7 @@ from loopwright.core.errors import (
 )
 from loopwright.govern import access
 
-ARROW = "application/vnd.apache.arrow.stream"
-MOST_EVENTS, MOST_ROWS = 5_000, 1_000_000
+MOST_EVENTS = 5_000
 _STATUS: tuple[tuple[type[LoopwrightError], int], ...] = (
     (NotIn, 401),
     (NotAllowed, 403),
@@ -71,15 +67,15 @@ def who_of(request: Request) -> Who:
 FrontNow = Annotated[Front, Depends(front_of)]
 WhoNow = Annotated[Who, Depends(who_of)]
 Units = Annotated[Literal["inside", "metric", "imperial"], Query(description="units of the numbers")]
-When = Annotated[str | None, Query(description="nanoseconds UTC, or ISO 8601 with a zone")]
+When = Annotated[str | None, Field(description="nanoseconds UTC, or ISO 8601 with a zone")]
 
 
 def install(app: FastAPI) -> None:
     """Puts the API and its way of telling errors on the app."""
-    from loopwright.app import api_acts
+    from loopwright.app import api_acts, api_points
 
-    app.include_router(router)
-    app.include_router(api_acts.router)
+    for one in (router, api_points.router, api_acts.router):
+        app.include_router(one)
     app.add_exception_handler(LoopwrightError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -168,118 +164,6 @@ def hops(
     }
 
 
-@router.get("/things", tags=["points"])
-def things(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
-    """What is heard, each with its table of signals' name; an owner sees their own."""
-    mine = access.visible(who, "unit.see", list(front.store.things()), reads.owner_of(front))
-    known = front.store.things()
-    return [
-        {"id": t.id, "kind": t.kind, "parent": t.parent, "unit": t.unit, "labels": dict(t.labels)}
-        for t in (known[name] for name in mine)
-    ]
-
-
-@router.get("/kinds", tags=["points"])
-def kinds(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
-    """Kinds of things with their tables of signals."""
-    return [
-        {
-            "name": k.name,
-            "meaning": k.meaning,
-            "signals": [
-                {
-                    "name": s.name,
-                    "unit": s.unit,
-                    "kind": s.kind,
-                    "rate_hz": s.rate_hz,
-                    "low": s.low,
-                    "high": s.high,
-                    "meaning": s.meaning,
-                    "codes": {str(code): word for code, word in s.codes.items()},
-                }
-                for s in k.signals
-            ],
-        }
-        for k in front.kinds().values()
-    ]
-
-
-def _mine(front: Front, who: Who, wanted: list[str] | None) -> list[str]:
-    """The things that were asked for, all that one may see when none was; NotAllowed for another's."""
-    known = front.store.things()
-    for name in wanted or ():
-        if name not in known:
-            raise UnknownName("thing", name, access.visible(who, "unit.see", list(known), reads.owner_of(front)))
-        access.may(who, "unit.see", name, reads.owner_of(front))
-    return wanted or access.visible(who, "unit.see", list(known), reads.owner_of(front))
-
-
-@router.get("/points", tags=["points"])
-def points(
-    request: Request,
-    front: FrontNow,
-    who: WhoNow,
-    thing: Annotated[list[str], Query()],
-    signal: Annotated[list[str] | None, Query()] = None,
-    start: When = None,
-    end: When = None,
-    known_by: When = None,
-    n: Annotated[
-        int | None,
-        Query(ge=4, le=series_views.CHART_POINTS, description="at most n points a signal, lowest and highest kept"),
-    ] = None,
-    units: Units = "inside",
-) -> Response:
-    """Points of things. As JSON: downsampled series. As an Arrow stream (`Accept:
-    application/vnd.apache.arrow.stream`): the rows as they are kept."""
-    names = _mine(front, who, thing)
-    for name in signal or ():
-        if not any(name in {s.name for s in front.kinds()[front.store.things()[t].kind].signals} for t in names):
-            raise UnknownName(
-                "signal", name, {s.name for t in names for s in front.kinds()[front.store.things()[t].kind].signals}
-            )
-    table = front.store.get(
-        things=names,
-        signals=signal,
-        start_ns=when_ns(start, "start"),
-        end_ns=when_ns(end, "end"),
-        known_by_ns=when_ns(known_by, "known_by"),
-    )
-    if ARROW in request.headers.get("accept", ""):
-        if table.num_rows > MOST_ROWS:
-            raise InputError(
-                "points", f"{table.num_rows:,} rows", f"at most {MOST_ROWS:,} at once", "ask for a shorter time"
-            )
-        return Response(arrow(table), media_type=ARROW)
-    rows = []
-    for name in names:
-        kind = front.kinds()[front.store.things()[name].kind]
-        heard = set(
-            pa.compute.unique(table.filter(pa.compute.equal(table.column("thing"), name)).column("signal")).to_pylist()
-        )
-        rows += [
-            series_views.series(table, name, kind, s.name, system=units, n=n or series_views.CHART_POINTS)
-            for s in kind.signals
-            if s.name in heard and not s.fast
-        ]
-    return JSONResponse({"series": rows, "units": units})
-
-
-def arrow(table: pa.Table) -> bytes:
-    """A table as an Arrow IPC stream."""
-    out = pa.BufferOutputStream()
-    with pa.ipc.new_stream(out, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(table)
-    return bytes(out.getvalue())
-
-
-@router.get("/newest", tags=["points"])
-def newest(front: FrontNow, who: WhoNow, thing: Annotated[list[str] | None, Query()] = None) -> dict[str, Any]:
-    """The newest value of every signal: thing -> signal -> {value, t_ns, quality}."""
-    names = _mine(front, who, thing)
-    return series_views.newest(front.store.newest(names), dict.fromkeys(names))
-
-
 @router.get("/orders", tags=["make"])
 def orders(front: FrontNow, who: WhoNow, state: str = "", text: str = "") -> dict[str, Any]:
     """Orders and their units, newest first."""
@@ -309,13 +193,7 @@ def solid(request: Request, front: FrontNow, serial: str, kind: str) -> FileResp
             raise UnknownName("unit", serial)
         if kind not in ("glb", "stl"):
             raise NotIn("solid model", f".{kind} is not public", "glb, stl", "sign in")
-    files = reads.unit_thread(front, serial)["solid"]["files"]
-    if kind not in files:
-        raise UnknownName(f"solid of {serial}", kind, files)
-    path, root = Path(files[kind]["path"]), front.store.path.resolve()
-    path = (path if path.is_absolute() else root / path).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
-        raise UnknownName(f"solid of {serial}", kind)
+    path = reads.solid_file(front, serial, kind)
     return FileResponse(
         path,
         media_type={"glb": "model/gltf-binary", "stl": "model/stl"}.get(kind)
@@ -405,28 +283,25 @@ def person(front: FrontNow, who: WhoNow, person: str, units: Units = "metric") -
     }
 
 
+class EventsAsked(BaseModel):
+    """Which events."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: list[str] | None = Field(None, description="a kind, several, or a prefix that ends with '.'")
+    about: list[str] | None = None
+    start: When = None
+    end: When = None
+    known_by: When = None
+    because: str | None = Field(None, description="id of an event that they name as their reason")
+    limit: int = Field(200, ge=1, le=MOST_EVENTS)
+
+
 @router.get("/events", tags=["ledger"])
-def events(
-    front: FrontNow,
-    who: WhoNow,
-    kind: Annotated[list[str] | None, Query()] = None,
-    about: Annotated[list[str] | None, Query()] = None,
-    start: When = None,
-    end: When = None,
-    known_by: When = None,
-    because: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 200,
-) -> list[dict[str, Any]]:
+def events(front: FrontNow, who: WhoNow, asked: Annotated[EventsAsked, Query()]) -> list[dict[str, Any]]:
     """Events of the ledger, newest first."""
     access.may(who, "ledger.see")
     found = front.store.recall(
-        kind=kind,
-        about=about,
-        start_ns=when_ns(start, "start"),
-        end_ns=when_ns(end, "end"),
-        known_by_ns=when_ns(known_by, "known_by"),
-        because=because,
-        limit=limit,
-        newest_first=True,
+        kind=asked.kind, about=asked.about, start_ns=when_ns(asked.start, "start"), end_ns=when_ns(asked.end, "end"),
+        known_by_ns=when_ns(asked.known_by, "known_by"), because=asked.because, limit=asked.limit, newest_first=True,
     )
     return [reads.event_row(event) for event in found]

@@ -51,8 +51,14 @@ def approve_in(plant: Plant, change: str, by: str) -> str:
     state = under_way(plant, change)
     assert state.change is not None
     purpose, proposer = cycle.due(state), state.change.proposer
-    event = approve.approve(state.change, purpose, by, plant.clock.now_ns(),
-                            may=lambda name: allow(plant, name, proposer), earlier=state.approved.get(purpose, ()))
+    event = approve.approve(
+        state.change,
+        purpose,
+        by,
+        plant.clock.now_ns(),
+        may=lambda name: allow(plant, name, proposer),
+        earlier=state.approved.get(purpose, ()),
+    )
     plant.store.record([event])
     now = cycle.read(plant.store.recall(kind=list(cycle.KINDS)), state.rule)
     if now.stage == "approved" and now.change is not None:
@@ -76,4 +82,6 @@ def decline_in(plant: Plant, change: str, by: str, why: str) -> None:
     state = under_way(plant, change)
     if state.change is None:
         raise NotAllowed(f"decline of {change}", "it is not under way")
-    plant.store.record([approve.decline(state.change, by, why, plant.clock.now_ns(), may=lambda name: allow(plant, name))])
+    plant.store.record(
+        [approve.decline(state.change, by, why, plant.clock.now_ns(), may=lambda name: allow(plant, name))]
+    )

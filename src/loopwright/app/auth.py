@@ -56,7 +56,9 @@ class Who:
 
 
 LOCAL = Who("local", EVERYONE, how="loopback")
-_NOBODY = f"scrypt${'$'.join(map(str, passwords.PASSWORD_COST))}${base64.b64encode(bytes(16)).decode()}${base64.b64encode(bytes(32)).decode()}"
+_NOBODY = "$".join(
+    ["scrypt", *map(str, passwords.PASSWORD_COST), *(base64.b64encode(bytes(n)).decode() for n in (16, 32))]
+)  # a hash that no password has: what an unknown name is compared with
 
 
 class NotIn(NotAllowed):

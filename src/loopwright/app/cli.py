@@ -17,9 +17,16 @@ import typer
 
 from loopwright.core.errors import LoopwrightError
 
-app = typer.Typer(help="Made to measure, heard, kept, served, improved, made again: one loop.", no_args_is_help=True,
-                  add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-imports = typer.Typer(help="Bring files into a plant: body measures, shots, swings, machining runs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Made to measure, heard, kept, served, improved, made again: one loop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+imports = typer.Typer(
+    help="Bring files into a plant: body measures, shots, swings, machining runs.", no_args_is_help=True
+)
 users = typer.Typer(help="Users and their roles.", no_args_is_help=True)
 changes = typer.Typer(help="Changes that wait for people.", no_args_is_help=True)
 app.add_typer(imports, name="import")
@@ -81,7 +88,9 @@ def version() -> None:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="end after one turn and print the report")] = False,
     port: Annotated[int, typer.Option(help="port of the console")] = 8080,
-    folder: Annotated[Path | None, typer.Option(help="where the demo's plant is kept (default: a temporary folder)")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="where the demo's plant is kept (default: a temporary folder)")
+    ] = None,
     seed: Annotated[int, typer.Option(help="what the demo's chance is drawn from")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -101,8 +110,10 @@ def check(site: Annotated[Path, typer.Argument(help="the site file")], as_json: 
 
 
 @app.command()
-def run(site: Annotated[Path, typer.Argument(help="the site file")],
-        data: Annotated[Path | None, typer.Option(help="folder of recorded data that plays the machines")] = None) -> None:
+def run(
+    site: Annotated[Path, typer.Argument(help="the site file")],
+    data: Annotated[Path | None, typer.Option(help="folder of recorded data that plays the machines")] = None,
+) -> None:
     """Listens to the site's machines, keeps what they say, serves, and shows the console, until Ctrl-C."""
     from loopwright.app.run import run_site
 
@@ -154,31 +165,44 @@ def import_persons(files: Files, site: SitePath, as_json: Json = False) -> None:
 
 
 @imports.command("shots")
-def import_shots(files: Files, site: SitePath,
-                 unit: Annotated[str, typer.Option(help="serial of the club they were hit with")] = "",
-                 as_json: Json = False) -> None:
+def import_shots(
+    files: Files,
+    site: SitePath,
+    unit: Annotated[str, typer.Option(help="serial of the club they were hit with")] = "",
+    as_json: Json = False,
+) -> None:
     """Shots of a launch monitor: Garmin R10 CSV."""
     _import("shots", files, site, as_json, unit)
 
 
 @imports.command("swings")
-def import_swings(files: Files, site: SitePath,
-                  unit: Annotated[str, typer.Option(help="serial of the club they were made with")] = "",
-                  as_json: Json = False) -> None:
+def import_swings(
+    files: Files,
+    site: SitePath,
+    unit: Annotated[str, typer.Option(help="serial of the club they were made with")] = "",
+    as_json: Json = False,
+) -> None:
     """Swings with pose features: CaddieSet CSV."""
     _import("swings", files, site, as_json, unit)
 
 
 @imports.command("runs")
-def import_runs(files: Annotated[list[Path], typer.Argument(help="folders of recorded machining runs")],
-                site: SitePath, as_json: Json = False) -> None:
+def import_runs(
+    files: Annotated[list[Path], typer.Argument(help="folders of recorded machining runs")],
+    site: SitePath,
+    as_json: Json = False,
+) -> None:
     """What inspection found about recorded machining runs (labels.csv)."""
     _import("runs", files, site, as_json)
 
 
 @users.command("add")
-def users_add(name: str, role: Annotated[str, typer.Argument(help="operator, engineer, approver or owner")],
-              site: SitePath, person: Annotated[str, typer.Option(help="person id, for an owner")] = "") -> None:
+def users_add(
+    name: str,
+    role: Annotated[str, typer.Argument(help="operator, engineer, approver or owner")],
+    site: SitePath,
+    person: Annotated[str, typer.Option(help="person id, for an owner")] = "",
+) -> None:
     """Adds a user; asks for the password on the terminal, or takes one line of standard input."""
     from loopwright.app.people import add_user
 
@@ -199,8 +223,9 @@ def users_list(site: SitePath, as_json: Json = False) -> None:
 
 
 @app.command()
-def claim(serial: str, code: str, person: Annotated[str, typer.Option(help="person id of the owner")],
-          site: SitePath) -> None:
+def claim(
+    serial: str, code: str, person: Annotated[str, typer.Option(help="person id of the owner")], site: SitePath
+) -> None:
     """An owner claims a unit by its serial and the one-time code that came with it."""
     from loopwright.app.people import claim_unit
 
@@ -209,9 +234,13 @@ def claim(serial: str, code: str, person: Annotated[str, typer.Option(help="pers
 
 
 @app.command()
-def consent(person: str, purpose: str, site: SitePath,
-            withdraw: Annotated[bool, typer.Option("--withdraw", help="no longer agree")] = False,
-            days: Annotated[float, typer.Option(help="for how long")] = 365.0) -> None:
+def consent(
+    person: str,
+    purpose: str,
+    site: SitePath,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="no longer agree")] = False,
+    days: Annotated[float, typer.Option(help="for how long")] = 365.0,
+) -> None:
     """An owner agrees to a purpose (coaching, improvement), or no longer does."""
     from loopwright.app.people import set_consent
 
@@ -224,8 +253,11 @@ def changes_list(site: SitePath, as_json: Json = False) -> None:
     """Every change, with its state and what it waits for."""
     from loopwright.app.approvals import list_changes
 
-    out(list_changes(site), as_json,
-        lambda rows: "\n".join(f"{r['id']:<28}{r['state']:<12}{r['why']}" for r in rows) or "no changes")
+    out(
+        list_changes(site),
+        as_json,
+        lambda rows: "\n".join(f"{r['id']:<28}{r['state']:<12}{r['why']}" for r in rows) or "no changes",
+    )
 
 
 @changes.command("approve")
@@ -237,8 +269,12 @@ def changes_approve(change: str, site: SitePath, by: Annotated[str, typer.Option
 
 
 @changes.command("decline")
-def changes_decline(change: str, site: SitePath, by: Annotated[str, typer.Option(help="user who declines")],
-                    why: Annotated[str, typer.Option(help="the reason")]) -> None:
+def changes_decline(
+    change: str,
+    site: SitePath,
+    by: Annotated[str, typer.Option(help="user who declines")],
+    why: Annotated[str, typer.Option(help="the reason")],
+) -> None:
     """Declines a change, with the reason."""
     from loopwright.app.approvals import decline_change
 

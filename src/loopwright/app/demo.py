@@ -1,4 +1,4 @@
-"""The bundled demo: one turn of the loop on twins, with a display of what happens, the console beside it, and the report.
+"""The bundled demo: one turn of the loop on twins, a display of what happens, the console beside it, and the report.
 
 First the plant is opened and the console answers; then the turn begins, so that a person can watch it go round.
 """

@@ -1,4 +1,4 @@
-"""A machine that is not there, played by a twin or a recording, in a process of its own that speaks the machine's protocol.
+"""A machine that is not there, played by a twin or a recording in a process of its own that speaks its protocol.
 
     python -m loopwright.app.device SITE.toml MACHINE --link '{"port": 4840}' [--data FOLDER] [--seed 1]
 
@@ -53,12 +53,24 @@ def options_for(site: Site, machine: Machine, data: Path | None, seed: int, job:
     folder = None
     if source == "recording":
         if data is None:
-            raise SiteError(f"machine {machine.id!r} plays", "a recording, but no folder of recordings was named",
-                            "", "add --data FOLDER")
+            raise SiteError(
+                f"machine {machine.id!r} plays",
+                "a recording, but no folder of recordings was named",
+                "",
+                "add --data FOLDER",
+            )
         folder = data / str(machine.plays.get("runs", site["input"]["runs"]))
-    return PlayOptions(machine.id, things, folder, int(job.get("origin_ns", site.origin_ns)),
-                       float(site["assumed"]["spacing_s"]), int(job.get("first", 0)), job.get("count"), seed,
-                       {key: value for key, value in machine.plays.items() if key != PACE})
+    return PlayOptions(
+        machine.id,
+        things,
+        folder,
+        int(job.get("origin_ns", site.origin_ns)),
+        float(site["assumed"]["spacing_s"]),
+        int(job.get("first", 0)),
+        job.get("count"),
+        seed,
+        {key: value for key, value in machine.plays.items() if key != PACE},
+    )
 
 
 def tell(**line: Any) -> None:

@@ -1,4 +1,4 @@
-"""The shop floor of a plant while it runs: the broker, what plays machines that are not there, and a reader for each link.
+"""The shop floor of a plant while it runs: the broker, what plays absent machines, and a reader for each link.
 
     async with floor(plant, data, flow, seed) as shop:
         await shop.play("mill-1", first=0, count=4, origin_ns=...)     a job for a played machine
@@ -93,7 +93,9 @@ class Floor:
                 self.devices[machine.id] = await self._device(machine, links[machine.id])
         await asyncio.gather(*(self._ready(device) for device in self.devices.values()))
         for group in _by_reader(self.plant.site.machines, links):
-            task = asyncio.create_task(self._listen(group, links[group[0].id]), name=" ".join(["listen", *(m.id for m in group)]))
+            task = asyncio.create_task(
+                self._listen(group, links[group[0].id]), name=" ".join(["listen", *(m.id for m in group)])
+            )
             self.readers.append(task)
 
     async def _links(self, stack: AsyncExitStack) -> dict[str, dict[str, Any]]:
@@ -121,19 +123,31 @@ class Floor:
     async def _device(self, machine: Machine, link: Mapping[str, Any]) -> Device:
         site = self.plant.site
         settings = {**link, "epoch": f"{machine.plays['source']}-{self.seed}"}
-        command = [sys.executable, "-m", "loopwright.app.device", str(site.file), machine.id,
-                   "--link", json.dumps(settings), "--seed", str(self.seed)]
+        command = [
+            sys.executable,
+            "-m",
+            "loopwright.app.device",
+            str(site.file),
+            machine.id,
+            "--link",
+            json.dumps(settings),
+            "--seed",
+            str(self.seed),
+        ]
         if self.data is not None:
             command += ["--data", str(self.data)]
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
         return Device(machine, process, self.seed)
 
     async def _ready(self, device: Device) -> None:
         try:
             await asyncio.wait_for(device.heard(), START_S)
         except TimeoutError:
-            raise LinkError(f"machine {device.machine.id!r}", f"what plays it was not ready after {START_S:g} s") from None
+            raise LinkError(
+                f"machine {device.machine.id!r}", f"what plays it was not ready after {START_S:g} s"
+            ) from None
 
     async def _listen(self, group: Sequence[Machine], link: Mapping[str, Any]) -> None:
         """Reads the machines behind one link into the store until their streams end."""
@@ -155,7 +169,7 @@ class Floor:
             plant.store.note_sent(hop, source, sent)
 
     def _cursor(self) -> Callable[[str], int | None]:
-        """Where a source goes on: after a restart where it stood; a turn hears the whole input again, and counts repeats."""
+        """Where a source goes on: where it stood, or, in a turn, nowhere: all input is heard again and repeats counted."""
         return self.plant.store.cursor if self.resume else lambda source: None
 
     def _newest(self, protocol: Any) -> dict[str, Any]:
@@ -206,7 +220,7 @@ class Floor:
         return await said
 
     async def caught_up(self, patience_s: float = 120.0) -> None:
-        """Waits until the last sample of every run that was played is in the store; LinkError when nothing comes so long."""
+        """Waits until the last sample of every played run is in the store; LinkError when nothing comes for so long."""
         for machine, plays in self.played.items():
             last_ns, heard, heard_s = max(play.end_ns for play in plays), -1, monotonic_s()
             while (self._newest_ns(machine) or 0) < last_ns:
@@ -236,7 +250,12 @@ class Floor:
                 self.plant.store.note_sent("files", batch.source, batch.sent)
             return
         protocol = plug.load("connect", "mqtt")
-        link = {**self.mqtt, "prefix": f"{_slug(self.plant.site.name)}-units", "epoch": epoch, "client": f"units-{epoch}"}
+        link = {
+            **self.mqtt,
+            "prefix": f"{_slug(self.plant.site.name)}-units",
+            "epoch": epoch,
+            "client": f"units-{epoch}",
+        }
         settings = from_table(protocol.Settings, link, "units in use")
         reading = asyncio.create_task(self._read(protocol, settings, heard))
         said = asyncio.create_task(protocol.expose(settings, heard, list(things.values()), self.plant.clock))
@@ -288,7 +307,9 @@ def _slug(name: str) -> str:
 
 
 @asynccontextmanager
-async def floor(plant: Plant, data: Path | None, flow: Flow, seed: int, *, resume: bool = False) -> AsyncIterator[Floor]:
+async def floor(
+    plant: Plant, data: Path | None, flow: Flow, seed: int, *, resume: bool = False
+) -> AsyncIterator[Floor]:
     """The running floor; everything it started is ended when it is left, however that happens.
 
     resume  go on where each source stood (a plant that runs on), instead of hearing the whole input again (a turn)

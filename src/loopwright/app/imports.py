@@ -1,7 +1,7 @@
 """Files become persons, points and events of a plant: each file parsed whole first, then kept, then counted.
 
-    bring(plant, "persons", path)      one file into an open plant
-    import_files("shots", paths, site_path)     what `loopwright import` runs
+bring(plant, "persons", path)      one file into an open plant
+import_files("shots", paths, site_path)     what `loopwright import` runs
 """
 
 from __future__ import annotations
@@ -82,22 +82,38 @@ def kind_of(parsed: Imported, key: str, plant: Plant) -> str:
     said = set(mine.column("signal").unique().to_pylist())
     fits = [kind for kind in plant.store.kinds().values() if said <= {signal.name for signal in kind.signals}]
     if not fits:
-        raise InputError(parsed.path, f"no kind of thing of this plant says {', '.join(sorted(said)[:5])}",
-                         ", ".join(plant.store.kinds()), "name the pack in [site] packs, or the kind in [[kind]]")
+        raise InputError(
+            parsed.path,
+            f"no kind of thing of this plant says {', '.join(sorted(said)[:5])}",
+            ", ".join(plant.store.kinds()),
+            "name the pack in [site] packs, or the kind in [[kind]]",
+        )
     return min(fits, key=lambda kind: len(kind.signals)).name
 
 
 def keep(plant: Plant, parsed: Imported, thing_of: ThingOf) -> dict[str, Any]:
     """Stores what was parsed, and records the file with its counts."""
-    row: dict[str, Any] = {"what": parsed.what, "path": Path(parsed.path).name, "hash": parsed.hash, "rows": parsed.rows,
-                           "stored": 0, "duplicate": parsed.duplicate, "refused": dict(parsed.refused),
-                           "notes": list(parsed.notes), "assumed": dict(parsed.assumed)}
+    row: dict[str, Any] = {
+        "what": parsed.what,
+        "path": Path(parsed.path).name,
+        "hash": parsed.hash,
+        "rows": parsed.rows,
+        "stored": 0,
+        "duplicate": parsed.duplicate,
+        "refused": dict(parsed.refused),
+        "notes": list(parsed.notes),
+        "assumed": dict(parsed.assumed),
+    }
     if parsed.persons:
         _keep_persons(plant, parsed, row)
     if parsed.table is not None and parsed.table.num_rows:
         receipt = _keep_points(plant, parsed, thing_of, row)
-        row.update(samples_stored=receipt.stored, samples_duplicate=receipt.duplicate, samples_late=receipt.late,
-                   samples_refused={why: n for why, n in receipt.refused.items() if why not in parsed.refused})
+        row.update(
+            samples_stored=receipt.stored,
+            samples_duplicate=receipt.duplicate,
+            samples_late=receipt.late,
+            samples_refused={why: n for why, n in receipt.refused.items() if why not in parsed.refused},
+        )
     if parsed.events:
         plant.store.record(list(parsed.events))
     row["says"] = _says(row)
@@ -119,12 +135,19 @@ def _keep_persons(plant: Plant, parsed: Imported, row: dict[str, Any]) -> None:
             why = "id is already known with other measures"
             row["refused"][why] = row["refused"].get(why, 0) + 1
     t_ns = plant.clock.now_ns()
-    plant.store.record([  # before they are saved: whoever dies between the two says and saves them again
-        Event("person.added", p.id, t_ns, plant.actor,
-              {"source": Path(parsed.path).name, "measures_hash": _salted(p), "handedness": p.handedness},
-              key=f"person.added/{p.id}")
-        for p in new
-    ])
+    plant.store.record(
+        [  # before they are saved: whoever dies between the two says and saves them again
+            Event(
+                "person.added",
+                p.id,
+                t_ns,
+                plant.actor,
+                {"source": Path(parsed.path).name, "measures_hash": _salted(p), "handedness": p.handedness},
+                key=f"person.added/{p.id}",
+            )
+            for p in new
+        ]
+    )
     plant.store.people.save(new)
     row["stored"] += len(new)
 
@@ -142,15 +165,20 @@ def _keep_points(plant: Plant, parsed: Imported, thing_of: ThingOf, row: dict[st
     new = [thing for thing in things.values() if thing != plant.store.things().get(thing.id)]
     if new:
         plant.store.declare([], new)
-        plant.store.record([Event("thing.added", t.id, plant.clock.now_ns(), plant.actor, {"kind": t.kind},
-                                  key=f"thing.added/{t.id}") for t in new])
+        plant.store.record(
+            [
+                Event(
+                    "thing.added", t.id, plant.clock.now_ns(), plant.actor, {"kind": t.kind}, key=f"thing.added/{t.id}"
+                )
+                for t in new
+            ]
+        )
     table = renamed(parsed.table, {key: thing.id for key, thing in things.items()})
     refused = {reason: n for reason, n in parsed.refused.items() if n}
     how = [sorted((key, thing.id) for key, thing in things.items()), parsed.assumed]  # read otherwise, it is another
     digest = hashlib.sha256((parsed.hash + json.dumps(how, sort_keys=True, default=str)).encode()).hexdigest()
     source = f"files/{digest[:16]}"
-    batch = Batch("files", source, 0, table, sent=table.num_rows + sum(refused.values()),
-                  refused=refused)
+    batch = Batch("files", source, 0, table, sent=table.num_rows + sum(refused.values()), refused=refused)
     receipt = plant.store.put(batch)
     plant.store.note_sent("files", batch.source, batch.sent)
     distinct = table.group_by(["thing", "signal", "t_ns", "n"]).aggregate([]).num_rows
@@ -172,7 +200,8 @@ def renamed(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
 
 def _says(row: Mapping[str, Any]) -> str:
     refused = sum(row["refused"].values())
-    text = f"{row['path']}: {row['rows']:,} rows of {row['what']}, {row['stored']:,} stored, {row['duplicate']:,} duplicate"
+    text = f"{row['path']}: {row['rows']:,} rows of {row['what']}, {row['stored']:,} stored"
+    text += f", {row['duplicate']:,} duplicate"
     text += f", {refused:,} refused"
     if row["refused"]:
         text += " (" + "; ".join(f"{why}: {n}" for why, n in row["refused"].items()) + ")"
@@ -193,8 +222,11 @@ def found(data: Path | None, globs: Sequence[str], what: str, missing: list[str]
     if data is None or not globs:
         return []
     if not data.is_dir():
-        raise InputError(f"--data {data}", "is not a folder" if data.exists() else "there is no such folder",
-                         "a folder that holds the site's inputs")
+        raise InputError(
+            f"--data {data}",
+            "is not a folder" if data.exists() else "there is no such folder",
+            "a folder that holds the site's inputs",
+        )
     files = sorted({path for glob in globs for path in data.glob(glob) if path.is_file()})
     if not files and missing is not None:
         missing.append(f"{data} holds no {what} ({', '.join(globs)})")

@@ -1,7 +1,7 @@
 """What products did in use, weighed into changes: proposed, tried, gated, approved, released - or honestly not.
 
-    outcomes = gather(plant, question)         outcome.measured for every unit with enough shots
-    step(plant, question, outcomes, t_ns)      as far as the improvement of that rule can go now
+outcomes = gather(plant, question)         outcome.measured for every unit with enough shots
+step(plant, question, outcomes, t_ns)      as far as the improvement of that rule can go now
 """
 
 from __future__ import annotations
@@ -49,13 +49,17 @@ def gather(plant: Plant, consented: set[str], t_ns: int) -> list[Outcome]:
     heard = [thing for thing, unit in units.items() if unit in wanted]
     points = plant.store.get(things=heard, signals=list(signals.values()))
     # a shot filmed from two sides says the same twice
-    points = points.group_by([name for name in points.column_names if name in ("thing", "signal", "t_ns", "value", "quality")])
+    points = points.group_by(
+        [name for name in points.column_names if name in ("thing", "signal", "t_ns", "value", "quality")]
+    )
     renamed_points = renamed(points.aggregate([]), {thing: units[thing] for thing in heard})
     found = measure(renamed_points, built, ShotSignals(signals["direction"], signals["distance"]))[0]
-    plant.store.record([
-        Event("outcome.measured", one.unit, t_ns, plant.actor, as_body(one), key=f"outcome/{one.unit}/{one.shots}")
-        for one in found
-    ])
+    plant.store.record(
+        [
+            Event("outcome.measured", one.unit, t_ns, plant.actor, as_body(one), key=f"outcome/{one.unit}/{one.shots}")
+            for one in found
+        ]
+    )
     return found
 
 
@@ -74,8 +78,20 @@ def _built(plant: Plant, consented: set[str]) -> list[Built]:
         designed = {p["name"]: p["value"] for p in fitted[order]["parameters"] if isinstance(p["value"], (int, float))}
         group = f"{person.group or 'unknown'}/{person.handedness}"
         stature = {"stature": person.measures["stature"]} if "stature" in person.measures else {}
-        rows.append(Built(event.about, person.id, str(event.body["revision"]), dict(event.body["as_built"]), designed,
-                          person.handedness, group, event.about in paired, order, covariates=stature))
+        rows.append(
+            Built(
+                event.about,
+                person.id,
+                str(event.body["revision"]),
+                dict(event.body["as_built"]),
+                designed,
+                person.handedness,
+                group,
+                event.about in paired,
+                order,
+                covariates=stature,
+            )
+        )
     return rows
 
 
@@ -126,7 +142,9 @@ def step(plant: Plant, question: Question, outcomes: Sequence[Outcome], t_ns: in
 
 def _may(plant: Plant, name: str) -> None:
     if name not in plant.site["site"]["approvers"]:
-        raise NotAllowed(f"approval by {name!r}", "is not one of the site's approvers", ", ".join(plant.site["site"]["approvers"]))
+        raise NotAllowed(
+            f"approval by {name!r}", "is not one of the site's approvers", ", ".join(plant.site["site"]["approvers"])
+        )
 
 
 def watch_release(plant: Plant, question: Question, outcomes: Sequence[Outcome], t_ns: int) -> dict[str, Any] | None:
@@ -139,7 +157,9 @@ def watch_release(plant: Plant, question: Question, outcomes: Sequence[Outcome],
     after = [o for o in outcomes if o.revision == now and o.order not in state.tried]
     before = [o for o in outcomes if o.revision != now and arms.get(o.order, "old") == "old"]
     found = check(before, after, question)
-    plant.record("change.checked", state.change.id, {"check": found}, t_ns=t_ns, key=f"checked/{state.change.id}/{len(after)}")
+    plant.record(
+        "change.checked", state.change.id, {"check": found}, t_ns=t_ns, key=f"checked/{state.change.id}/{len(after)}"
+    )
     if found.get("worse"):
         plant.store.record([undo(state.change, plant.actor, str(found["says"]), t_ns)])
     return found
@@ -155,19 +175,32 @@ def in_report(plant: Plant, since_ns: int) -> list[dict[str, Any]]:
         row["events"].append(event.id)
         word = event.kind.removeprefix("change.")
         if word == "notproposed":
-            row.update(state="not supported", says=f"rule {event.body['rule']}: not supported, because {event.body['reason']}",
-                       evidence=event.body["evidence"])
+            row.update(
+                state="not supported",
+                says=f"rule {event.body['rule']}: not supported, because {event.body['reason']}",
+                evidence=event.body["evidence"],
+            )
         elif word == "proposed":
             change = event.body["change"]
-            row.update(state="proposed", rule=change["about"], before=change["before"], after=change["after"],
-                       why=change["why"], says=f"rule {change['about']}: proposed; {change['why']}")
+            row.update(
+                state="proposed",
+                rule=change["about"],
+                before=change["before"],
+                after=change["after"],
+                why=change["why"],
+                says=f"rule {change['about']}: proposed; {change['why']}",
+            )
         elif word == "gated":
-            row.update(state="gated" if event.body["passed"] else "rejected", tests=event.body["tests"],
-                       trial={k: v for k, v in event.body["trial"].items() if k != "sequence"})
+            row.update(
+                state="gated" if event.body["passed"] else "rejected",
+                tests=event.body["tests"],
+                trial={k: v for k, v in event.body["trial"].items() if k != "sequence"},
+            )
             row["says"] += f"; {'passed' if event.body['passed'] else 'failed'} its gate"
         elif word == "approved":
             row.setdefault("approved_by", []).append(
-                {"by": event.actor, "purpose": event.body.get("purpose", ""), "automatic": event.body["automatic"]})
+                {"by": event.actor, "purpose": event.body.get("purpose", ""), "automatic": event.body["automatic"]}
+            )
         elif word in ("released", "declined", "undone"):
             row["state"] = word
             row["says"] += f"; {word}" + (f" as {event.body['revision']}" if word == "released" else "")

@@ -56,8 +56,15 @@ class Making:
     played  machine -> the runs it played, in order: the signals that a step of a unit carries
     """
 
-    def __init__(self, plant: Plant, orders: Sequence[Order], designs: Sequence[Design], origin_ns: int,
-                 played: Mapping[str, Sequence[Played]], prefix: str) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        orders: Sequence[Order],
+        designs: Sequence[Design],
+        origin_ns: int,
+        played: Mapping[str, Sequence[Played]],
+        prefix: str,
+    ) -> None:
         self.plant, self.origin_ns, self.played, self.prefix = plant, origin_ns, played, prefix
         self.product, self.plans = plant.product, 0
         self.steps: list[Step] = []
@@ -65,7 +72,9 @@ class Making:
         self.gauge = Gauge(plant.site.seed, {t.parameter: t.gauge_sigma for t in self.product.tolerances})
         self.machines = [Machine(m.id, m.role) for m in plant.site.machines]
         # a twin plays new runs for every cohort; a recording is heard once, and its runs stand for the work in order
-        self.taken = {m.id: len(played.get(m.id, ())) if m.plays.get("source") == "twin" else 0 for m in plant.site.machines}
+        self.taken = {
+            m.id: len(played.get(m.id, ())) if m.plays.get("source") == "twin" else 0 for m in plant.site.machines
+        }
         self.current: Plan | None = None
         self.first: Plan | None = None
         self.interrupts: list[tuple[int, str]] = []  # (time, why) at which the plan is to be repaired
@@ -76,8 +85,9 @@ class Making:
     def _unit(self, order: Order, design: Design, number: int) -> Unit:
         operations = route.operations(self.product, order, design)
         if number > 1:
-            operations = tuple(replace(o, name=f"{o.name}~{number}", after=tuple(f"{a}~{number}" for a in o.after))
-                               for o in operations)
+            operations = tuple(
+                replace(o, name=f"{o.name}~{number}", after=tuple(f"{a}~{number}" for a in o.after)) for o in operations
+            )
         serial = f"{order.id}-{number}"
         return Unit(order, design, operations, serial, self.process.make(design, serial), number)
 
@@ -111,8 +121,14 @@ class Making:
         """Plans every open unit of the cohort in the warm worker and releases the plan; a repair keeps what it can."""
         origin_ns = self.origin_ns if at_ns is None else at_ns
         open_orders = [OpenOrder(unit.order.id, unit.operations) for unit in self.units if unit.state == "open"]
-        shop = shop_from(origin_ns, open_orders, self.machines, self.steps, self.closed(origin_ns),
-                         horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS)
+        shop = shop_from(
+            origin_ns,
+            open_orders,
+            self.machines,
+            self.steps,
+            self.closed(origin_ns),
+            horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS,
+        )
         self.plans += 1
         about = f"plan-{self.prefix}-{self.plans:03d}"
         there = self.plant.store.recall(kind="plan.released", about=about)
@@ -187,12 +203,20 @@ class Making:
         self.steps.append(Step(slot.order, slot.operation, slot.machine, start_ns, end_ns))
         operation = next(o for o in unit.operations if o.name == slot.operation)
         body: dict[str, Any] = {
-            "order": unit.order.id, "operation": slot.operation, "machine": slot.machine, "start_ns": start_ns,
-            "end_ns": end_ns, "program_hash": operation.program_sha256, "signals": [], "run": "", "assumed": [],
+            "order": unit.order.id,
+            "operation": slot.operation,
+            "machine": slot.machine,
+            "start_ns": start_ns,
+            "end_ns": end_ns,
+            "program_hash": operation.program_sha256,
+            "signals": [],
+            "run": "",
+            "assumed": [],
         }
         self._heard(slot.machine, body)
-        events.append(Event("step.finished", unit.serial, end_ns, slot.machine, body,
-                            key=f"step/{unit.serial}/{slot.operation}"))
+        events.append(
+            Event("step.finished", unit.serial, end_ns, slot.machine, body, key=f"step/{unit.serial}/{slot.operation}")
+        )
         return end_ns
 
     def _heard(self, machine: str, body: dict[str, Any]) -> None:
@@ -214,10 +238,22 @@ class Making:
         measured = self.gauge.measure(unit.truth)
         verdict = measures.judge(self.product, unit.design, measured, unit.attempt)
         unit.as_built = verdict.as_built
-        events.append(Event("unit.measured", unit.serial, t_ns, "gauge (twin)", {
-            "order": unit.order.id, "measures": [dict(row) for row in verdict.measures], "verdict": verdict.word,
-            "attempt": unit.attempt, "reasons": list(verdict.reasons),
-        }, key=f"measured/{unit.serial}/{unit.attempt}"))
+        events.append(
+            Event(
+                "unit.measured",
+                unit.serial,
+                t_ns,
+                "gauge (twin)",
+                {
+                    "order": unit.order.id,
+                    "measures": [dict(row) for row in verdict.measures],
+                    "verdict": verdict.word,
+                    "attempt": unit.attempt,
+                    "reasons": list(verdict.reasons),
+                },
+                key=f"measured/{unit.serial}/{unit.attempt}",
+            )
+        )
         if verdict.word == "good":
             self._finish(unit, t_ns, events)
             return False
@@ -231,28 +267,51 @@ class Making:
     def _finish(self, unit: Unit, t_ns: int, events: list[Event]) -> None:
         unit.state = "made"
         lines = bill(self.product, unit.design, self.plant.product_pack.formulas)
-        body = {"order": unit.order.id, "design": unit.design.id, "as_built": dict(unit.as_built), "made_ns": t_ns,
-                "revision": unit.design.revision, "material_cost_minor": cost_minor(lines),
-                "bill": [{"item": x.item, "quantity": x.quantity, "unit": x.unit} for x in lines]}
+        body = {
+            "order": unit.order.id,
+            "design": unit.design.id,
+            "as_built": dict(unit.as_built),
+            "made_ns": t_ns,
+            "revision": unit.design.revision,
+            "material_cost_minor": cost_minor(lines),
+            "bill": [{"item": x.item, "quantity": x.quantity, "unit": x.unit} for x in lines],
+        }
         events.append(Event("unit.finished", unit.serial, t_ns, "shop", body, key=f"finished/{unit.serial}"))
 
     def _rework(self, unit: Unit, verdict: measures.Verdict, reason: str, t_ns: int, events: list[Event]) -> None:
         unit.attempt, unit.reworked = unit.attempt + 1, unit.reworked + 1
         tail = f"~{unit.number}" if unit.number > 1 else ""
         mine = [o for o in unit.operations if "#" not in o.name and o.name.partition("~")[2] == tail[1:]]
-        first = [replace(o, name=o.name.removesuffix(tail), after=tuple(a.removesuffix(tail) for a in o.after)) for o in mine]
+        first = [
+            replace(o, name=o.name.removesuffix(tail), after=tuple(a.removesuffix(tail) for a in o.after)) for o in mine
+        ]
         again = route.rework(self.product, first, verdict.out, unit.attempt)
         again = tuple(replace(o, name=f"{o.name}{tail}", after=tuple(f"{a}{tail}" for a in o.after)) for o in again)
         unit.operations = (*unit.operations, *again)
         fresh = self.process.make(unit.design, f"{unit.serial}#{unit.attempt}")
         unit.truth = {name: fresh[name] if name in verdict.out else value for name, value in unit.truth.items()}
-        events.append(Event("unit.reworked", unit.serial, t_ns, "gauge (twin)",
-                            {"order": unit.order.id, "reason": reason, "attempt": unit.attempt},
-                            key=f"reworked/{unit.serial}/{unit.attempt}"))
+        events.append(
+            Event(
+                "unit.reworked",
+                unit.serial,
+                t_ns,
+                "gauge (twin)",
+                {"order": unit.order.id, "reason": reason, "attempt": unit.attempt},
+                key=f"reworked/{unit.serial}/{unit.attempt}",
+            )
+        )
 
     def _scrap(self, unit: Unit, reason: str, t_ns: int, events: list[Event]) -> None:
-        events.append(Event("unit.scrapped", unit.serial, t_ns, "gauge (twin)",
-                            {"order": unit.order.id, "reason": reason}, key=f"scrapped/{unit.serial}"))
+        events.append(
+            Event(
+                "unit.scrapped",
+                unit.serial,
+                t_ns,
+                "gauge (twin)",
+                {"order": unit.order.id, "reason": reason},
+                key=f"scrapped/{unit.serial}",
+            )
+        )
         unit.state = "scrapped"
         self.scrapped.append(unit)
         fresh = self._unit(unit.order, unit.design, unit.number + 1)
@@ -269,8 +328,13 @@ def counts(makings: Sequence[Making]) -> dict[str, Any]:
     """Units made, reworked and scrapped over the cohorts, and their serials."""
     made = [unit for making in makings for unit in making.units if unit.state == "made"]
     scrapped = [unit for making in makings for unit in making.scrapped]
-    return {"made": len(made), "reworked": sum(u.reworked > 0 for u in [*made, *scrapped]), "scrapped": len(scrapped),
-            "repairs_of_the_plan": sum(making.repairs for making in makings), "serials": [u.serial for u in made]}
+    return {
+        "made": len(made),
+        "reworked": sum(u.reworked > 0 for u in [*made, *scrapped]),
+        "scrapped": len(scrapped),
+        "repairs_of_the_plan": sum(making.repairs for making in makings),
+        "serials": [u.serial for u in made],
+    }
 
 
 def plain(body: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """People become orders, orders become designs: the first two stages of a turn.
 
-    place(plant, "T001-A", persons)          order.placed for each
-    fit_orders(plant, orders, rules_of)      order.fitted or order.refused for each
+place(plant, "T001-A", persons)          order.placed for each
+fit_orders(plant, orders, rules_of)      order.fitted or order.refused for each
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from loopwright.make import design as designs
 from loopwright.make.fit import RuleSet, fit
 
 DAY_NS = 86_400 * NS_PER_S
-CONTEXT = {"club_speed": "club.speed", "ball_speed": "ball.speed"}  # what a rule may ask for -> the signal that tells it
+CONTEXT = {
+    "club_speed": "club.speed",
+    "ball_speed": "ball.speed",
+}  # what a rule may ask for -> the signal that tells it
 
 
 def choose(plant: Plant, count: int, seed: int, first: Sequence[str] = ()) -> list[Person]:
@@ -33,8 +36,12 @@ def choose(plant: Plant, count: int, seed: int, first: Sequence[str] = ()) -> li
     ordered = {event.body["person"] for event in plant.store.recall(kind="order.placed")}
     free = sorted((p for p in plant.store.people.find() if p.id not in ordered), key=lambda p: p.id)
     if len(free) < count:
-        raise InputError(f"plant {plant.site.folder}", f"{count} orders need {count} persons, {len(free)} have none yet",
-                         "", "import more: loopwright import persons FILE --site PATH")
+        raise InputError(
+            f"plant {plant.site.folder}",
+            f"{count} orders need {count} persons, {len(free)} have none yet",
+            "",
+            "import more: loopwright import persons FILE --site PATH",
+        )
     chance = random.Random(f"{seed}/{len(ordered)}")
     wanted = [p for p in free if p.id in set(first)][:count]
     rest = [p for p in free if p not in wanted]
@@ -53,14 +60,31 @@ def place(plant: Plant, prefix: str, persons: Sequence[Person], t_ns: int, **bod
     table, family = plant.site["orders"], plant.product.family
     due_ns = t_ns + round(float(table["due_days"]) * DAY_NS)
     orders = [
-        Order(f"{prefix}{i:03d}", person.id, family, {"handedness": person.handedness}, 1, due_ns,
-              int(table["price_minor"]), str(table["currency"]))
+        Order(
+            f"{prefix}{i:03d}",
+            person.id,
+            family,
+            {"handedness": person.handedness},
+            1,
+            due_ns,
+            int(table["price_minor"]),
+            str(table["currency"]),
+        )
         for i, person in enumerate(persons, 1)
     ]
-    plant.store.record([
-        Event("order.placed", order.id, t_ns, plant.actor, {**_without_id(order), **body}, key=f"order.placed/{order.id}")
-        for order in orders
-    ])
+    plant.store.record(
+        [
+            Event(
+                "order.placed",
+                order.id,
+                t_ns,
+                plant.actor,
+                {**_without_id(order), **body},
+                key=f"order.placed/{order.id}",
+            )
+            for order in orders
+        ]
+    )
     return orders
 
 
@@ -101,8 +125,9 @@ def fit_orders(plant: Plant, orders: Sequence[Order], rules_of: Callable[[Order]
             events.append(Event("order.refused", order.id, t_ns, plant.actor, body, key=f"order.refused/{order.id}"))
             continue
         made.append(one)
-        events.append(Event("order.fitted", order.id, t_ns, plant.actor, designs.as_body(one),
-                            key=f"order.fitted/{order.id}"))
+        events.append(
+            Event("order.fitted", order.id, t_ns, plant.actor, designs.as_body(one), key=f"order.fitted/{order.id}")
+        )
     plant.store.record(events)
     return made
 

@@ -46,7 +46,9 @@ def claim(plant: Plant, serial: str, code: str, person: str) -> None:
     now_ns = plant.clock.now_ns()
     if not passwords.check_claim(code, kept, claimed=claimed, wrong_ns=wrong, now_ns=now_ns):
         plant.record("claim.refused", serial, actor=person)
-        raise NotAllowed(f"claim of {serial}", "the code is not the one that came with it", "", "check the code and try again")
+        raise NotAllowed(
+            f"claim of {serial}", "the code is not the one that came with it", "", "check the code and try again"
+        )
     plant.record("unit.claimed", serial, {"owner": person}, actor=person, key=f"claimed/{serial}")
     card(plant, serial).unlink(missing_ok=True)
     declare_units(plant)

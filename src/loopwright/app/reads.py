@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from loopwright.app.views import circle, landing, loss, machines, orders, plan, 
 from loopwright.app.views import decisions as decision_views
 from loopwright.app.views import owner as owner_views
 from loopwright.core.clock import NS_PER_S
-from loopwright.core.errors import UnknownName
+from loopwright.core.errors import LoopwrightError, UnknownName
 from loopwright.core.types import Event
 from loopwright.govern import consent
 
@@ -95,6 +96,8 @@ def unit_thread(front: Front, serial: str) -> dict[str, Any]:
         if d["about"] in {serial, order, *things}
     ]
     thread["things"] = things
+    card = pack_view(front, "spec_card", thread["design"]["parameters"])
+    thread["in_words"] = {row[0]: row[3] for row in card.get("rows", ())}
     return thread
 
 
@@ -113,6 +116,28 @@ def step_series(front: Front, step: Mapping[str, Any], system: str, n: int, most
         things=[thing.id], signals=wanted, start_ns=step["heard_start_ns"], end_ns=step["heard_end_ns"]
     )
     return [series.series(table, thing.id, kind, name, system=system, n=n) for name in wanted]
+
+
+def pack_view(front: Front, name: str, *given: Any) -> dict[str, Any]:
+    """What a pack shows under that name, as plain data; {} where none of the site's packs has such a view."""
+    for pack in front.packs.values():
+        if name in pack.views:
+            shown: dict[str, Any] = pack.views[name](*given)
+            return shown
+    return {}
+
+
+def solid_file(front: Front, serial: str, kind: str) -> Path:
+    """The file of a unit's solid model; UnknownName where there is none, or where it would lie outside the plant."""
+    solid = unit_thread(front, serial)["solid"]
+    if kind not in solid["files"]:
+        raise UnknownName(f"solid of {serial}", kind, solid["files"])
+    root, given = front.store.path.resolve(), Path(solid["files"][kind]["path"])
+    folder = root / "solids" / str(solid["design"]).replace("/", "_").replace("@", "_")
+    for path in (given if given.is_absolute() else root / given, folder / given):
+        if path.is_file() and path.resolve().is_relative_to(root):
+            return path.resolve()
+    raise UnknownName(f"solid of {serial}", kind)
 
 
 def public_unit(front: Front, serial: str) -> dict[str, Any]:
@@ -145,6 +170,19 @@ def machine_cards(front: Front) -> list[dict[str, Any]]:
     table = front.often("newest", 0.9, lambda: front.store.newest([row["id"] for row in rows]))
     newest = series.newest(table, {row["id"]: row for row in rows})
     return machines.cards(rows, front.kinds(), newest, front.events(*alarm_views.KINDS, "link.state"), front.now_ns())
+
+
+def effectiveness(front: Front, machine: str) -> list[dict[str, Any]]:
+    """Overall equipment effectiveness of a machine, shift by shift, newest first (a pack's view, {} without one)."""
+    rows = pack_view(front, "effectiveness", decisions(front)).get("rows", ())
+    return sorted((row for row in rows if row["machine"] == machine), key=lambda row: -row["start_ns"])
+
+
+def wear(front: Front, machine: str) -> list[dict[str, Any]]:
+    """How likely the tool was worn in each run of a machine, in order (a pack's view, [] without one)."""
+    found = {e.about: str(e.body["label"]) for e in front.events("run.labelled")}
+    rows = pack_view(front, "wear_by_run", list(reversed(decisions(front))), found).get("rows", ())
+    return [row for row in rows if str(row["run"]).partition("/")[0] == machine]
 
 
 def machine_rows(front: Front) -> list[dict[str, Any]]:
@@ -279,6 +317,15 @@ def owner_of(front: Front) -> Callable[[str], str]:
 def sources(front: Front) -> list[str]:
     """Names of all sources that were ever heard, sorted."""
     return front.often("sources", 2.0, lambda: sorted({source for _, source in front.store.sources()}))
+
+
+def stands(front: Front, person: str) -> list[dict[str, Any]]:
+    """Where a person stands on the fitting charts: {name, value, standard, low, high, unit, words} (a pack's view)."""
+    try:
+        rows = pack_view(front, "chart_position", front.store.people.person(person).measures).get("charts", ())
+    except LoopwrightError:  # the person is gone, or a measure that the charts need is not known
+        return []
+    return list(rows)
 
 
 def owners(front: Front) -> list[str]:

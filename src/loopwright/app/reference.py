@@ -1,6 +1,6 @@
 """The reference shelf of the docs, made from the tables that the code itself reads.
 
-    python -m loopwright.app.reference docs/reference        writes commands, site, signals, events, units, plug-ins
+python -m loopwright.app.reference docs/reference        writes commands, site, signals, events, units, plug-ins
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ HEAD = "<!-- made by `make docs`; change the code it is made from -->\n\n"
 
 def pages() -> dict[str, str]:
     """File name -> Markdown of every generated page."""
-    return {"commands.md": commands(), "site.md": site(), "signals.md": signals(), "events.md": events(),
-            "units.md": units(), "plug-ins.md": plug_ins()}
+    return {
+        "commands.md": commands(),
+        "site.md": site(),
+        "signals.md": signals(),
+        "events.md": events(),
+        "units.md": units(),
+        "plug-ins.md": plug_ins(),
+    }
 
 
 def row(cells: Iterable[object]) -> str:
@@ -43,8 +49,10 @@ def commands() -> str:
     from loopwright.app.cli import app
 
     group = typer.main.get_command(app)
-    parts = ["# Commands\n\nResults go to standard output, everything else to standard error.\n"
-             "Exit status: 0 done; 1 to 7 as `core/errors.py` draws the tree; 130 stopped by Ctrl-C.\n"]
+    parts = [
+        "# Commands\n\nResults go to standard output, everything else to standard error.\n"
+        "Exit status: 0 done; 1 to 7 as `core/errors.py` draws the tree; 130 stopped by Ctrl-C.\n"
+    ]
     for name, command in _commands(group, "loopwright"):
         context = typer.Context(command, info_name=name)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context).strip()}\n```\n")
@@ -74,7 +82,9 @@ def site() -> str:
     for name in sorted(plug.find("connect")):
         settings = plug.load("connect", name).Settings
         fields = [(f"`{f.name}`", f"`{f.type}`", _default(f)) for f in dataclasses.fields(settings)]
-        parts.append(f"### `protocol = \"{name}\"`\n\n{_paragraphs(settings)}\n\n" + table(["key", "type", "default"], fields))
+        parts.append(
+            f'### `protocol = "{name}"`\n\n{_paragraphs(settings)}\n\n' + table(["key", "type", "default"], fields)
+        )
     return HEAD + "\n".join(parts)
 
 
@@ -95,8 +105,17 @@ def signals() -> str:
         pack = plug.load("packs", name).PACK
         parts.append(f"## Pack `{pack.name}`\n\n{pack.meaning}\n")
         for kind in pack.kinds:
-            rows = [(f"`{s.name}`", s.kind, s.unit or "-", s.rate_hz or "irregular", _range(s.low, s.high, s.codes), s.meaning)
-                    for s in kind.signals]
+            rows = [
+                (
+                    f"`{s.name}`",
+                    s.kind,
+                    s.unit or "-",
+                    s.rate_hz or "irregular",
+                    _range(s.low, s.high, s.codes),
+                    s.meaning,
+                )
+                for s in kind.signals
+            ]
             head = ["signal", "kind", "unit", "Hz", "low to high, or codes", "meaning"]
             parts.append(f"### `{kind.name}`\n\n{kind.meaning}\n\n" + table(head, rows))
     return HEAD + "\n".join(parts)
@@ -116,11 +135,16 @@ def events() -> str:
 
 def units() -> str:
     """Every unit."""
-    rows = [(f"`{u.name}`", u.quantity, f"`{INSIDE[u.quantity]}`", f"{u.factor:.12g}", f"{u.offset:.12g}")
-            for u in UNITS.values()]
-    return (HEAD + "# Units\n\nInside the house only the units of the third column; a value inside is value x factor + offset.\n"
-            "Source of the factors: NIST SP 811 (2008), appendix B.8.\n\n"
-            + table(["unit", "quantity", "inside", "factor", "offset"], rows))
+    rows = [
+        (f"`{u.name}`", u.quantity, f"`{INSIDE[u.quantity]}`", f"{u.factor:.12g}", f"{u.offset:.12g}")
+        for u in UNITS.values()
+    ]
+    return (
+        HEAD
+        + "# Units\n\nInside the house only the units of the third column; a value inside is value x factor + offset.\n"
+        "Source of the factors: NIST SP 811 (2008), appendix B.8.\n\n"
+        + table(["unit", "quantity", "inside", "factor", "offset"], rows)
+    )
 
 
 def plug_ins() -> str:

@@ -49,8 +49,12 @@ def _told(client: httpx.Client, url: str, path: Path, content: Any, thing: str) 
     try:
         answer = client.post(url, files={"file": (path.name, content)}, data={"serial": thing})
     except httpx.HTTPError as error:
-        raise LinkError(url, f"the process that writes this plant does not answer ({error})", "", "end it, or try again") from None
+        raise LinkError(
+            url, f"the process that writes this plant does not answer ({error})", "", "end it, or try again"
+        ) from None
     said: dict[str, Any] = answer.json()
     if answer.is_error:
-        raise InputError(said.get("where", url), said.get("given", answer.text), said.get("allowed", ""), said.get("todo", ""))
+        raise InputError(
+            said.get("where", url), said.get("given", answer.text), said.get("allowed", ""), said.get("todo", "")
+        )
     return said

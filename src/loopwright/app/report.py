@@ -45,7 +45,8 @@ def hops_since(
 def unbalanced(hops: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The hops for which in = out + duplicate + refused + waiting + lost does not hold: none, or something is wrong."""
     return [
-        name for name, row in hops.items()
+        name
+        for name, row in hops.items()
         if row["lost"] is not None
         and row["in"] != row["out"] + row["duplicate"] + row["refused"] + row["waiting"] + row["lost"]
     ]
@@ -64,10 +65,14 @@ def doctor(path: Path) -> dict[str, Any]:
     """The accounts of every hop, whether they add up, whether the chain of events is whole, what waits."""
     with open_plant(site_of(path)) as plant:
         hops = hops_now(plant)
-        return {"plant": str(plant.site.folder), "hops": hops, "unbalanced": unbalanced(hops),
-                "lost": sum(row["lost"] or 0 for row in hops.values()),
-                "uncounted": [name for name, row in hops.items() if row["lost"] is None],
-                "events": chain(plant)}
+        return {
+            "plant": str(plant.site.folder),
+            "hops": hops,
+            "unbalanced": unbalanced(hops),
+            "lost": sum(row["lost"] or 0 for row in hops.values()),
+            "uncounted": [name for name, row in hops.items() if row["lost"] is None],
+            "events": chain(plant),
+        }
 
 
 def chain(plant: Plant) -> dict[str, Any]:
@@ -82,8 +87,10 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
     """A plain table: the first column to the left, numbers to the right."""
     cells = [list(map(str, head)), *[[_cell(value) for value in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-             for row in cells]
+    lines = [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in cells
+    ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
@@ -101,10 +108,13 @@ def hops_in_words(hops: Mapping[str, Mapping[str, Any]]) -> str:
 def doctor_in_words(document: Mapping[str, Any]) -> str:
     """What `loopwright doctor` prints."""
     wrong, events = document["unbalanced"], document["events"]
-    lines = [f"plant {document['plant']}", hops_in_words(document["hops"]),
-             "every account adds up" if not wrong else f"accounts that do not add up: {', '.join(wrong)}",
-             f"{document['lost']} samples lost",
-             f"{events['count']:,} events; {events['says']}"]
+    lines = [
+        f"plant {document['plant']}",
+        hops_in_words(document["hops"]),
+        "every account adds up" if not wrong else f"accounts that do not add up: {', '.join(wrong)}",
+        f"{document['lost']} samples lost",
+        f"{events['count']:,} events; {events['says']}",
+    ]
     return "\n".join(lines)
 
 
@@ -118,8 +128,10 @@ def in_words(report: Mapping[str, Any]) -> str:
         parts.append("\n".join(f"not there: {line}" for line in report["missing"]))
     if report.get("claim_codes"):
         codes = "\n".join(f"- {serial}: {code}" for serial, code in report["claim_codes"].items())
-        parts.append(f"One-time codes for the owners; each stands on the unit's card (in the plant's folder `cards`) until it is "
-                     f"claimed\n{codes}")
+        parts.append(
+            f"One-time codes for the owners; each stands on the unit's card (folder `cards` of the plant) until it is "
+            f"claimed\n{codes}"
+        )
     if report["oee"]:
         parts.append("\n".join(row["says"] for row in report["oee"]))
     decided = [f"- {line}" for line in decisions_in_words(report["decisions"])]
@@ -140,8 +152,10 @@ def _made_in_words(report: Mapping[str, Any]) -> str:
     if (solids := report.get("solids")) and (solids["made"] or solids["later"]):
         later = f", {solids['later']} of the trial left for when the plant is idle" if solids["later"] else ""
         lines.append(f"{solids['made']} solids made (STEP, STL, GLB){later}")
-    lines.append(f"plan: {plan['status']}, makespan {hours(plan['makespan'])}, proven bound {hours(plan['bound'])}, "
-                 f"by {plan['solver']} in {plan['took_s']:.2f} s")
+    lines.append(
+        f"plan: {plan['status']}, makespan {hours(plan['makespan'])}, proven bound {hours(plan['bound'])}, "
+        f"by {plan['solver']} in {plan['took_s']:.2f} s"
+    )
     return "\n".join(lines)
 
 

@@ -50,7 +50,9 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
     flow.stage("connect", f"{sum(bool(m.link) for m in plant.site.machines)} machines are listened to")
     async with floor(plant, data, flow, plant.site.seed, resume=True) as shop:
         tasks = [
-            asyncio.create_task(serve(build_app(plant.store, plant.site, flow), host, port, ready=ready), name="console"),
+            asyncio.create_task(
+                serve(build_app(plant.store, plant.site, flow), host, port, ready=ready), name="console"
+            ),
             asyncio.create_task(_listen(shop), name="machines"),
             asyncio.create_task(_flush(plant, flow), name="flush"),
             asyncio.create_task(_watch(plant, shop, flow), name="watch"),

@@ -33,7 +33,7 @@ def record(plant: Plant, events: Sequence[Event], decisions: Sequence[Decision],
 
 
 def decided(plant: Plant, since_ns: int, made_ns: int | None = None, service: str = "") -> list[Decision]:
-    """Decisions known since a time, in the order they were made: of one service, of one moment, or of all but the watch."""
+    """Decisions known since a time, as they were made: of one service, of one moment, or of all but the watch."""
     found = []
     for event in plant.store.recall(kind="decision.made"):
         body = dict(event.body["decision"])
@@ -87,8 +87,11 @@ class Maintenance:
         runs = self.bind.finished(labels)
         prediction: dict[str, Any] = {"abstains": self.why_not or "no model has been trained"}
         if self.trained is not None:
-            prediction = {"model": self.trained.card, "evaluation": self.trained.evaluation,
-                          "runs": judge(self.trained, features)}
+            prediction = {
+                "model": self.trained.card,
+                "evaluation": self.trained.evaluation,
+                "runs": judge(self.trained, features),
+            }
         kinds = ("decision.made", "alarm.raised", "alarm.cleared", "workorder.opened", "workorder.done")
         state = maintain.fold(self.plant.store.recall(kind=kinds))
         events, decisions, _ = maintain.decide(runs, prediction, state, now_ns, maintain.Settings())
@@ -108,21 +111,34 @@ class Maintenance:
             self.why_not = error.given
             return
         self.trained = trained
-        self.plant.record("model.trained", trained.card.id, {"card": asdict(trained.card)}, t_ns=now_ns,
-                          key=f"model/{trained.card.id}/{known_by_ns}")
+        self.plant.record(
+            "model.trained",
+            trained.card.id,
+            {"card": asdict(trained.card)},
+            t_ns=now_ns,
+            key=f"model/{trained.card.id}/{known_by_ns}",
+        )
 
     def in_report(self) -> dict[str, Any]:
         """Accuracy with its interval beside the baselines, as the report shows it."""
         if self.trained is None:
             return {"abstains": self.why_not or "no machining run was heard"}
         evaluation = rounded(self.trained.evaluation)
-        models = {name: {k: row[k] for k in ("correct", "of", "accuracy", "low", "high") if k in row} | _skipped(row)
-                  for name, row in evaluation["models"].items()}
-        return {"model": self.trained.card.id, "split": evaluation["split"], "runs": evaluation["runs"],
-                "verdict": evaluation["verdict"], "better_than_baseline": evaluation["better_than_baseline"],
-                "accuracy": {k: evaluation["nested"][k] for k in ("correct", "of", "accuracy", "low", "high")},
-                "baseline": {k: evaluation["baseline"][k] for k in ("name", "correct", "of", "accuracy")},
-                "models": models, "limits": self.trained.card.limits}
+        models = {
+            name: {k: row[k] for k in ("correct", "of", "accuracy", "low", "high") if k in row} | _skipped(row)
+            for name, row in evaluation["models"].items()
+        }
+        return {
+            "model": self.trained.card.id,
+            "split": evaluation["split"],
+            "runs": evaluation["runs"],
+            "verdict": evaluation["verdict"],
+            "better_than_baseline": evaluation["better_than_baseline"],
+            "accuracy": {k: evaluation["nested"][k] for k in ("correct", "of", "accuracy", "low", "high")},
+            "baseline": {k: evaluation["baseline"][k] for k in ("name", "correct", "of", "accuracy")},
+            "models": models,
+            "limits": self.trained.card.limits,
+        }
 
 
 def _skipped(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,8 +157,12 @@ def effectiveness(plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int)
     units = _inspected(plant)
     said: list[Decision] = []
     for start_ns, end_ns in windows:
-        points = plant.store.get(things=list(cycles), signals=[settings.state_signal, settings.count_signal],
-                                 start_ns=start_ns, end_ns=end_ns)
+        points = plant.store.get(
+            things=list(cycles),
+            signals=[settings.state_signal, settings.count_signal],
+            start_ns=start_ns,
+            end_ns=end_ns,
+        )
         state = oee.fold(plant.store.recall(kind="decision.made"))
         events, decisions, _ = oee.decide(oee.Heard(points, units), None, state, end_ns + SHIFT_NS, settings)
         mine = [d for d in decisions if d.abstains or start_ns - SHIFT_NS < int(d.body["start_ns"]) <= end_ns]
@@ -152,10 +172,13 @@ def effectiveness(plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int)
 
 def _inspected(plant: Plant) -> list[dict[str, Any]]:
     """What the first measurement of each unit found, as a part of the machine and run that milled it."""
-    first = {e.about: e.body["verdict"] == "good" for e in plant.store.recall(kind="unit.measured") if e.body["attempt"] == 1}
+    first = {
+        e.about: e.body["verdict"] == "good" for e in plant.store.recall(kind="unit.measured") if e.body["attempt"] == 1
+    }
     return [
         {"machine": e.body["machine"], "t_ns": e.body["signals_end_ns"], "good": first[e.about]}
-        for e in plant.store.recall(kind="step.finished") if e.body.get("run") and e.about in first
+        for e in plant.store.recall(kind="step.finished")
+        if e.body.get("run") and e.about in first
     ]
 
 

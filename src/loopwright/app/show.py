@@ -1,4 +1,4 @@
-"""What happens now, on the terminal: one line a stage of the loop, redrawn in place; plain lines where it is no terminal."""
+"""What happens now: on a terminal one line a stage of the loop, redrawn in place; elsewhere plain lines."""
 
 from __future__ import annotations
 
@@ -66,8 +66,13 @@ class Show:
             mark, style = MARKS[stage["state"]]
             count = "" if stage["count"] is None else f"{stage['count']:,}"
             seconds = "" if stage["seconds"] is None else f"{stage['seconds']:.1f} s"
-            table.add_row(Text(mark, style=style), Text(stage["name"], style=style if stage["state"] == "active" else ""),
-                          Text(count, justify="right"), Text(seconds, style="dim", justify="right"), Text(stage["words"]))
+            table.add_row(
+                Text(mark, style=style),
+                Text(stage["name"], style=style if stage["state"] == "active" else ""),
+                Text(count, justify="right"),
+                Text(seconds, style="dim", justify="right"),
+                Text(stage["words"]),
+            )
         return table
 
     def _lines(self) -> None:

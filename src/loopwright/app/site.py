@@ -51,13 +51,25 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "role": (str, "what it can do: matched with the operations of the route", ...),
         "link": (dict, "protocol = ... and the settings of that protocol", {}),
         "stale_after_s": ((int, float), "seconds of silence that raise an alarm", 60.0),
-        "ideal_cycle_s": ((int, float), "planned run time per item (PRI of ISO 22400-2), seconds; 0: no effectiveness", 0.0),
+        "ideal_cycle_s": (
+            (int, float),
+            "planned run time per item (PRI of ISO 22400-2), seconds; 0: no effectiveness",
+            0.0,
+        ),
         "limits": (list, "alarm limits: name, signal, low, high (inside units), deadband, priority", []),
-        "plays": (dict, "what plays this machine where there is no real one: source = 'twin' or 'recording'; pace: seconds of its "
-                        "time played in one second (0: as fast as it goes)", {}),
+        "plays": (
+            dict,
+            "what plays this machine where there is no real one: source = 'twin' or 'recording'; pace: seconds of its "
+            "time played in one second (0: as fast as it goes)",
+            {},
+        ),
     },
     "product": {
-        "pack": (str, "the pack that brings rules, route and tolerances; '': the site's own files, else the only one", ""),
+        "pack": (
+            str,
+            "the pack that brings rules, route and tolerances; '': the site's own files, else the only one",
+            "",
+        ),
         "rules": (str, "folder of rules (instead of the pack's)", ""),
         "file": (str, "product file: bill, route, tolerances (instead of the pack's)", ""),
     },
@@ -66,7 +78,11 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "price_minor": (int, "price of one unit in minor units (cents)", 24900),
         "currency": (str, "ISO 4217 code", "EUR"),
         "due_days": ((int, float), "days from order to due date", 14.0),
-        "left_share": (float, "at least this share of a turn's orders are left-handed, where such persons are known", 0.1),
+        "left_share": (
+            float,
+            "at least this share of a turn's orders are left-handed, where such persons are known",
+            0.1,
+        ),
     },
     "input": {
         "persons": (list, "globs of body-measure files below --data", []),
@@ -75,7 +91,11 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "runs": (str, "folder of recorded machining runs below --data", ""),
     },
     "assumed": {
-        "origin": (str, "when recordings without a date are taken to begin, ISO 8601 with zone", "2026-01-05T06:00:00+00:00"),
+        "origin": (
+            str,
+            "when recordings without a date are taken to begin, ISO 8601 with zone",
+            "2026-01-05T06:00:00+00:00",
+        ),
         "spacing_s": ((int, float), "seconds from the start of one recorded run of a machine to the next", 1800.0),
         "pairing_seed": (int, "what the pairing of data sets that do not belong together is drawn from", 0),
     },
@@ -161,8 +181,9 @@ def load_site(path: Path) -> Site:
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        raise SiteError(str(path), "there is no such file", "a site file (.toml)",
-                        "copy examples/real_shop/site.toml and change it") from None
+        raise SiteError(
+            str(path), "there is no such file", "a site file (.toml)", "copy examples/real_shop/site.toml and change it"
+        ) from None
     except OSError as error:
         raise SiteError(str(path), f"cannot be read ({error.strerror})") from None
     try:
@@ -181,7 +202,7 @@ def bare_site(folder: Path) -> Site:
 
 
 def site_of(path: Path) -> Site:
-    """What `--site PATH` means: a site file, or a folder that holds one plant (created empty when it does not exist)."""
+    """What `--site PATH` means: a site file, or a folder that holds one plant (made empty when it does not exist)."""
     return load_site(path) if path.suffix == ".toml" or path.is_file() else bare_site(path)
 
 
@@ -194,8 +215,15 @@ def _resolve(raw: Mapping[str, Any], path: Path | None, digest: str) -> Site:
     rows = {name: [_table(row, name, where, i) for i, row in enumerate(_rows(raw, name, where))] for name in LISTS}
     base = path.parent if path else Path()
     folder = base / tables["site"]["folder"]
-    site = Site(tables["site"]["name"], path, folder, tuple(Machine(**row) for row in rows["machine"]),
-                tuple(_kind(row, where) for row in rows["kind"]), tables, digest)
+    site = Site(
+        tables["site"]["name"],
+        path,
+        folder,
+        tuple(Machine(**row) for row in rows["machine"]),
+        tuple(_kind(row, where) for row in rows["kind"]),
+        tables,
+        digest,
+    )
     _check(site, where)
     return site
 
@@ -243,8 +271,18 @@ def _kind(row: Mapping[str, Any], where: str) -> Kind:
         if missing := sorted({"name", "kind", "meaning"} - set(given)):
             raise SiteError(f"{place} signal {number}", f"has no {', '.join(missing)}", "name, kind and meaning")
         codes = {int(code): str(word) for code, word in given.get("codes", {}).items()}
-        signals.append(Signal(given["name"], given.get("unit", ""), given["kind"], given.get("rate_hz"),
-                              given.get("low"), given.get("high"), given["meaning"], codes))
+        signals.append(
+            Signal(
+                given["name"],
+                given.get("unit", ""),
+                given["kind"],
+                given.get("rate_hz"),
+                given.get("low"),
+                given.get("high"),
+                given["meaning"],
+                codes,
+            )
+        )
     return Kind(row["name"], row["meaning"], tuple(signals))
 
 
@@ -253,8 +291,11 @@ def _check(site: Site, where: str) -> None:
     try:
         ZoneInfo(site.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
-        raise SiteError(f"{where} [site] time_zone", f"{site.time_zone!r} is no IANA time zone",
-                        "for example 'Europe/Berlin' or 'UTC'") from None
+        raise SiteError(
+            f"{where} [site] time_zone",
+            f"{site.time_zone!r} is no IANA time zone",
+            "for example 'Europe/Berlin' or 'UTC'",
+        ) from None
     try:
         _ = site.origin_ns
     except ValueError as error:
@@ -281,7 +322,9 @@ def _check(site: Site, where: str) -> None:
             raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
         pace = machine.plays.get("pace", 0)
         if not isinstance(pace, (int, float)) or isinstance(pace, bool) or not pace >= 0:
-            raise SiteError(f"{place} plays", f"pace is {pace!r}", "seconds of its time in one second; 0: as fast as it goes")
+            raise SiteError(
+                f"{place} plays", f"pace is {pace!r}", "seconds of its time in one second; 0: as fast as it goes"
+            )
 
 
 def _check_limits(machine: Machine, site: Site, place: str) -> None:
@@ -304,8 +347,13 @@ def _check_link(machine: Machine, place: str) -> None:
 
 def checked(site: Site) -> list[tuple[str, str]]:
     """What `loopwright check` prints: each thing that was resolved, in words."""
-    rows = [("name", site.name), ("plant data", str(site.folder)), ("time zone", site.time_zone),
-            ("packs", ", ".join(site["site"]["packs"])), ("seed", str(site.seed))]
+    rows = [
+        ("name", site.name),
+        ("plant data", str(site.folder)),
+        ("time zone", site.time_zone),
+        ("packs", ", ".join(site["site"]["packs"])),
+        ("seed", str(site.seed)),
+    ]
     for machine in site.machines:
         how = f"{machine.protocol or 'not listened to'}"
         if machine.plays:
@@ -319,8 +367,13 @@ def checked(site: Site) -> list[tuple[str, str]]:
 
 def explain(error: LoopwrightError) -> dict[str, str]:
     """An error as data, for --json and the API."""
-    return {"error": type(error).__name__, "where": error.where, "given": error.given,
-            "allowed": error.allowed, "todo": error.todo}
+    return {
+        "error": type(error).__name__,
+        "where": error.where,
+        "given": error.given,
+        "allowed": error.allowed,
+        "todo": error.todo,
+    }
 
 
 __all__ = ["InputError", "Machine", "Site", "bare_site", "checked", "explain", "load_site", "site_of"]

@@ -1,5 +1,5 @@
-"""Exactly one turn of the loop: people -> orders -> designs -> plan -> machines heard -> units measured -> used -> served
--> improved -> the next orders.
+"""Exactly one turn of the loop: people -> orders -> designs -> plan -> machines heard -> units measured -> used ->
+served -> improved -> the next orders.
 
 A turn that was stopped half way is continued: every event of it has a key and every sample a number, so that what was
 done already is recognised and not done twice.
@@ -100,8 +100,12 @@ def _begin(plant: Plant, orders: int | None) -> Turn:
     last = started[-1] if started and started[-1].about not in finished else None
     if last is None:
         number = len(started) + 1
-        body = {"orders": orders or int(plant.site["orders"]["count"]), "seed": plant.site.seed, "number": number,
-                "hops": hops_now(plant)}
+        body = {
+            "orders": orders or int(plant.site["orders"]["count"]),
+            "seed": plant.site.seed,
+            "number": number,
+            "hops": hops_now(plant),
+        }
         last = plant.record("turn.started", f"turn-{number}", body, key=f"turn.started/{number}")
     number = int(last.body["number"])
     origin_ns = plant.site.origin_ns + (number - 1) * 12 * COHORT_DAYS * DAY_NS
@@ -144,13 +148,24 @@ def _bring_shots(plant: Plant, path: Path) -> dict[str, Any]:
     return bring(plant, "shots", path, thing_of)
 
 
-async def _first_cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, data: Path | None, flow: Flow) -> None:
+async def _first_cohort(
+    plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, data: Path | None, flow: Flow
+) -> None:
     paired = [str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed") if e.about.startswith("player-")]
     await _cohort(plant, turn, shop, solid, flow, "A", turn.orders, None, paired)
 
 
-async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, flow: Flow, letter: str, count: int,
-                  question: Question | None, first: Sequence[str] = ()) -> Making:
+async def _cohort(
+    plant: Plant,
+    turn: Turn,
+    shop: Floor,
+    solid: solids.Solids,
+    flow: Flow,
+    letter: str,
+    count: int,
+    question: Question | None,
+    first: Sequence[str] = (),
+) -> Making:
     """A group of orders from placing to shelf."""
     origin_ns = turn.origin_ns + len(turn.makings) * COHORT_DAYS * DAY_NS
     prefix = f"T{turn.number:03d}-{letter}"
@@ -164,7 +179,9 @@ async def _cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, f
         designs = fit_orders(plant, orders, lambda order: improving.rules_for(plant, question, order.id), origin_ns)
         flow.count("fit", len(designs))
     if not designs:
-        raise PlanError(f"orders {prefix}", f"all {count} were refused", "", "see the reasons: loopwright report --site PATH")
+        raise PlanError(
+            f"orders {prefix}", f"all {count} were refused", "", "see the reasons: loopwright report --site PATH"
+        )
     with _stage(turn, flow, "design", words.first_words(designs[0])):
         if question is None:  # those of a trial wait until the plant is idle: solids are never on the path
             solid.submit(designs)
@@ -212,7 +229,9 @@ async def _play(plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int)
             continue
         mine = sum(slot.machine == machine.id for slot in slots)
         if mine:
-            jobs.append(shop.play(machine.id, first=len(shop.played.get(machine.id, [])), count=mine, origin_ns=origin_ns))
+            jobs.append(
+                shop.play(machine.id, first=len(shop.played.get(machine.id, [])), count=mine, origin_ns=origin_ns)
+            )
     await asyncio.gather(*jobs)
 
 
@@ -240,7 +259,9 @@ async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:
         await asyncio.to_thread(watching.watch, plant, now_ns, ended, turn.started_ns)
         flow.count("serve", len(said))
     # of an interrupted turn, what was said before it was interrupted belongs to it too
-    return list({d.id: d for d in [*serving.decided(plant, turn.started_ns), *turn.maintenance.decisions, *said]}.values())
+    return list(
+        {d.id: d for d in [*serving.decided(plant, turn.started_ns), *turn.maintenance.decisions, *said]}.values()
+    )
 
 
 async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: Flow) -> list[Outcome]:
@@ -271,7 +292,9 @@ def _outcomes(plant: Plant, turn: Turn) -> list[Outcome]:
     return improving.gather(plant, using.consented(plant, improving.PURPOSE, now_ns), now_ns)
 
 
-async def _improve(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, outcomes: list[Outcome], flow: Flow) -> list[Outcome]:
+async def _improve(
+    plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, outcomes: list[Outcome], flow: Flow
+) -> list[Outcome]:
     """What was learned, as far as it goes: proposed, tried on the next orders, gated, released; or not supported."""
     for question in improving.questions(plant):
         with _stage(turn, flow, "improve", f"do the {question.rule} and what it does to {question.outcome} fit?"):
@@ -312,25 +335,44 @@ def _finish(plant: Plant, turn: Turn, decisions: Sequence[Decision], flow: Flow)
 def _report(plant: Plant, turn: Turn, decisions: Sequence[Decision]) -> dict[str, Any]:
     assert turn.maintenance is not None
     hops = hops_since(turn.hops_before, hops_now(plant))
-    refused = [{"order": e.about, "person": e.body["person"], "reason": e.body["reason"]}
-               for e in plant.store.recall(kind="order.refused", about=[o.id for o in turn.placed])]
+    refused = [
+        {"order": e.about, "person": e.body["person"], "reason": e.body["reason"]}
+        for e in plant.store.recall(kind="order.refused", about=[o.id for o in turn.placed])
+    ]
     plan = turn.makings[0].first_plan
     seconds = {**turn.seconds, "total": monotonic_s() - turn.started_s}
-    pairs = [e for e in plant.store.recall(kind="pairing.assumed")]
+    pairs = plant.store.recall(kind="pairing.assumed")
     return {
-        "site": plant.site.name, "turn": turn.number, "seed": plant.site.seed, "revision": plant.rules.revision,
-        "hops": hops, "unbalanced": unbalanced(hops),
+        "site": plant.site.name,
+        "turn": turn.number,
+        "seed": plant.site.seed,
+        "revision": plant.rules.revision,
+        "hops": hops,
+        "unbalanced": unbalanced(hops),
         "orders": {"placed": len(turn.placed), "fitted": len(turn.placed) - len(refused), "refused": refused},
-        "units": counts(turn.makings), "solids": turn.solids,
-        "plan": {"makespan": plan.makespan_s, "bound": plan.bound, "unit": "s", "status": plan.status, "gap": plan.gap,
-                 "solver": plan.solver, "took_s": plan.took_s, "objective": plan.objective, "slots": len(plan.slots)},
+        "units": counts(turn.makings),
+        "solids": turn.solids,
+        "plan": {
+            "makespan": plan.makespan_s,
+            "bound": plan.bound,
+            "unit": "s",
+            "status": plan.status,
+            "gap": plan.gap,
+            "solver": plan.solver,
+            "took_s": plan.took_s,
+            "objective": plan.objective,
+            "slots": len(plan.slots),
+        },
         "decisions": serving.told([d for d in decisions if d.service != "oee"]),
-        "alarms": [{"id": e.about, **e.body} for e in plant.store.recall(kind="alarm.raised") if e.known_ns >= turn.started_ns],
+        "alarms": [
+            {"id": e.about, **e.body} for e in plant.store.recall(kind="alarm.raised") if e.known_ns >= turn.started_ns
+        ],
         "workorders": [{"id": e.about, **e.body} for e in turn.maintenance.workorders],
         "oee": [{"machine": d.about, "says": d.says, **d.body} for d in decisions if d.service == "oee"],
         "maintenance": turn.maintenance.in_report(),
         "changes": improving.in_report(plant, turn.started_ns),
-        "imports": turn.imports, "missing": turn.missing,
+        "imports": turn.imports,
+        "missing": turn.missing,
         "assumed": words.assumptions(plant, pairs, turn.imports),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

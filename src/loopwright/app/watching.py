@@ -16,9 +16,18 @@ def settings_of(plant: Plant, ended: frozenset[str] = frozenset(), since_ns: int
     silent_s = {m.id: float(m.stale_after_s) for m in plant.site.machines if m.link}
     kinds = {kind.name: kind for kind in plant.site.all_kinds}
     limits = tuple(
-        service.Limit(str(row["name"]), str(row["signal"]), row.get("low"), row.get("high"), float(row.get("deadband", 0.0)),
-                      kinds[m.kind].signal(str(row["signal"])).unit, frozenset({m.id}), str(row.get("priority", "medium")))
-        for m in plant.site.machines for row in m.limits
+        service.Limit(
+            str(row["name"]),
+            str(row["signal"]),
+            row.get("low"),
+            row.get("high"),
+            float(row.get("deadband", 0.0)),
+            kinds[m.kind].signal(str(row["signal"])).unit,
+            frozenset({m.id}),
+            str(row.get("priority", "medium")),
+        )
+        for m in plant.site.machines
+        for row in m.limits
     )
     return service.Settings(silent_s=silent_s, since_ns=since_ns, ended=ended, limits=limits)
 
@@ -31,7 +40,10 @@ def watch(plant: Plant, now_ns: int, ended: frozenset[str] = frozenset(), since_
     state = service.fold(plant.store.recall(kind=KINDS))
     newest = plant.store.newest(things=[m.id for m in plant.site.machines])
     events, decisions, _ = service.decide(newest, None, state, now_ns, settings)
-    made = [Event("decision.made", d.id, now_ns, f"service:{service.NAME}", {"decision": asdict(d)}, key=d.id)
-            for d in decisions if not d.abstains]
+    made = [
+        Event("decision.made", d.id, now_ns, f"service:{service.NAME}", {"decision": asdict(d)}, key=d.id)
+        for d in decisions
+        if not d.abstains
+    ]
     plant.store.record([*events, *made])
     return [event for event in events if event.kind == "alarm.raised"]

@@ -31,12 +31,16 @@ def assumptions(plant: Plant, pairs: Sequence[Event], imports: Sequence[Mapping[
     lines = []
     if pairs:
         seed = pairs[0].body["seed"]
-        lines.append(f"{len(pairs)} pairings between data sets that do not belong together (seed {seed}): "
-                     + ", ".join(f"{e.about} plays {e.body['right']}" for e in pairs))
+        lines.append(
+            f"{len(pairs)} pairings between data sets that do not belong together (seed {seed}): "
+            + ", ".join(f"{e.about} plays {e.body['right']}" for e in pairs)
+        )
     sources = {m.plays.get("source") for m in plant.site.machines}
     if "recording" in sources:
-        lines.append(f"recorded runs have no date: the first of each machine begins at {plant.site['assumed']['origin']}, "
-                     f"the next {plant.site['assumed']['spacing_s']:g} s later; which machine made which run is dealt out")
+        lines.append(
+            f"recorded runs have no date: the first of each machine begins at {plant.site['assumed']['origin']}, "
+            f"the next {plant.site['assumed']['spacing_s']:g} s later; which machine made which run is dealt out"
+        )
     for row in imports:
         if row.get("assumed"):
             lines.append(f"{row['path']}: " + ", ".join(f"{k} = {v}" for k, v in row["assumed"].items()))
@@ -45,5 +49,7 @@ def assumptions(plant: Plant, pairs: Sequence[Event], imports: Sequence[Mapping[
     elif plant.site.machines:
         lines.append("process and gauge are twins: what was built is drawn around what was designed")
     if plant.site["site"]["approvers"]:
-        lines.append("buyers claim their units and agree to coaching and improvement; approvals are automatic (example)")
+        lines.append(
+            "buyers claim their units and agree to coaching and improvement; approvals are automatic (example)"
+        )
     return lines
