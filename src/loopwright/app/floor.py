@@ -169,7 +169,7 @@ class Floor:
             plant.store.note_sent(hop, source, sent)
 
     def _cursor(self) -> Callable[[str], int | None]:
-        """Where a source goes on: where it stood, or, in a turn, nowhere: all input is heard again and repeats counted."""
+        """Where a source goes on: where it stood, or (in a turn) nowhere: input is heard again, repeats counted."""
         return self.plant.store.cursor if self.resume else lambda source: None
 
     def _newest(self, protocol: Any) -> dict[str, Any]:
