@@ -137,15 +137,24 @@ class Memory:
         place, column = _columns(table, self.names, self._whole, arrival)
         self._heap.append((place, column))
         self._waiting += len(place)
-        for j in np.unique(place) if len(place) > 1 else place:
-            times = column.t_ns[place == j]
-            before = np.maximum.accumulate(np.r_[self._newest[j], times])
-            self._newest[j] = before[-1]
-            if len(times) > 1 or before[-1] > times[-1]:
-                self.behind_ns = max(self.behind_ns, int(np.max(before[1:] - times)))
+        self._note_late(place, column.t_ns)
         if self._waiting > 200_000:
             self._settle()
         return place, column
+
+    def _note_late(self, place: np.ndarray, t_ns: np.ndarray) -> None:
+        """Keeps the newest time of each signal, and how far a sample came behind it."""
+        signals, count = np.unique(place, return_counts=True)
+        if (count == 1).all():  # a live frame: each signal once
+            newest = np.maximum(self._newest[place], t_ns)
+            self._newest[place] = newest
+            self.behind_ns = max(self.behind_ns, int((newest - t_ns).max(initial=0)))
+            return
+        for j in signals.tolist():
+            times = t_ns[place == j]
+            newest = np.maximum.accumulate(np.concatenate([self._newest[j : j + 1], times]))[1:]
+            self._newest[j] = newest[-1]
+            self.behind_ns = max(self.behind_ns, int((newest - times).max()))
 
     def _settle(self) -> None:
         """Hands every frame of the heap to the series."""

@@ -39,7 +39,7 @@ from loopwright.connect.opcua.names import (
     no_namespace,
     scales,
 )
-from loopwright.connect.opcua.rows import Scale, is_sample, pick, to_table
+from loopwright.connect.opcua.rows import Scale, by_handle, is_sample, pick, to_table
 from loopwright.connect.wire import Backoff
 from loopwright.core.clock import Clock
 from loopwright.core.errors import LinkError
@@ -235,9 +235,8 @@ def _sort(runs: list[Run], watched: list[tuple[Ear, str]]) -> dict[str, list[tup
     """Thing -> (signal, changes); what the counters say goes into the ears."""
     found: dict[str, list[tuple[str, Run]]] = {}
     for run in runs:
-        for handle in np.unique(run.handle).tolist():
+        for handle, mine in by_handle(run):
             ear, name = watched[handle]
-            mine = pick(run, run.handle == handle)
             if name in DOORS:
                 ear.door(name, mine)
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,21 +15,36 @@ Scale = tuple[float, float]  # inside = value * factor + offset
 NOT_OF_SIGNAL = "not a value of this signal"
 
 
+def by_handle(run: Run) -> list[tuple[int, Run]]:
+    """A run of several monitored items as one run each, in the order of their handles."""
+    if (run.handle == run.handle[0]).all():
+        return [(int(run.handle[0]), run)]
+    order = np.argsort(run.handle, kind="stable")
+    ordered = run.handle[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    return [(int(run.handle[place[0]]), _at(run, place)) for place in np.split(order, starts[1:])]
+
+
 def pick(run: Run, mask: np.ndarray) -> Run:
     """The values of a run where the mask is True."""
-    if mask.all():
-        return run
+    return run if mask.all() else _at(run, np.flatnonzero(mask))
+
+
+def _at(run: Run, place: np.ndarray) -> Run:
     value = run.value
-    if isinstance(value, list):
-        value = [v for v, wanted in zip(value, mask.tolist(), strict=True) if wanted]
-    elif value is not None:
-        value = value[mask]
-    return Run(run.handle[mask], value, run.status[mask], run.t_ns[mask], run.n[mask], run.arrival[mask])
+    if value is not None:
+        value = [value[i] for i in place.tolist()] if isinstance(value, list) else value[place]
+    return Run(run.handle[place], value, run.status[place], run.t_ns[place], run.n[place], run.arrival[place])
 
 
 def is_sample(run: Run) -> np.ndarray:
     """(n,) False where there is no time at all, or the server has not measured anything yet."""
-    return ~np.isin(run.status & 0xFFFF_0000, NO_SAMPLE_YET) & (run.t_ns != 0)
+    found = run.t_ns != 0
+    if run.status.any():
+        code = run.status & 0xFFFF_0000
+        for no_sample in NO_SAMPLE_YET:
+            found &= code != no_sample
+    return found
 
 
 def to_table(
@@ -40,57 +54,49 @@ def to_table(
 
     Without a time at all, or before the server's first value, there is no sample and nothing is counted.
     """
-    refused: Counter[str] = Counter()
-    pieces = [POINTS_IN.empty_table()]
-    for name, run in found:
-        real = pick(run, is_sample(run))
-        if len(real.t_ns):
-            piece, bad = _piece(thing, kind.signal(name), real, scales.get((thing, name)))
-            refused[NOT_OF_SIGNAL] += bad
-            pieces.append(piece)
-    return pa.concat_tables(pieces).combine_chunks(), {reason: n for reason, n in refused.items() if n}
+    names, runs, columns = [], [], []
+    for name, each in found:
+        run = pick(each, is_sample(each))
+        if len(run.t_ns):
+            names.append(name)
+            runs.append(run)
+            columns.append(_numbers(run, kind.signal(name), scales.get((thing, name))))
+    if not runs:
+        return POINTS_IN.empty_table(), {}
+    numbers, whole, gap, bad = (np.concatenate([column[i] for column in columns]) for i in range(4))
+    lengths = [len(run.t_ns) for run in runs]
+    place = np.repeat(np.arange(len(names), dtype=np.int32), lengths)
+    gauge = np.repeat([kind.signal(name).kind == "gauge" for name in names], lengths)
+    t_ns, n, status = (np.concatenate([getattr(run, name) for run in runs]) for name in ("t_ns", "n", "status"))
+    table = pa.table([
+        pa.DictionaryArray.from_arrays(np.zeros(len(place), dtype=np.int32), pa.array([thing])).cast(pa.string()),
+        pa.DictionaryArray.from_arrays(place, pa.array(names)).cast(pa.string()),
+        pa.array(t_ns.astype(np.int64)), pa.array(n.astype(np.int32)), pa.array(numbers, mask=gap | ~gauge),
+        pa.array(whole, mask=gap | gauge), pa.array(quality_of(status)),
+    ], schema=POINTS_IN)
+    return (table.filter(pa.array(~bad)), {NOT_OF_SIGNAL: int(bad.sum())}) if bad.any() else (table, {})
 
 
-def _piece(thing: str, signal: Signal, run: Run, scale: Scale | None) -> tuple[pa.Table, int]:
-    """POINTS_IN rows of one signal, and how many values could not be one of its."""
-    count, gauge = len(run.t_ns), signal.kind == "gauge"
-    numbers: np.ndarray
+def _numbers(run: Run, signal: Signal, scale: Scale | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(n,) each: numbers of a gauge, whole numbers of the others, where there is a gap, what the signal cannot be."""
+    count = len(run.t_ns)
+    none, bad = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
     if run.value is None:
-        numbers, gap, bad = np.zeros(count), np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
-    else:
-        numbers, gap, bad = _numbers(run.value, signal)
-    if scale is not None and gauge:
-        numbers = numbers * scale[0] + scale[1]
-    table = pa.table(
-        [
-            _all(thing, count), _all(signal.name, count),
-            pa.array(run.t_ns.astype(np.int64)), pa.array(run.n.astype(np.int32)),
-            pa.array(numbers, pa.float64(), mask=gap) if gauge else pa.nulls(count, pa.float64()),
-            pa.nulls(count, pa.int64()) if gauge else pa.array(numbers.astype(np.int64), mask=gap),
-            pa.array(quality_of(run.status)),
-        ],
-        schema=POINTS_IN,
-    )
-    return (table.filter(pa.array(~bad)), int(bad.sum())) if bad.any() else (table, 0)
-
-
-def _all(word: str, count: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int32)), pa.array([word])).cast(pa.string())
-
-
-def _numbers(value: np.ndarray | list[Any], signal: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n,) numbers of the signal's kind with 0 in the gaps, where the gaps are, and which values it cannot have."""
-    bad = np.zeros(len(value), dtype=bool)
-    numbers, bad = _from_objects(value, signal) if isinstance(value, list) else (value, bad)
-    gap = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(len(numbers), dtype=bool)
+        return none.astype(np.float64), none, ~bad, bad
+    if isinstance(run.value, list):
+        codes, bad = _from_objects(run.value, signal)
+        return codes.astype(np.float64), codes, np.zeros(count, dtype=bool), bad
+    value = run.value
+    gap = np.isnan(value) if value.dtype.kind == "f" else np.zeros(count, dtype=bool)
     if signal.kind == "gauge":
-        return np.where(gap, 0.0, numbers.astype(np.float64)), gap, bad
-    if numbers.dtype.kind == "f":
-        bad = bad | (~gap & ((numbers != np.trunc(numbers)) | (np.abs(numbers) >= 2.0**63)))
-        numbers = np.where(gap | bad, 0, numbers)
-    elif numbers.dtype.kind == "u":
-        bad = bad | (numbers > np.iinfo(np.int64).max)
-    return numbers.astype(np.int64), gap, bad
+        numbers = np.where(gap, 0.0, value.astype(np.float64))
+        return numbers if scale is None else numbers * scale[0] + scale[1], none, gap, bad
+    if value.dtype.kind == "f":
+        bad = ~gap & ((value != np.trunc(value)) | (np.abs(value) >= 2.0**63))
+        value = np.where(gap | bad, 0, value)
+    elif value.dtype.kind == "u":
+        bad = value > np.iinfo(np.int64).max
+    return none.astype(np.float64), value.astype(np.int64), gap, bad
 
 
 def _from_objects(values: list[Any], signal: Signal) -> tuple[np.ndarray, np.ndarray]:

@@ -112,6 +112,7 @@ async def _voice(
             await node.set_writable()
             aspace.set_attribute_value_setter(node.nodeid, ua.AttributeIds.Value, _setter(obey, thing, signal.name))
         aspace.set_attribute_value_callback(node.nodeid, ua.AttributeIds.Value, voice.present)
+        voice.watch(aspace[node.nodeid].attributes[ua.AttributeIds.Value])
     for name, first, kind_of in (
         ("Sent", 0, ua.VariantType.Int64), ("Final", False, ua.VariantType.Boolean),
         ("Epoch", settings.epoch or f"{clock.now_ns():x}", ua.VariantType.String), ("Behind", 0, ua.VariantType.Int64),
@@ -176,7 +177,12 @@ class Voice:
         self.sent = 0
         self.all_kept = asyncio.Event()  # a reader says that it has stored everything
         self._aspace, self._index, self._kind, self._clock = aspace, index, kind, clock
-        self._arrival = 0
+        self._arrival = self._behind_ns = 0
+        self._values: list[Any] = []  # the Value attribute of each signal's node
+
+    def watch(self, attribute: Any) -> None:
+        """The Value attribute of the next signal's node: who subscribes to it is told."""
+        self._values.append(attribute)
 
     async def say(self, table: pa.Table, heard: bool) -> None:
         """Rows of this thing (POINTS_IN). Not heard: only counted, as when the link drops them."""
@@ -191,7 +197,9 @@ class Voice:
             for name, t_ns in (("Oldest", oldest), ("Newest", newest)):
                 self.times[name].add(_single((self._arrival - EPOCH_TICKS) * 100, t_ns, self._arrival))
             await self._tell(place, column)
-            await self._write("Behind", self.memory.behind_ns)
+            if self.memory.behind_ns > self._behind_ns:
+                self._behind_ns = self.memory.behind_ns
+                await self._write("Behind", self._behind_ns)
         await self._write("Sent", self.sent)
 
     def was_kept(self, node: Any, attribute: Any, value: Any) -> None:
@@ -205,15 +213,13 @@ class Voice:
 
     async def _tell(self, place: np.ndarray, column: Column) -> None:
         """Every value to those who subscribe to its variable; nothing where nobody does."""
-        ua = library().ua
-        for j in np.unique(place):
-            signal = self._kind.signals[j]
-            attribute = self._aspace[ua.NodeId(signal.name, self._index)].attributes[ua.AttributeIds.Value]
-            if not attribute.datachange_callbacks:
+        for j, signal in enumerate(self._kind.signals):
+            callbacks = self._values[j].datachange_callbacks
+            if not callbacks:
                 continue
             mine = column.take(place == j)
             for value in _values(mine if signal.kind != "gauge" else as_float(mine), signal.kind):
-                for handle, callback in list(attribute.datachange_callbacks.items()):
+                for handle, callback in list(callbacks.items()):
                     await callback(handle, value)
 
     async def _write(self, name: str, value: Any) -> None:
