@@ -270,7 +270,8 @@ def test_every_row_has_both_times(shop):
 
 def test_the_report_can_be_read_again(shop):
     again = loopwright("report", "--site", shop.after_one, "--json")
-    assert json.loads(again.stdout) == shop.first
+    codes = {"claim_codes": shop.first["claim_codes"]}  # told once, and not kept in the ledger
+    assert {**json.loads(again.stdout), **codes} == shop.first
     words = loopwright("report", "--site", shop.after_one)
     assert words.stdout.startswith("Small shop: turn 1\n")
     for name in HOPS:
@@ -299,6 +300,28 @@ def test_persons_whom_a_rule_does_not_cover_are_refused_with_the_reason(tmp_path
     assert "allowed" in refused[0]["reason"]
     assert report["units"]["made"] == 2
     balanced(report["hops"])
+
+
+def test_an_owner_claims_a_unit_by_its_serial_and_the_code_on_its_card(tmp_path):
+    """On a site without approvers of its own, people claim their units."""
+    text = SITE.replace('approvers = ["anna (example)", "bo (example)"]', "approvers = []") + machines({"mill-1": "mqtt"}, "")
+    site = small_shop(tmp_path, text=text.replace('swings = ["swings/*.csv*"]', "").replace("embedded = true", "embedded = false")
+                      .replace('link = { protocol = "mqtt" }', ""))
+    serial = turned(site, "--orders", 1)["units"]["serials"][0]
+    card = tmp_path / "plant" / "cards" / f"{serial}.txt"
+    assert card.stat().st_mode & 0o077 == 0
+    assert card.read_text().split()[0] == serial
+    code = card.read_text().split()[1]
+    assert code.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "plant").glob("events.sqlite*"))
+    wrong = loopwright("claim", serial, "AAAAA-AAAAA", "--person", "p-001", "--site", site)
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (7, False)
+    assert "the code is not the one that came with it" in wrong.stderr
+    claimed = loopwright("claim", serial, code.lower(), "--person", "p-001", "--site", site)
+    assert claimed.returncode == 0, claimed.stderr
+    assert not card.exists()
+    again = loopwright("claim", serial, code, "--person", "p-002", "--site", site)
+    assert again.returncode == 7
+    assert "claimed already" in again.stderr
 
 
 def test_left_handed_persons_get_mirrored_solids(shop):
