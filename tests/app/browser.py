@@ -49,11 +49,7 @@ class Browser:
 
     def __enter__(self) -> Browser:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._process = subprocess.Popen(
-            [found(), *FLAGS, f"--user-data-dir={self._folder.name}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._process = subprocess.Popen([found(), *FLAGS, f"--user-data-dir={self._folder.name}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         port_file, began_s = Path(self._folder.name) / "DevToolsActivePort", monotonic_s()
         while not port_file.exists() or len(port_file.read_text().split()) < 2:
             if monotonic_s() - began_s > 30 or self._process.poll() is not None:
@@ -61,7 +57,8 @@ class Browser:
         port, path = port_file.read_text().split()
         from websockets.sync.client import connect
 
-        self._socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None)
+        self._open = contextlib.ExitStack()
+        self._socket = self._open.enter_context(connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None))
         self._numbers = itertools.count(1)
         self.events: list[dict[str, Any]] = []
         return self
@@ -69,7 +66,7 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Exception):
             self.send("Browser.close")
-        self._socket.close()
+        self._open.close()
         self._process.terminate()
         self._process.wait(10)
         self._folder.cleanup()
@@ -77,11 +74,7 @@ class Browser:
     def send(self, method: str, session: str = "", **params: Any) -> dict[str, Any]:
         """One command and its answer; events that come between are kept in `events`."""
         number = next(self._numbers)
-        self._socket.send(
-            json.dumps(
-                {"id": number, "method": method, "params": params, **({"sessionId": session} if session else {})}
-            )
-        )
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params, **({"sessionId": session} if session else {})}))
         while True:
             said = json.loads(self._socket.recv(timeout=60))
             if said.get("id") == number:
@@ -91,27 +84,16 @@ class Browser:
                 return answer
             self.events.append(said)
 
-    def open(
-        self, url: str, wide: int, tall: int, *, dark: bool = False, cookies: dict[str, str] | None = None
-    ) -> Page:
+    def open(self, url: str, wide: int, tall: int, *, dark: bool = False, cookies: dict[str, str] | None = None) -> Page:
         """A page of that size in CSS pixels, loaded."""
         context = self.send("Target.createBrowserContext")["browserContextId"]
         target = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session)
+        page = Page(self, session, target)
         for domain in ("Page", "Runtime", "Network", "Log"):
             page.send(f"{domain}.enable")
-        page.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=wide,
-            height=tall,
-            deviceScaleFactor=2 if wide < 600 else 1,
-            mobile=wide < 600,
-        )
-        page.send(
-            "Emulation.setEmulatedMedia",
-            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
-        )
+        page.send("Emulation.setDeviceMetricsOverride", width=wide, height=tall, deviceScaleFactor=2 if wide < 600 else 1, mobile=wide < 600)
+        page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         for name, value in (cookies or {}).items():
             page.send("Network.setCookie", name=name, value=value, url=url)
         page.go(url)
@@ -121,8 +103,12 @@ class Browser:
 class Page:
     """One tab."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
-        self._browser, self._session = browser, session
+    def __init__(self, browser: Browser, session: str, target: str) -> None:
+        self._browser, self._session, self._target = browser, session, target
+
+    def close(self) -> None:
+        """Closes the tab."""
+        self._browser.send("Target.closeTarget", targetId=self._target)
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
         """A command to this tab."""

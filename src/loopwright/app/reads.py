@@ -181,7 +181,8 @@ def effectiveness(front: Front, machine: str) -> list[dict[str, Any]]:
 def wear(front: Front, machine: str) -> list[dict[str, Any]]:
     """How likely the tool was worn in each run of a machine, in order (a pack's view, [] without one)."""
     found = {e.about: str(e.body["label"]) for e in front.events("run.labelled")}
-    rows = pack_view(front, "wear_by_run", list(reversed(decisions(front))), found).get("rows", ())
+    judged = [row for row in reversed(decisions(front)) if "judged" in row.get("body", {})]
+    rows = pack_view(front, "wear_by_run", judged, found).get("rows", ())
     return [row for row in rows if str(row["run"]).partition("/")[0] == machine]
 
 

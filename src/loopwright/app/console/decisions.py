@@ -7,245 +7,136 @@ from typing import Any
 from loopwright.app import reads
 from loopwright.app.console.frame import Drawn, View, head, title
 from loopwright.app.console.machines import evidence
-from loopwright.app.console.markup import Safe, action, card, empty, pill, tag
+from loopwright.app.console.markup import Safe, action, card, div, empty, note, pill, tag
 from loopwright.app.console.owner import interval
 from loopwright.app.views import shown, when
 from loopwright.govern import access
 from loopwright.govern.roles import EVERYONE
 
 PATH, EVERY_S = "/decisions", 3.0
-_STATES = {
-    "open": ("warn dot", "waits for a person"),
-    "approved": ("good", "approved"),
-    "declined": ("bad", "declined"),
-    "said": ("", "for information"),
-    "silent": ("", "says nothing"),
+SHOWN = 24
+_STATES = {  # of a decision: words, tone
+    "open": ("waits for a person", "warn dot"), "approved": ("approved", "good"), "declined": ("declined", "bad"),
+    "said": ("for information", ""), "silent": ("says nothing", ""),
 }
 _CHANGE = {
-    "released": "good",
-    "gated": "warn dot",
-    "proposed": "warn",
-    "on trial": "live dot",
-    "approved": "good",
-    "rejected": "bad",
-    "declined": "bad",
-    "undone": "",
-    "not proposed": "",
+    "released": "good", "gated": "warn dot", "proposed": "warn", "on trial": "live dot", "approved": "good",
+    "rejected": "bad", "declined": "bad", "undone": "", "not proposed": "",
 }
-SHOWN = 24
+_OFFSETS = {"lie": "rad", "loft": "rad", "length": "m", "club_length": "m", "grip_diameter": "m", "head_mass": "kg"}
 
 
 def draw(view: View) -> Drawn:
-    """What waits, then what was said; then the changes."""
+    """What waits for a person, then the changes, then what was said."""
     rows, changes = reads.decisions(view.front), reads.changes(view.front)
-    blocks: dict[str, Safe] = {
-        "head": head(
-            "Decisions and changes",
-            "Each names its evidence, its uncertainty and who agreed. Nobody approves what they proposed."
-            + _people(view),
-        )
+    waiting = {f"d-{row['id']}": _decision(row, view) for row in rows if row["state"] == "open"}
+    said = {f"d-{row['id']}": _decision(row, view) for row in [r for r in rows if r["state"] != "open"][:SHOWN]}
+    words = "Each names its evidence, its uncertainty and who agreed. Nobody approves what they proposed."
+    if view.who.role == EVERYONE:
+        words += " Approving takes people with names: loopwright users add NAME approver --site SITE."
+    looked = {f"c-{change['id']}": _change(change, view) for change in changes[:SHOWN]}
+    if not looked:
+        none = "Outcomes are weighed after each turn. A change is proposed only when the evidence holds."
+        looked = {"changes-none": card(None, empty("No change was looked for yet", none))}
+    if not said:
+        said = {"said-none": card(None, tag("p", "Nothing yet.", cls="empty"))}
+    blocks = {
+        "head": head("Decisions and changes", words), **waiting,
+        "changes-head": tag("h2", "Changes", id="changes", cls="section"), **looked,
+        "said-head": tag("h2", "What services said", cls="section"), **said,
     }
-    waiting = [row for row in rows if row["state"] == "open"]
-    for row in waiting:
-        blocks[f"d-{row['id']}"] = _decision(row, view)
-    blocks["changes-head"] = tag("h2", "Changes", id="changes", cls="section")
-    if changes:
-        for change in changes[:SHOWN]:
-            blocks[f"c-{change['id']}"] = _change(change, view)
-    else:
-        blocks["changes-none"] = card(
-            None,
-            empty(
-                "No change was looked for yet",
-                "Outcomes are weighed after each turn. A change is proposed only when the evidence holds.",
-            ),
-        )
-    blocks["said-head"] = tag("h2", "What services said", cls="section")
-    rest = [row for row in rows if row["state"] != "open"]
-    for row in rest[:SHOWN]:
-        blocks[f"d-{row['id']}"] = _decision(row, view)
-    if not rest:
-        blocks["said-none"] = card(None, tag("p", "Nothing yet.", cls="empty"))
-    return Drawn("Decisions", blocks, grid={f"d-{row['id']}": "tile-set said" for row in rest[:SHOWN]})
+    return Drawn("Decisions", blocks, grid=dict.fromkeys(said, "tile-set said"))
 
 
-def _people(view: View) -> str:
-    if view.who.role != EVERYONE:
-        return ""
-    return " Approving takes people with names: loopwright users add NAME approver --site SITE."
+def _lead(word: str, tone: str, meta: str) -> Safe:
+    return div("buttons", pill(word, tone), tag("span", meta, cls="note"), style="margin-bottom:10px")
+
+
+def _answers(path: str, word: str) -> Safe:
+    """Approve, or decline with a reason."""
+    return div(
+        "buttons", action(word, f"{path}/approve", cls="main", done="Approved."),
+        action("Decline", f"{path}/decline", done="Declined.", ask="Why do you decline?"), style="margin-top:16px",
+    )
 
 
 def _decision(row: dict[str, Any], view: View) -> Safe:
-    tone, word = _STATES[row["state"]]
+    word, tone = _STATES[row["state"]]
+    made = when.ago(row["made_ns"], view.front.now_ns(), view.zone)
+    meta = f"{row['service']}, about {row['about']}, {made}" + (f", by {row['model']}" if row.get("model") else "")
     says = row["says"] or f"Nothing, because {row['abstains']}."
-    meta = f"{row['service']}, about {row['about']}, {when.ago(row['made_ns'], view.front.now_ns(), view.zone)}" + (
-        f", by {row['model']}" if row.get("model") else ""
-    )
-    buttons = None
-    if row["state"] == "open" and access.can(view.who, "change.approve"):
-        buttons = tag(
-            "div",
-            action("Approve", f"/api/decisions/{row['id']}/approve", cls="main", done="Approved."),
-            action("Decline", f"/api/decisions/{row['id']}/decline", done="Declined.", ask="Why do you decline?"),
-            cls="buttons",
-            style="margin-top:14px",
-        )
-    answer = (
-        tag(
-            "p",
-            f"{word.capitalize()} by {row['by']}, {when.moment(row['answered_ns'], view.zone)}. {row['why']}",
-            cls="note",
-        )
-        if row["by"]
-        else None
-    )
-    return card(
-        None,
-        tag("div", pill(word, tone), tag("span", meta, cls="note"), cls="buttons", style="margin-bottom:10px"),
-        tag("p", says, cls="says"),
-        tag("p", "Asks to ", row["action"], ".", cls="note") if row.get("action") else None,
-        interval(row, view),
-        evidence(row["because"], view),
-        answer,
-        buttons,
-    )
+    asks = note("Asks to ", row["action"], ".") if row.get("action") else None
+    answer = None
+    if row["by"]:
+        answer = note(f"{word.capitalize()} by {row['by']}, {when.moment(row['answered_ns'], view.zone)}. {row['why']}")
+    elif row["state"] == "open" and access.can(view.who, "change.approve"):
+        answer = _answers(f"/api/decisions/{row['id']}", "Approve")
+    body = (tag("p", says, cls="says"), asks, interval(row, view), evidence(row["because"], view), answer)
+    return card(None, _lead(word, tone, meta), *body)
 
 
 def _change(change: dict[str, Any], view: View) -> Safe:
-    tone = _CHANGE.get(change["state"], "")
-    lead = tag(
-        "div",
-        pill(change["state"], tone),
-        tag(
-            "span",
-            f"{change['target']} {change['about']}".strip()
-            + f", {when.ago(change['t_ns'], view.front.now_ns(), view.zone)}, {change['id']}",
-            cls="note",
-        ),
-        cls="buttons",
-        style="margin-bottom:10px",
-    )
+    since = when.ago(change["t_ns"], view.front.now_ns(), view.zone)
+    meta = f"{change['target']} {change['about']}".strip() + f", {since}, {change['id']}"
+    lead = _lead(change["state"], _CHANGE.get(change["state"], ""), meta)
     if change["state"] == "not proposed":
-        return card(
-            None,
-            lead,
-            tag(
-                "p", f"Looked for{_often(change['looks'])}, and not supported: {change['why'].rstrip('.')}.", cls="says"
-            ),
-            id_=change["id"],
-        )
-    delta = tag(
-        "div",
-        tag("span", _values(change["before"], view)),
-        "→",
-        tag("span", _values(change["after"], view), cls="after"),
-        cls="delta",
-    )
-    return card(
-        None,
-        lead,
-        tag("p", change["why"], cls="says"),
-        delta,
-        tag("div", _tests(change), _approvals(change, view), cls="twins"),
-        _answer(change, view),
-        id_=change["id"],
-    )
+        often = f" {change['looks']} times" if change["looks"] > 1 else ""
+        why = f"Looked for{often}, and not supported: {change['why'].rstrip('.')}."
+        return card(None, lead, tag("p", why, cls="says"), id_=change["id"])
+    before, after = (tag("span", _values(change, key, view), cls=key) for key in ("before", "after"))
+    both = div("twins", _tests(change), _approvals(change, view))
+    return card(None, lead, tag("p", change["why"], cls="says"), div("delta", before, "→", after), both,
+                _answer(change, view), id_=change["id"])
 
 
-def _often(looks: int) -> str:
-    return f" {looks} times" if looks > 1 else ""
-
-
-def _values(values: dict[str, Any], view: View) -> str:
-    """Before or after as words; an offset of a rule in degrees or millimetres is read from its size by people, so
-    both are given."""
+def _values(change: dict[str, Any], key: str, view: View) -> str:
+    """Before or after in words; the offset of a rule in the unit that people give it."""
     parts = []
-    for name, value in values.items():
-        if name == "offset" and isinstance(value, (int, float)) and values.get("rule") in ("lie", "loft"):
-            parts.append(f"offset {shown.shown(value, 'rad', view.system)}")
-        elif name == "offset" and isinstance(value, (int, float)) and "length" in str(values.get("rule")):
-            parts.append(f"offset {shown.shown(value, 'm', view.system, 'offset')}")
+    for name, value in change[key].items():
+        unit = _OFFSETS.get(str(change["about"]), "")
+        if name == "offset" and unit and isinstance(value, (int, float)):
+            parts.append(f"offset {shown.shown(value, unit, view.system, 'offset', 2)}")
         elif name not in ("rule", "change"):
             parts.append(f"{name} {value}")
     return ", ".join(parts) or "as it was"
 
 
 def _tests(change: dict[str, Any]) -> Safe:
-    tests = change["tests"] if change["passed"] is not None else []
     rows = [
-        tag(
-            "li",
-            tag("b", title(str(test.get("name", "")))),
-            tag("small", test.get("says", ""), cls="note", style="display:block"),
-            cls=None if test.get("passed") else "no",
-        )
-        for test in tests
+        tag("li", tag("b", title(str(test.get("name", "")))), div("note", test.get("says", "")),
+            cls=None if test.get("passed") else "no")
+        for test in (change["tests"] if change["passed"] is not None else [])
     ]
-    return tag(
-        "div",
-        tag("h3", "Tests of the gate"),
-        tag(
-            "ul",
-            *rows
-            or [
-                tag(
-                    "li",
-                    f"They run when its trial is over{', with ' + str(change['tried']) + ' orders so far' if change['tried'] else ''}.",
-                    cls="wait",
-                )
-            ],
-            cls="check",
-        ),
-    )
+    so_far = f", with {change['tried']} orders so far" if change["tried"] else ""
+    waits = tag("li", f"They run when its trial is over{so_far}.", cls="wait")
+    return tag("div", tag("h3", "Tests of the gate"), tag("ul", *rows or [waits], cls="check"))
 
 
 def _approvals(change: dict[str, Any], view: View) -> Safe:
     rows = []
-    for purpose in ("trial", "release"):
-        given = [a for a in change["approvals"] if a["purpose"] == purpose]
-        for approval in given:
-            how = ", automatic (example)" if approval["automatic"] else ""
-            rows.append(
-                tag(
-                    "li",
-                    f"{approval['by']} agreed to the {purpose}{how}",
-                    tag("small", when.moment(approval["t_ns"], view.zone), cls="note", style="display:block"),
-                )
-            )
-        if change["asked"] == purpose and change["state"] in ("proposed", "gated"):
-            missing = max(0, change["needed"] - len({a["by"] for a in given}))
-            rows += [
-                tag("li", f"somebody {'else ' if given else ''}must agree to the {purpose}", cls="wait")
-                for _ in range(missing)
-            ]
+    for approval in change["approvals"]:
+        how = ", automatic (example)" if approval["automatic"] else ""
+        time = div("note", when.moment(approval["t_ns"], view.zone))
+        rows.append(tag("li", f"{approval['by']} agreed to the {approval['purpose']}{how}", time))
+    if change["state"] in ("proposed", "gated"):
+        who = "somebody else" if change["agreed"] else "somebody"
+        wait = tag("li", f"{who} must agree to the {change['asked']}", cls="wait")
+        rows += [wait] * max(0, change["needed"] - change["agreed"])
     if change["undo_why"]:
         rows.append(tag("li", f"{change['state']} by {change['by']}: {change['undo_why']}", cls="no"))
     if change["revision"]:
-        rows.append(
-            tag(
-                "li",
-                f"in force as {change['revision']}",
-                tag("small", when.moment(change["released_ns"], view.zone), cls="note", style="display:block"),
-            )
-        )
-    return tag(
-        "div",
-        tag("h3", f"{'Two people' if change['needed'] == 2 else 'One person'} must agree"),
-        tag("ul", *rows, cls="check"),
-    )
+        time = div("note", when.moment(change["released_ns"], view.zone))
+        rows.append(tag("li", f"in force as {change['revision']}", time))
+    people = "Two people must agree" if change["needed"] == 2 else "One person must agree"
+    return tag("div", tag("h3", people), tag("ul", *rows, cls="check"))
 
 
 def _answer(change: dict[str, Any], view: View) -> Safe | None:
-    if change["state"] not in ("proposed", "gated") or not access.can(
-        view.who, "change.approve", proposer=change["proposer"]
-    ):
+    """The buttons for whoever may answer and has not."""
+    waits = change["state"] in ("proposed", "gated")
+    if not waits or not access.can(view.who, "change.approve", proposer=change["proposer"]):
         return None
-    if view.who.name in {a["by"] for a in change["approvals"] if a["purpose"] == change["asked"]}:
-        return tag("p", "You agreed. Somebody else must too.", cls="note", style="margin-top:14px")
-    return tag(
-        "div",
-        action(f"Approve the {change['asked']}", f"/api/changes/{change['id']}/approve", cls="main", done="Approved."),
-        action("Decline", f"/api/changes/{change['id']}/decline", done="Declined.", ask="Why do you decline?"),
-        cls="buttons",
-        style="margin-top:16px",
-    )
+    agreed = {a["by"] for a in change["approvals"] if a["purpose"] == change["asked"]}
+    if view.who.name in agreed:
+        return note("You agreed. Somebody else must too.", style="margin-top:14px")
+    return _answers(f"/api/changes/{change['id']}", f"Approve the {change['asked']}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from itertools import groupby
 from typing import Any
 
 from loopwright.app.auth import Who, cookies
 from loopwright.app.console.draw.icons import icon, mark
-from loopwright.app.console.markup import Safe, join, tag
+from loopwright.app.console.markup import Safe, div, join, tag
 from loopwright.app.front import Front
 from loopwright.app.views import shown
 from loopwright.govern import access
@@ -19,20 +20,23 @@ STYLES = ("fonts/fonts.css", "loopwright.css")
 UNITS_COOKIE = "loopwright_units"
 # path, name, icon, the right it takes ('' for owners, and for the only person of a plant without users)
 PAGES = (
-    ("/", "Loop", "loop", "plant.see"),
-    ("/orders", "Orders", "orders", "plant.see"),
-    ("/plan", "Plan", "plan", "plant.see"),
-    ("/machines", "Machines", "machines", "plant.see"),
-    ("/owner", "Owner", "owner", ""),
-    ("/decisions", "Decisions", "decisions", "plant.see"),
+    ("/", "Loop", "loop", "plant.see"), ("/orders", "Orders", "orders", "plant.see"),
+    ("/plan", "Plan", "plan", "plant.see"), ("/machines", "Machines", "machines", "plant.see"),
+    ("/owner", "Owner", "owner", ""), ("/decisions", "Decisions", "decisions", "plant.see"),
     ("/data", "Data", "data", "plant.see"),
 )
 
 
 @dataclass(frozen=True)
 class View:
-    """What a page is drawn from: the plant, who looks, 'metric' or 'imperial', parameters of the address, and where
-    the plant is."""
+    """What a page is drawn from.
+
+    front     the plant
+    who       looks
+    system    'metric' or 'imperial'
+    params    of the address
+    base_url  where the plant is, as the browser calls it
+    """
 
     front: Front
     who: Who
@@ -48,8 +52,7 @@ class View:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A page as it stands: blocks by key, in order, each redrawn when it changes; `fine` are small changes inside a
-    block.
+    """A page as it stands: blocks by key, in order, each redrawn when it changes; `fine` are changes inside a block.
 
     fine  (key, what) -> value of elements with that data-k: what is 'text', 'class' or an attribute
     grid  key -> class of the wrapper that neighbours of the same class share ('' for none)
@@ -68,38 +71,26 @@ def system_of(headers: Mapping[str, str]) -> str:
 
 
 def top(view: View, here: str, waiting: Mapping[str, int]) -> Safe:
-    """The bar: brand, pages this person may see, units, who is in."""
-    links = []
-    for path, name, picture, what in PAGES:
-        if access.can(view.who, what) if what else view.who.role in ("owner", EVERYONE):
-            number = tag("i", waiting[path], title="waits for a person") if waiting.get(path) else None
-            links.append(
-                tag(
-                    "a",
-                    icon(picture),
-                    tag("span", name),
-                    number,
-                    href=path,
-                    cls="here" if path == here else None,
-                    aria_current="page" if path == here else None,
-                )
-            )
-    units = tag(
-        "div",
-        *[
-            tag("button", word, type="button", data_units=system, cls="on" if view.system == system else None)
-            for system, word in (("metric", "m"), ("imperial", "in"))
-        ],
-        cls="switch",
-        title="Metric, or inches, yards and mph",
-    )
-    return tag(
-        "header",
-        brand(view.front.site.name),
-        tag("nav", *links, cls="nav") if len(links) > 1 else tag("span", cls="nav"),
-        tag("div", units, _who(view.who), cls="tools"),
-        cls="top",
-    )
+    """The bar: brand, pages this person may see with how much waits there, units, who is in."""
+    links = [_page_link(page, here, waiting) for page in PAGES if _may(view.who, page[3])]
+    nav = tag("nav", *links, cls="nav") if len(links) > 1 else tag("span", cls="nav")
+    switches = [
+        tag("button", word, type="button", data_units=system, cls="on" if view.system == system else None)
+        for system, word in (("metric", "m"), ("imperial", "in"))
+    ]
+    units = div("switch", *switches, title="Metric, or inches, yards and mph")
+    return tag("header", brand(view.front.site.name), nav, div("tools", units, _who(view.who)), cls="top")
+
+
+def _may(who: Who, right: str) -> bool:
+    return access.can(who, right) if right else who.role in ("owner", EVERYONE)
+
+
+def _page_link(page: tuple[str, str, str, str], here: str, waiting: Mapping[str, int]) -> Safe:
+    path, name, picture, _ = page
+    number = tag("i", waiting[path], title="waits for a person") if waiting.get(path) else None
+    on = {"cls": "here", "aria_current": "page"} if path == here else {}
+    return tag("a", icon(picture), tag("span", name), number, href=path, **on)
 
 
 def brand(plant: str = "") -> Safe:
@@ -109,48 +100,26 @@ def brand(plant: str = "") -> Safe:
 
 def _who(who: Who) -> Safe:
     if who.role == EVERYONE:
-        return tag(
-            "span",
-            tag("span", "this machine only"),
-            cls="who",
-            title="No users yet: the console answers on this machine only.",
-        )
-    return tag(
-        "span",
-        tag("b", who.name),
-        tag("span", f", {who.role} "),
-        tag(
-            "button",
-            "Sign out",
-            type="button",
-            cls="button quiet small",
-            data_post="/api/session/end",
-            data_then="/signin",
-        ),
-        cls="who",
-    )
+        words = "No users yet: the console answers on this machine only."
+        return tag("span", tag("span", "this machine only"), cls="who", title=words)
+    leave = tag("button", "Sign out", type="button", cls="button quiet small", data_post="/api/session/end",
+                data_then="/signin")
+    return tag("span", tag("b", who.name), tag("span", f", {who.role} "), leave, cls="who")
 
 
 def head(title: Any, words: Any = None, *tools: Any, crumb: Any = None) -> Safe:
     """A page's title, one sentence, and what can be done at once."""
-    return tag(
-        "div",
-        tag(
-            "div", tag("p", crumb, cls="crumb") if crumb else None, tag("h1", title), tag("p", words) if words else None
-        ),
-        *tools,
-        cls="head",
-    )
+    way = tag("p", crumb, cls="crumb") if crumb else None
+    return div("head", tag("div", way, tag("h1", title), tag("p", words) if words else None), *tools)
 
 
 def body(drawn: Drawn) -> Safe:
-    """All blocks of a page, each in a wrapper that the browser can find again; neighbours of one grid class share a
-    wrapper."""
+    """All blocks, each in an element that the browser finds again; neighbours of one grid class share a wrapper."""
     parts = []
     for cls, group in groupby(drawn.blocks.items(), key=lambda item: drawn.grid.get(item[0], "")):
         blocks = [tag("div", block, data_k=key) for key, block in group]
-        parts.append(tag("div", *blocks, cls=cls) if cls else join(blocks))
-    return tag("main", *parts, cls="page")
+        parts.append(div(cls, *blocks) if cls else join(blocks))
+    return join(parts)
 
 
 def title(name: str) -> str:
@@ -159,11 +128,14 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def document(page_title: str, content: Safe, *, scripts: bool = True) -> str:
-    """A whole page that needs no server push: for the door and for the public page."""
+def styles() -> Safe:
+    """The style sheets of every page."""
+    return join(tag("link", rel="stylesheet", href=f"/assets/{name}") for name in STYLES)
+
+
+def document(page_title: str, content: Safe) -> str:
+    """A whole page that needs no server push."""
     metas = tag("meta", charset="utf-8") + tag("meta", name="viewport", content="width=device-width, initial-scale=1")
-    style = join(tag("link", rel="stylesheet", href=f"/assets/{name}") for name in STYLES) + tag(
-        "link", rel="icon", href="/assets/mark.svg"
-    )
-    script = tag("script", src="/assets/loopwright.js", defer=True) if scripts else ""
-    return f'<!doctype html><html lang="en"><head>{metas}<title>{tag("b", page_title)[3:-4]}</title>{style}{script}</head><body>{content}</body></html>'
+    links = tag("link", rel="icon", href="/assets/mark.svg") + tag("script", src="/assets/loopwright.js", defer=True)
+    head = f"<head>{metas}<title>{escape(page_title)}</title>{styles()}{links}</head>"
+    return f'<!doctype html><html lang="en">{head}<body>{content}</body></html>'

@@ -1,33 +1,16 @@
 """HTML and SVG from plain data. Every text is escaped; only what `tag` made goes through as it is.
 
-tag("p", "a < b", cls="note")        <p class="note">a &lt; b</p>
+    tag("p", "a < b", cls="note")        <p class="note">a &lt; b</p>
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-_VOID = frozenset(
-    {
-        "br",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "path",
-        "circle",
-        "rect",
-        "line",
-        "ellipse",
-        "use",
-        "stop",
-        "animateMotion",
-        "mpath",
-    }
-)
+_OPEN = frozenset({"br", "hr", "img", "input", "link", "meta"})  # HTML elements without an end
+_EMPTY = frozenset({"path", "circle", "rect", "line", "ellipse", "mpath"})  # SVG elements that end in themselves
 
 
 class Safe(str):
@@ -40,8 +23,10 @@ class Safe(str):
 
 
 def text(given: Any) -> Safe:
-    """Any value as escaped text; None is nothing; lists are joined (a named tuple is a value, and says itself how it
-    reads)."""
+    """Any value as escaped text; None and False are nothing; lists are joined.
+
+    A named tuple is a value, and says itself how it reads.
+    """
     if given is None or given is False:
         return Safe("")
     if isinstance(given, Safe):
@@ -52,8 +37,7 @@ def text(given: Any) -> Safe:
 
 
 def tag(name: str, /, *children: Any, **attributes: Any) -> Safe:
-    """One element. `cls` is class, `_` in a name is '-', a trailing '_' is dropped; None and False attributes are
-    left out."""
+    """One element. `cls` is class, `_` in a name is '-', a trailing '_' is dropped; None and False are left out."""
     parts = []
     for key, value in attributes.items():
         if value is None or value is False:
@@ -61,48 +45,72 @@ def tag(name: str, /, *children: Any, **attributes: Any) -> Safe:
         key = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
         parts.append(f" {key}" if value is True else f' {key}="{escape(str(value))}"')
     head = f"<{name}{''.join(parts)}"
-    return (
-        Safe(head + (">" if name in ("br", "hr", "img", "input", "link", "meta") else "/>"))
-        if name in _VOID and not children
-        else Safe(f"{head}>{text(list(children))}</{name}>")
-    )
+    if name in _OPEN:
+        return Safe(head + ">")
+    if name in _EMPTY and not children:
+        return Safe(head + "/>")
+    return Safe(f"{head}>{text(list(children))}</{name}>")
 
 
-def join(parts: Iterable[Any], between: str = "") -> Safe:
-    """Parts one after another, with `between` (escaped) between them."""
-    return Safe(str(text(between)).join(text(part) for part in parts))
+def join(parts: Iterable[Any]) -> Safe:
+    """Parts one after another."""
+    return Safe("".join(text(part) for part in parts))
 
 
-def table(heads: list[Any], rows: Iterable[list[Any]], cls: str = "", empty: str = "Nothing here yet.") -> Safe:
-    """A table that becomes a list of cards on a phone; a head given as (word, 'n') is a column of numbers."""
+def div(cls: str, *children: Any, **attributes: Any) -> Safe:
+    """A div of that class."""
+    return tag("div", *children, cls=cls or None, **attributes)
+
+
+def note(*words: Any, **attributes: Any) -> Safe:
+    """A small grey paragraph."""
+    return tag("p", *words, cls="note", **attributes)
+
+
+def small(words: Any) -> Safe | None:
+    """A small grey line below a value; nothing when there is nothing to say."""
+    return tag("small", words, cls="note") if words else None
+
+
+def link(words: Any, href: str) -> Safe:
+    """A link."""
+    return tag("a", words, href=href)
+
+
+def table(
+    heads: Sequence[Any], rows: Iterable[Sequence[Any]], empty: str = "Nothing here yet.", cls: str = "stack"
+) -> Safe:
+    """A table that becomes a list of cards on a phone.
+
+    heads  a word, or (word, marks): 'n' is a column of numbers, 'extra' is left out on a phone
+    cls    'stack' for cards on a phone, '' for a table of few columns that fits
+    """
     names = [head[0] if isinstance(head, tuple) else head for head in heads]
-    marks = [head[1] if isinstance(head, tuple) else "" for head in heads]
+    marks = [head[1] if isinstance(head, tuple) else None for head in heads]
     body = [
-        tag(
-            "tr",
-            *[
-                tag("td", cell, cls=mark or None, data_head=name or None)
-                for cell, name, mark in zip(row, names, marks, strict=True)
-            ],
-        )
+        tag("tr", *[tag("td", cell, cls=mark, data_head=name or None)
+                    for cell, name, mark in zip(row, names, marks, strict=True)])
         for row in rows
     ]
     if not body:
         return tag("p", empty, cls="empty")
-    head = tag(
-        "thead", tag("tr", *[tag("th", name, cls=mark or None) for name, mark in zip(names, marks, strict=True)])
-    )
-    return tag("div", tag("table", head, tag("tbody", *body), cls=f"grid {cls}".strip()), cls="scroll")
+    head = tag("tr", *[tag("th", name, cls=mark) for name, mark in zip(names, marks, strict=True)])
+    return div("scroll", tag("table", tag("thead", head), tag("tbody", *body), cls=f"grid {cls}".strip()))
 
 
 def pill(word: str, tone: str = "") -> Safe:
-    """A small rounded word: tone '', 'good', 'warn', 'bad', 'live'."""
+    """A small rounded word; tone: '', 'good', 'warn', 'bad', 'live', and 'dot' for a dot before it."""
     return tag("span", word, cls=f"pill {tone}".strip())
 
 
-def stat(number: Any, word: str, key: str = "", tone: str = "") -> Safe:
+def stat(number: Any, word: str, tone: str = "") -> Safe:
     """One large number over one small word."""
-    return tag("div", tag("b", number, data_k=key or None), tag("span", word), cls=f"stat {tone}".strip())
+    return div(f"stat {tone}".strip(), tag("b", number), tag("span", word))
+
+
+def stats(*numbers: Safe) -> Safe:
+    """Large numbers side by side."""
+    return div("stats", *numbers)
 
 
 def card(title: Any, *body: Any, note: Any = None, cls: str = "", id_: str | None = None) -> Safe:
@@ -111,21 +119,23 @@ def card(title: Any, *body: Any, note: Any = None, cls: str = "", id_: str | Non
     return tag("section", head, *body, cls=f"card {cls}".strip(), id=id_)
 
 
-def empty(title: str, words: Any, *more: Any) -> Safe:
-    """What a page says while there is nothing to show, and what to do about it."""
-    return tag("div", tag("div", cls="ring"), tag("h3", title), tag("p", words), *more, cls="emptiness")
+def empty(title: str, words: Any) -> Safe:
+    """What a page says while there is nothing to show, and what will change that."""
+    return div("emptiness", div("ring"), tag("h3", title), tag("p", words))
 
 
-def action(word: str, path: str, *, cls: str = "", done: str = "", ask: str = "", body: str = "") -> Safe:
-    """A button that posts to the API. ask: a question that needs a reason, asked first; body: JSON that goes with
-    it."""
-    return tag(
-        "button",
-        word,
-        type="button",
-        cls=f"button {cls}".strip(),
-        data_post=path,
-        data_done=done or None,
-        data_ask=ask or None,
-        data_body=body or None,
-    )
+def chips(links: Iterable[tuple[Any, str, bool]], cls: str = "") -> Safe:
+    """Small links of which one is where we are: (words, address, here)."""
+    return div(f"chips {cls}".strip(), *[tag("a", words, href=href, cls="here" if here else None)
+                                         for words, href, here in links])
+
+
+def action(word: str, path: str, *, cls: str = "", done: str = "", ask: str = "") -> Safe:
+    """A button that posts to the API. ask: a question whose answer goes along as the reason."""
+    return tag("button", word, type="button", cls=f"button {cls}".strip(), data_post=path, data_done=done or None,
+               data_ask=ask or None)
+
+
+def field(words: str, *control: Any) -> Safe:
+    """A labelled control of a form."""
+    return tag("label", tag("span", words), *control, cls="field")

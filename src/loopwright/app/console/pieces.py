@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from loopwright.app.console.markup import Safe, tag
+from loopwright.app.console.markup import Safe, div, join, tag
 from loopwright.app.views import when
+
+THREE = "/assets/three/index.js"  # three.js, in the copy that NiceGUI brings
 
 
 def station(name: Any, t_ns: int | None, zone: str, *parts: Any, pending: bool = False, bad: bool = False) -> Safe:
@@ -16,36 +17,28 @@ def station(name: Any, t_ns: int | None, zone: str, *parts: Any, pending: bool =
     return tag("li", tag("h2", name, time), *parts, cls="pending" if pending else "bad" if bad else None)
 
 
+def pairs(facts: Mapping[str, Any]) -> Safe:
+    """Names and values, one a line; None is left out."""
+    rows = [tag("dt", name) + tag("dd", value) for name, value in facts.items() if value is not None]
+    return tag("dl", join(rows), cls="pairs")
+
+
 def rangebar(value: Any, low: float | None, high: float | None) -> Safe | None:
     """Where a value stands between its low and its high."""
     if low is None or high is None or high <= low or not isinstance(value, (int, float)):
         return None
     at = max(0.0, min(1.0, (value - low) / (high - low))) * 100
-    return tag("div", tag("i", style=f"left:calc({at:.1f}% - 1.5px)"), cls="rangebar")
+    return div("rangebar", tag("i", style=f"left:calc({at:.1f}% - 1.5px)"))
 
 
 def solid(serial: str, files: Mapping[str, Any]) -> Safe:
     """A solid to be turned: the GLB where there is one, else the STL."""
-    kind = "glb" if "glb" in files else "stl" if "stl" in files else ""
+    kind = next((kind for kind in ("glb", "stl") if kind in files), "")
     if not kind:
-        return tag("div", tag("div", "Only a STEP file was made; open it in a CAD program.", cls="word"), cls="solid")
+        return div("solid", div("word", "Only a STEP file was made; open it in a CAD program."))
     version = str(files[kind].get("hash", ""))[:12]
-    return tag(
-        "div",
-        tag("div", "Loading the solid", cls="word"),
-        cls="solid",
-        data_solid=f"/api/units/{serial}/solid.{kind}?v={version}",
-        data_module="/assets/solid.js",
-        data_three=three_url(),
-        data_up="y" if kind == "glb" else "z",
-        data_keep=True,
-        data_key=f"{serial}-{version}",
-        role="img",
-        aria_label=f"The solid model of {serial}",
+    return div(
+        "solid", div("word", "Loading the solid"), data_solid=f"/api/units/{serial}/solid.{kind}?v={version}",
+        data_module="/assets/solid.js", data_three=THREE, data_up="y" if kind == "glb" else "z", data_keep=True,
+        data_key=f"{serial}-{version}", role="img", aria_label=f"The solid model of {serial}",
     )
-
-
-@lru_cache(maxsize=1)
-def three_url() -> str:
-    """Where three.js is served from: the copy that NiceGUI brings."""
-    return "/assets/three/index.js"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loopwright.app import reads
 from loopwright.app.console.draw import gantt
 from loopwright.app.console.frame import Drawn, View, head
-from loopwright.app.console.markup import Safe, card, empty, stat, tag
+from loopwright.app.console.markup import Safe, card, div, empty, stat, stats, tag
 from loopwright.app.views import shown, when
 
 PATH, EVERY_S = "/plan", 5.0
@@ -15,28 +15,20 @@ def draw(view: View) -> Drawn:
     """The Gantt chart and the plan in numbers."""
     data = reads.gantt(view.front)
     if not data:
-        nothing = empty(
-            "Nothing is planned",
-            "A plan is released as soon as an order is fitted. It shares all machines among all open orders.",
-        )
-        return Drawn("Plan", {"head": head("Plan"), "chart": card(None, nothing)})
-    words = f"{data['plan']}, released {when.ago(data['released_ns'], data['now_ns'], view.zone)}: {_reason(data['reason'], view.zone)}."
+        words = "A plan is released as soon as an order is fitted. It shares all machines among all open orders."
+        return Drawn("Plan", {"head": head("Plan"), "chart": card(None, empty("Nothing is planned", words))})
+    released = when.ago(data["released_ns"], data["now_ns"], view.zone)
     proof = "no plan can be shorter" if data["gap"] < 1e-9 else f"at most {data['gap'] * 100:.1f} % could be saved"
-    numbers = [
+    numbers = stats(
         stat(shown.took(data["makespan_s"]), "from first to last"),
         stat(shown.took(data["bound_s"]), "proven lower bound"),
         stat(data["status"], proof),
         stat(shown.whole(data["orders"]), "orders"),
         stat(shown.took(data["took_s"]), f"to plan ({data['solver']})"),
-    ]
-    return Drawn(
-        "Plan",
-        {
-            "head": head("Plan", words),
-            "numbers": card(None, tag("div", *numbers, cls="stats")),
-            "chart": card(None, gantt.drawn(data, view.zone), _legend()),
-        },
     )
+    words = f"{data['plan']}, released {released}: {_reason(data['reason'], view.zone)}."
+    chart = card(None, gantt.drawn(data, view.zone), _legend())
+    return Drawn("Plan", {"head": head("Plan", words), "numbers": card(None, numbers), "chart": chart})
 
 
 def _reason(reason: str, zone: str) -> str:
@@ -46,17 +38,11 @@ def _reason(reason: str, zone: str) -> str:
 
 
 def _legend() -> Safe:
-    swatches = (("opacity:.38", "done"), ("outline:1.5px solid var(--ink)", "running"), ("opacity:.82", "planned"))
-    marks = [tag("span", tag("i", style=f"background:var(--accent);{style}"), word) for style, word in swatches]
-    return tag(
-        "div",
-        *marks,
-        tag(
-            "span",
-            tag("i", style="background:var(--copper-soft);outline:1px solid var(--copper)"),
-            "work on the machine",
-        ),
-        tag("span", "Each order has its colour."),
-        cls="legend",
-        style="margin-top:14px",
+    work = "background:var(--copper-soft);outline:1px solid var(--copper)"
+    own = "background:var(--accent);"
+    swatches = (
+        (own + "opacity:.38", "done"), (own + "outline:1.5px solid var(--ink)", "running"),
+        (own + "opacity:.82", "planned"), (work, "work on the machine"),
     )
+    marks = [tag("span", tag("i", style=style), word) for style, word in swatches]
+    return div("legend", *marks, tag("span", "Each order has its colour."), style="margin-top:14px")

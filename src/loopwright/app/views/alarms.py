@@ -9,12 +9,7 @@ from loopwright.app.views import fold
 from loopwright.core.types import Event
 
 KINDS = ("alarm.raised", "alarm.acknowledged", "alarm.cleared")
-_STATES = {
-    (True, False): "active",
-    (True, True): "acknowledged",
-    (False, False): "returned",
-    (False, True): "normal",
-}
+_STATES = {(True, False): "active", (True, True): "acknowledged", (False, False): "returned", (False, True): "normal"}
 _ORDER = {"active": 0, "acknowledged": 1, "returned": 2, "normal": 3}
 
 

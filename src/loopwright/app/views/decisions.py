@@ -81,87 +81,50 @@ def changes(events: Iterable[Event]) -> list[dict[str, Any]]:
 def _change(id_: str, mine: list[Event]) -> dict[str, Any]:
     proposed = fold.last(mine, "change.proposed")
     if proposed is None:
-        event = fold.last(mine, "change.notproposed") or mine[0]
-        return {
-            "id": id_,
-            "state": "not proposed",
-            "looks": len(mine),
-            "t_ns": event.t_ns,
-            "why": event.body.get("reason", ""),
-            "evidence": event.body.get("evidence"),
-            "target": event.body.get("target", "rule"),
-            "about": event.body.get("rule", ""),
-            "before": {},
-            "after": {},
-            "tests": [],
-            "approvals": [],
-            "asked": "",
-            "agreed": 0,
-            "needed": 0,
-            "passed": None,
-            "proposer": event.actor,
-            "touches": "",
-            "by": "",
-            "undo_why": "",
-            "revision": "",
-            "released_ns": None,
-        }
+        return _not_proposed(id_, mine)
     body: Mapping[str, Any] = proposed.body["change"]
-    gated, released, declined, undone = (
-        fold.last(mine, f"change.{word}") for word in ("gated", "released", "declined", "undone")
-    )
-    given = fold.of(mine, "change.approved")
-    approvals = [
-        {
-            "by": e.actor,
-            "t_ns": e.t_ns,
-            "automatic": bool(e.body["automatic"]),
-            "purpose": e.body.get("purpose", "release"),
-        }
-        for e in given
-    ]
-    needed = 1 if body.get("touches") == "nothing" else 2
-    passed = bool(gated.body["passed"]) if gated else None
-    asked = "trial" if gated is None else "release"
+    last = {word: fold.last(mine, f"change.{word}") for word in ("gated", "released", "declined", "undone")}
+    gated, released, ended = last["gated"], last["released"], last["declined"] or last["undone"]
+    approvals = [_approval(event) for event in fold.of(mine, "change.approved")]
+    asked, needed = "release" if gated else "trial", 1 if body.get("touches") == "nothing" else 2
     agreed = len({a["by"] for a in approvals if a["purpose"] == asked})
-    if undone:
-        state = "undone"
-    elif released:
-        state = "released"
-    elif declined:
-        state = "declined"
-    elif passed is False:
-        state = "rejected"
-    else:
-        state = (
-            "approved"
-            if gated and agreed >= needed
-            else "gated"
-            if gated
-            else "on trial"
-            if agreed >= needed
-            else "proposed"
-        )
     return {
-        "id": id_,
-        "target": body["target"],
-        "about": body["about"],
-        "before": dict(body["before"]),
-        "after": dict(body["after"]),
-        "why": body["why"],
-        "proposer": body["proposer"],
-        "touches": body.get("touches", "person"),
-        "t_ns": proposed.t_ns,
+        "id": id_, "target": body["target"], "about": body["about"], "before": dict(body["before"]),
+        "after": dict(body["after"]), "why": body["why"], "proposer": body["proposer"],
+        "touches": body.get("touches", "person"), "t_ns": proposed.t_ns, "evidence": None, "looks": 1,
         "tests": fold.rows(gated.body["tests"] if gated else body.get("tests")),
-        "passed": passed,
-        "approvals": approvals,
-        "asked": asked,
-        "agreed": agreed,
-        "needed": needed,
-        "state": state,
-        "by": (declined or undone or proposed).actor,
-        "evidence": None,
-        "undo_why": (declined or undone).body["why"] if declined or undone else "",  # type: ignore[union-attr]
-        "revision": released.body["revision"] if released else "",
+        "passed": bool(gated.body["passed"]) if gated else None, "approvals": approvals, "asked": asked,
+        "agreed": agreed, "needed": needed, "state": _state(last, agreed >= needed), "by": (ended or proposed).actor,
+        "undo_why": ended.body["why"] if ended else "", "revision": released.body["revision"] if released else "",
         "released_ns": released.t_ns if released else None,
+    }
+
+
+def _approval(event: Event) -> dict[str, Any]:
+    automatic, purpose = bool(event.body["automatic"]), event.body.get("purpose", "release")
+    return {"by": event.actor, "t_ns": event.t_ns, "automatic": automatic, "purpose": purpose}
+
+
+def _state(last: Mapping[str, Event | None], agreed: bool) -> str:
+    """Where a change stands by the last event of each kind; agreed: enough people gave what is asked for now."""
+    for word in ("undone", "released", "declined"):
+        if last[word]:
+            return word
+    gated = last["gated"]
+    if gated is None:
+        return "on trial" if agreed else "proposed"
+    if not gated.body["passed"]:
+        return "rejected"
+    return "approved" if agreed else "gated"
+
+
+def _not_proposed(id_: str, mine: list[Event]) -> dict[str, Any]:
+    """A change that was looked for and is not supported, as it was found the last time."""
+    event = fold.last(mine, "change.notproposed") or mine[-1]
+    return {
+        "id": id_, "state": "not proposed", "looks": len(mine), "t_ns": event.t_ns, "why": event.body.get("reason", ""),
+        "evidence": event.body.get("evidence"), "target": event.body.get("target", "rule"),
+        "about": event.body.get("rule", ""), "before": {}, "after": {}, "tests": [], "approvals": [], "asked": "",
+        "agreed": 0, "needed": 0, "passed": None, "proposer": event.actor, "touches": "", "by": "", "undo_why": "",
+        "revision": "", "released_ns": None,
     }

@@ -33,12 +33,21 @@ def pivot(table: pa.Table, things: Iterable[str] | None = None) -> list[dict[str
     return [out[key] for key in sorted(out, key=lambda k: (k[1], k[2], k[0]))]
 
 
-def landed(shots: Sequence[Mapping[str, Any]], along: str, side: str) -> list[dict[str, Any]]:
-    """Shots that have both numbers, as {t_ns, thing, along_m, side_m}; the others cannot be drawn and are left out."""
+def landed(shots: Sequence[Mapping[str, Any]], distance: str, side: str) -> list[dict[str, Any]]:
+    """Shots that have both numbers, as {t_ns, thing, along_m, side_m}; the others cannot be drawn and are left out.
+
+    distance  signal that says how far it flew, in a straight line from where it was hit; side: how far beside the line
+    along is the part of the distance along the line: sqrt(distance^2 - side^2)
+    """
     return [
-        {"t_ns": s["t_ns"], "thing": s["thing"], "along_m": float(s[along]), "side_m": float(s[side])}
+        {
+            "t_ns": s["t_ns"],
+            "thing": s["thing"],
+            "along_m": math.sqrt(max(0.0, float(s[distance]) ** 2 - float(s[side]) ** 2)),
+            "side_m": float(s[side]),
+        }
         for s in shots
-        if s.get(along) is not None and s.get(side) is not None
+        if s.get(distance) is not None and s.get(side) is not None
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loopwright.app.views import fold
@@ -27,62 +27,49 @@ def gantt(events: Sequence[Event], now_ns: int) -> dict[str, Any]:
     if not plans:
         return {}
     plan = plans[-1]
-    body, origin_ns = plan.body, int(plan.body["origin_ns"])
-    steps = _steps(events, _first_origin(plans))
-    slots = [slot for row in fold.rows(body["slots"], "order") if (slot := _slot(row, origin_ns))["order"]]
+    body = plan.body
+    slots = _slots(plan, _steps(events, _first_origin(plans)))
+    start_ns = min([s["start_ns"] for s in slots], default=int(body["origin_ns"]))
+    end_ns = max([s["end_ns"] for s in slots], default=start_ns + 1)
+    blocked = [b for b in _blocked(events) if start_ns < b["end_ns"] and b["start_ns"] < end_ns]
+    machines = sorted({s["machine"] for s in slots} | {b["machine"] for b in blocked})
+    makespan, bound = body["makespan_s"], body["bound_s"]
+    return {
+        "plan": plan.about, "released_ns": plan.t_ns, "reason": body["reason"], "status": body["status"],
+        "objective": body["objective"], "makespan_s": makespan, "bound_s": bound,
+        "gap": (makespan - bound) / makespan if makespan else 0.0, "took_s": body["took_s"], "solver": body["solver"],
+        "start_ns": start_ns, "end_ns": end_ns, "now_ns": now_ns, "plans": len(plans),
+        "rows": [_row(machine, slots, blocked, end_ns - start_ns) for machine in machines],
+        "orders": len({s["order"] for s in slots}),
+    }
+
+
+def _slots(plan: Event, steps: Mapping[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The slots of the plan, with those that were done before it was repaired; each order in a colour of its own."""
+    origin_ns = int(plan.body["origin_ns"])
+    slots = [_slot(row, origin_ns) for row in fold.rows(plan.body["slots"], "order")]
     planned = {(s["order"], s["operation"]) for s in slots}
     for slot in slots:
         slot["state"] = steps.get((slot["order"], slot["operation"]), slot)["state"]
     slots += [step for key, step in steps.items() if key not in planned and step["end_ns"]]
-    blocked = _blocked(events)
-    start_ns = min([s["start_ns"] for s in slots], default=origin_ns)
-    end_ns = max([s["end_ns"] for s in slots], default=origin_ns + 1)
-    orders = {
-        order: i % COLOURS
-        for i, order in enumerate(dict.fromkeys(s["order"] for s in sorted(slots, key=lambda s: s["start_ns"])))
-    }
-    for slot in slots:
-        slot["colour"] = orders[slot["order"]]
-    machines = sorted({s["machine"] for s in slots} | {b["machine"] for b in blocked if b["end_ns"] > start_ns})
-    span_ns = max(1, end_ns - start_ns)
-    rows = [
-        {
-            "machine": m,
-            "slots": sorted((s for s in slots if s["machine"] == m), key=lambda s: s["start_ns"]),
-            "blocked": [b for b in blocked if b["machine"] == m and start_ns < b["end_ns"] and b["start_ns"] < end_ns],
-            "load": sum(s["end_ns"] - s["start_ns"] for s in slots if s["machine"] == m) / span_ns,
-        }
-        for m in machines
-    ]
-    makespan, bound = body["makespan_s"], body["bound_s"]
-    return {
-        "plan": plan.about,
-        "released_ns": plan.t_ns,
-        "reason": body["reason"],
-        "status": body["status"],
-        "objective": body["objective"],
-        "makespan_s": makespan,
-        "bound_s": bound,
-        "gap": (makespan - bound) / makespan if makespan else 0.0,
-        "took_s": body["took_s"],
-        "solver": body["solver"],
-        "start_ns": start_ns,
-        "end_ns": end_ns,
-        "now_ns": now_ns,
-        "rows": rows,
-        "orders": len(orders),
-        "plans": len(plans),
-    }
+    slots.sort(key=lambda slot: slot["start_ns"])
+    colours = {order: i % COLOURS for i, order in enumerate(dict.fromkeys(s["order"] for s in slots))}
+    return [{**slot, "colour": colours[slot["order"]]} for slot in slots]
 
 
-def _slot(row: dict[str, Any], origin_ns: int) -> dict[str, Any]:
+def _row(
+    machine: str, slots: Sequence[dict[str, Any]], blocked: Sequence[dict[str, Any]], span_ns: int
+) -> dict[str, Any]:
+    """One machine's lane."""
+    mine = [slot for slot in slots if slot["machine"] == machine]
+    load = sum(slot["end_ns"] - slot["start_ns"] for slot in mine) / max(1, span_ns)
+    return {"machine": machine, "slots": mine, "blocked": [b for b in blocked if b["machine"] == machine], "load": load}
+
+
+def _slot(row: Mapping[str, Any], origin_ns: int) -> dict[str, Any]:
     return {
-        "order": row["order"],
-        "operation": row["operation"],
-        "machine": row["machine"],
-        "frozen": bool(row.get("frozen")),
-        "state": "planned",
-        "start_ns": origin_ns + int(row["start_s"]) * NS_PER_S,
+        "order": row["order"], "operation": row["operation"], "machine": row["machine"],
+        "frozen": bool(row.get("frozen")), "state": "planned", "start_ns": origin_ns + int(row["start_s"]) * NS_PER_S,
         "end_ns": origin_ns + int(row["end_s"]) * NS_PER_S,
     }
 

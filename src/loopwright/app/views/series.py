@@ -128,8 +128,7 @@ def scale(low: float | None, high: float | None, count: int = 4) -> tuple[float,
 
 
 def newest(table: pa.Table, things: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-    """thing -> signal -> {value, t_ns, quality, known_ns} from the rows that `Store.newest` gives; things not in `things` are
-    left out."""
+    """thing -> signal -> {value, t_ns, quality, known_ns} from the rows that `Store.newest` gives, of these things."""
     out: dict[str, dict[str, dict[str, Any]]] = {}
     for row in table.to_pylist():
         if row["thing"] in things:

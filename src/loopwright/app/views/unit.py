@@ -135,12 +135,13 @@ def _solid(made: Event | None) -> dict[str, Any]:
     """files: kind ('glb', 'stl', 'step') -> {path, hash}, whether they were written as a table or as a list of
     names."""
     if made is None:
-        return {"files": {}, "mass_kg": None, "cg_m": None, "volume_m3": None}
+        return {"design": "", "files": {}, "mass_kg": None, "cg_m": None, "volume_m3": None}
     files = {}
     for row in fold.rows(made.body["files"]):
         path = str(row.get("path") or row.get("value") or row["name"])
         files[path.rsplit(".", 1)[-1].lower()] = {"path": path, "hash": row.get("hash") or row.get("sha256") or ""}
     return {
+        "design": made.body["design"],
         "files": files,
         "mass_kg": made.body["mass_kg"],
         "cg_m": made.body["cg_m"],

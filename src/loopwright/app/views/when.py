@@ -28,7 +28,7 @@ def clock_time(t_ns: int | None, zone: str = "UTC", seconds: bool = True) -> str
 
 
 def ago(t_ns: int | None, now_ns: int, zone: str = "UTC") -> str:
-    """'just now', '4 min ago', 'in 3 h': how far t_ns is from now_ns, in the largest unit that fits; beyond three weeks the day."""
+    """'just now', '4 min ago', 'in 3 h': how far t_ns is from now_ns; beyond three weeks the day."""
     if not t_ns:
         return "never"
     gap_s = (now_ns - t_ns) / NS_PER_S

@@ -4,135 +4,119 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from loopwright.app.console.markup import Safe, tag
+from loopwright.app.console.draw.chart import stretched
+from loopwright.app.console.markup import Safe, div, stat, stats, tag
 from loopwright.app.views import shown, when
 
 _WIDE, _TALL = 520, 560
 _TOP, _FOOT = 22, 532  # between these lie the distances that are drawn
+_MIDDLE = _WIDE / 2
+_SESSIONS = 24  # that the trend shows
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Where a place of the range is drawn: as many pixels a metre across as along, so that a wide miss looks wide."""
+
+    near: float
+    scale: float
+
+    def x(self, side: float) -> float:
+        return _MIDDLE + side * self.scale
+
+    def y(self, along: float) -> float:
+        return _FOOT - (along - self.near) * self.scale
 
 
 def drawn(data: Mapping[str, Any], zone: str) -> Safe:
-    """The picture of `views.landing.on_range`: as many pixels a metre across as along, so that a wide miss looks
-    wide."""
-    scale = min((_FOOT - _TOP) / (data["far"] - data["near"]), (_WIDE / 2 - 8) / max(1e-9, data["wide"]))
-    middle, near = _WIDE / 2, data["near"]
+    """The picture of `views.landing.on_range`."""
+    tall, wide = data["far"] - data["near"], max(1e-9, data["wide"])
+    field = _Field(data["near"], min((_FOOT - _TOP) / tall, (_MIDDLE - 8) / wide))
+    ellipses = [_ellipse(one, field) for one in sorted(data["ellipses"], key=lambda one: -one["share"])]
+    shots = [_shot(shot, field, data["unit"], zone, shot is data["shots"][-1]) for shot in data["shots"]]
+    x, y = field.x(data["mean"]["side"]), field.y(data["mean"]["along"])
+    cross = tag("path", d=f"M{x - 9:.1f} {y:.1f}H{x + 9:.1f}M{x:.1f} {y - 9:.1f}V{y + 9:.1f}", cls="mean")
+    says = f"{data['count']} shots seen from above"
+    return tag("svg", *_ground(data, field), *ellipses, *shots, cross, viewBox=f"0 0 {_WIDE} {_TALL}", cls="range",
+               role="img", aria_label=says)
 
-    def x(side: float) -> float:
-        return middle + side * scale
 
-    def y(along: float) -> float:
-        return _FOOT - (along - near) * scale
-
-    tee = y(0.0)
+def _ground(data: Mapping[str, Any], field: _Field) -> list[Safe]:
+    """Grass, mown stripes, arcs of distance, the target line, and where the tee is."""
+    tee, unit = field.y(0.0), data["unit"]
     parts = [tag("rect", width=_WIDE, height=_TALL, cls="grass")]
-    parts += [tag("path", d=_stripe(middle, tee, i), cls="mown") for i in range(-6, 6, 2)]
+    parts += [tag("path", d=_stripe(tee, i), cls="mown") for i in range(-6, 6, 2)]
     for arc in data["arcs"]:
-        parts += [
-            tag("path", d=_arc(middle, tee, arc * scale), cls="arc"),
-            tag("text", f"{arc:g} {data['unit']}", x=10, y=f"{_arc_left(middle, tee, arc * scale) - 6:.1f}"),
-        ]
-    parts.append(tag("line", x1=middle, x2=middle, y1=_TALL, y2=0, cls="aim"))
-    parts += [_ellipse(one, x, y, scale) for one in sorted(data["ellipses"], key=lambda e: -e["share"])]
-    latest = len(data["shots"]) - 1
-    for i, shot in enumerate(data["shots"]):
-        title = f"{shown.plain(shot['along'], 1)} {data['unit']} far, {_aside(shot['side'], data['unit'])}, {when.moment(shot['t_ns'], zone)}"
-        parts.append(
-            tag(
-                "circle",
-                tag("title", title),
-                cx=f"{x(shot['side']):.1f}",
-                cy=f"{y(shot['along']):.1f}",
-                r=6 if i == latest else 4.2,
-                opacity=f"{0.45 + 0.55 * shot['age']:.2f}",
-                cls="shot latest" if i == latest else "shot",
-            )
-        )
-    at_x, at_y = x(data["mean"]["side"]), y(data["mean"]["along"])
-    parts.append(
-        tag("path", d=f"M{at_x - 9:.1f} {at_y:.1f}H{at_x + 9:.1f}M{at_x:.1f} {at_y - 9:.1f}V{at_y + 9:.1f}", cls="mean")
-    )
-    parts.append(
-        tag("path", d=f"M{middle - 8} {_TALL - 4}h16l-8 -13z", cls="flag")
-        if near == 0
-        else tag("text", f"{near:.0f} {data['unit']} to the tee", x=middle + 9, y=_TALL - 10)
-    )
+        radius = arc * field.scale
+        height = tee - math.sqrt(max(0.0, radius * radius - _MIDDLE * _MIDDLE))
+        words = tag("text", f"{arc:g} {unit}", x=10, y=f"{height - 6:.1f}")
+        parts += [tag("path", d=_arc(tee, radius), cls="arc"), words]
+    parts.append(tag("line", x1=_MIDDLE, x2=_MIDDLE, y1=_TALL, y2=0, cls="aim"))
+    if data["near"] == 0:
+        return [*parts, tag("path", d=f"M{_MIDDLE - 8} {_TALL - 4}h16l-8 -13z", cls="flag")]
+    return [*parts, tag("text", f"{data['near']:.0f} {unit} to the tee", x=_MIDDLE + 9, y=_TALL - 10)]
+
+
+def _shot(shot: Mapping[str, Any], field: _Field, unit: str, zone: str, latest: bool) -> Safe:
+    """One shot; the older, the paler."""
+    far, aside = shown.plain(shot["along"], 1), _aside(shot["side"], unit)
+    says = f"{far} {unit} far, {aside}, {when.moment(shot['t_ns'], zone)}"
     return tag(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {_WIDE} {_TALL}",
-        cls="range",
-        role="img",
-        aria_label=f"{data['count']} shots seen from above",
+        "circle", tag("title", says), cx=f"{field.x(shot['side']):.1f}", cy=f"{field.y(shot['along']):.1f}",
+        r=6 if latest else 4.2, opacity=f"{0.45 + 0.55 * shot['age']:.2f}", cls="shot latest" if latest else "shot",
+    )
+
+
+def _ellipse(one: Mapping[str, Any], field: _Field) -> Safe:
+    """The long axis lies at `angle` from the target line (up), to the right positive."""
+    x, y, turn = field.x(one["side"]), field.y(one["along"]), math.degrees(one["angle"])
+    return tag(
+        "ellipse", tag("title", f"{one['share'] * 100:.0f} % of shots land in here"), cx=f"{x:.1f}", cy=f"{y:.1f}",
+        rx=f"{one['short'] * field.scale:.1f}", ry=f"{one['long'] * field.scale:.1f}",
+        transform=f"rotate({turn:.2f} {x:.1f} {y:.1f})", cls="half" if one["share"] < 0.7 else "most",
     )
 
 
 def words(data: Mapping[str, Any]) -> Safe:
     """What the picture says, in numbers."""
-    spread, unit = data["spread"], data["unit"]
-    return tag(
-        "div",
-        tag("div", tag("b", shown.whole(data["count"])), tag("span", "shots"), cls="stat"),
-        tag(
-            "div",
-            tag("b", f"{shown.plain(data['mean']['along'], 1)}"),
-            tag("span", f"{unit} far on average"),
-            cls="stat",
-        ),
-        tag(
-            "div",
-            tag("b", _aside(data["mean"]["side"], "")),
-            tag("span", f"{unit} from the line on average"),
-            cls="stat",
-        ),
-        tag(
-            "div",
-            tag("b", "–" if spread["side"] is None else f"± {shown.plain(spread['side'], 1)}"),
-            tag("span", f"{unit} spread to the side"),
-            cls="stat",
-        ),
-        cls="stats",
+    spread, unit = data["spread"]["side"], data["unit"]
+    return stats(
+        stat(shown.whole(data["count"]), "shots"),
+        stat(shown.plain(data["mean"]["along"], 1), f"{unit} far on average"),
+        stat(_aside(data["mean"]["side"], ""), f"{unit} from the line on average"),
+        stat("–" if spread is None else f"± {shown.plain(spread, 1)}", f"{unit} spread to the side"),
     )
 
 
 def trend(data: Mapping[str, Any], zone: str) -> Safe:
     """Each session's mean to the side with its interval, oldest on the left."""
-    sessions = data["sessions"][-24:]
-    reach = max([1.0, *(abs(v) for s in sessions for v in (s["side"], s["low"], s["high"]) if v is not None)]) * 1.1
-    step = 1000 / max(1, len(sessions))
-    marks = []
-    for i, s in enumerate(sessions):
-        at, top = step * (i + 0.5), 50 - s["side"] / reach * 50
-        whisker = (
-            f"left:{at / 10:.2f}%;top:{50 - s['high'] / reach * 50:.1f}%;height:{(s['high'] - s['low']) / reach * 50:.1f}%"
-            if s["high"] is not None
-            else None
-        )
-        title = f"{when.day(s['start_ns'], zone)}: {s['count']} shots, {_aside(s['side'], data['unit'])}"
-        marks += [
-            tag("span", cls="whisker", style=whisker) if whisker else None,
-            tag("span", cls="dot", style=f"left:{at / 10:.2f}%;top:{top:.1f}%", title=title),
-        ]
-    labels = [
-        tag("span", f"{shown.plain(reach / 1.1, 0)} {data['unit']} right", cls="y", style="top:4%"),
-        tag("span", "straight", cls="y", style="top:50%"),
-        tag("span", f"{shown.plain(reach / 1.1, 0)} {data['unit']} left", cls="y", style="top:96%"),
-    ]
-    rule = tag("svg", tag("path", d="M0 50H1000", cls="rules"), viewBox="0 0 1000 100", preserveAspectRatio="none")
-    ends = (
-        tag(
-            "div",
-            tag("span", when.day(sessions[0]["start_ns"], zone), cls="first", style="left:0"),
-            tag("span", when.day(sessions[-1]["start_ns"], zone), cls="last", style="left:100%")
-            if len(sessions) > 1
-            else None,
-            cls="axis",
-        )
-        if sessions
-        else None
-    )
-    return tag("figure", tag("div", rule, *labels, *marks, cls="plot sessions"), ends, cls="chart trend")
+    sessions = data["sessions"][-_SESSIONS:]
+    known = [abs(v) for s in sessions for v in (s["side"], s["low"], s["high"]) if v is not None]
+    reach = max([1.0, *known])
+    step, unit = 100 / max(1, len(sessions)), data["unit"]
+    marks = [m for i, s in enumerate(sessions) for m in _session(s, step * (i + 0.5), reach * 1.1, unit, zone)]
+    far = f"{shown.plain(reach, 0)} {unit}"
+    labels = [tag("span", word, cls="y", style=f"top:{top}%")
+              for word, top in ((f"{far} right", 4), ("straight", 50), (f"{far} left", 96))]
+    rule = stretched(tag("path", d="M0 50H1000", cls="rules"))
+    ends = [tag("span", when.day(s["start_ns"], zone), cls=cls, style=f"left:{left}%")
+            for s, cls, left in zip((sessions[0], sessions[-1]), ("first", "last"), (0, 100), strict=True)]
+    return tag("figure", div("plot sessions", rule, *labels, *marks),
+               div("axis", *ends[: len(sessions)]), cls="chart trend")
+
+
+def _session(one: Mapping[str, Any], at: float, reach: float, unit: str, zone: str) -> list[Safe]:
+    """The marks of one session; at is its place in percent of the width, reach what the height stands for."""
+    out = []
+    if one["high"] is not None:
+        top, tall = 50 - one["high"] / reach * 50, (one["high"] - one["low"]) / reach * 50
+        out.append(tag("span", cls="whisker", style=f"left:{at:.2f}%;top:{top:.1f}%;height:{tall:.1f}%"))
+    says = f"{when.day(one['start_ns'], zone)}: {one['count']} shots, {_aside(one['side'], unit)}"
+    place = f"left:{at:.2f}%;top:{50 - one['side'] / reach * 50:.1f}%"
+    return [*out, tag("span", cls="dot", style=place, title=says)]
 
 
 def _aside(side: float, unit: str) -> str:
@@ -141,41 +125,17 @@ def _aside(side: float, unit: str) -> str:
     return f"{shown.plain(abs(side), 1)}{' ' + unit if unit else ''} {'right' if side > 0 else 'left'}"
 
 
-def _ellipse(one: Mapping[str, Any], x: Any, y: Any, scale: float) -> Safe:
-    """The long axis lies at `angle` from the target line (up); SVG turns clockwise with y down, so that right is
-    right."""
-    cx, cy = x(one["side"]), y(one["along"])
-    return tag(
-        "ellipse",
-        tag("title", f"{one['share'] * 100:.0f} % of shots land in here"),
-        cx=f"{cx:.1f}",
-        cy=f"{cy:.1f}",
-        rx=f"{one['short'] * scale:.1f}",
-        ry=f"{one['long'] * scale:.1f}",
-        transform=f"rotate({math.degrees(one['angle']):.2f} {cx:.1f} {cy:.1f})",
-        cls="half" if one["share"] < 0.7 else "most",
-    )
+def _arc(tee: float, radius: float) -> str:
+    """A circle round the tee, as far as it lies in the field."""
+    half = min(radius, _MIDDLE)
+    y = tee - math.sqrt(max(0.0, radius * radius - half * half))
+    return f"M{_MIDDLE - half:.1f} {y:.1f}A{radius:.1f} {radius:.1f} 0 0 1 {_MIDDLE + half:.1f} {y:.1f}"
 
 
-def _arc(middle: float, tee: float, radius: float) -> str:
-    """A circle round the tee, from the left edge of the field to the right."""
-    y = _arc_left(middle, tee, radius)
-    return (
-        f"M0 {y:.1f}A{radius:.1f} {radius:.1f} 0 0 1 {_WIDE} {y:.1f}"
-        if radius > middle
-        else f"M{middle - radius:.1f} {tee:.1f}A{radius:.1f} {radius:.1f} 0 0 1 {middle + radius:.1f} {tee:.1f}"
-    )
-
-
-def _arc_left(middle: float, tee: float, radius: float) -> float:
-    """How high a circle round the tee stands at the left edge of the field."""
-    return tee - math.sqrt(max(0.0, radius * radius - middle * middle))
-
-
-def _stripe(middle: float, tee: float, i: int) -> str:
+def _stripe(tee: float, i: int) -> str:
     """One mown stripe of twelve: a wedge that begins at the tee."""
 
     def at(k: int, y: float) -> float:
-        return middle + k / 6 * middle * 1.25 * (tee - y) / max(1.0, tee)
+        return _MIDDLE + k / 6 * _MIDDLE * 1.25 * (tee - y) / max(1.0, tee)
 
     return f"M{at(i, _TALL):.1f} {_TALL}L{at(i, 0):.1f} 0H{at(i + 1, 0):.1f}L{at(i + 1, _TALL):.1f} {_TALL}Z"

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from loopwright.app.console.draw.icons import PATHS
-from loopwright.app.console.markup import Safe, join, tag
+from loopwright.app.console.markup import Safe, div, tag
 from loopwright.app.views import circle, shown, when
 
 _LINKS = {
-    "order": "/orders",
-    "fit": "/orders",
-    "design": "/orders",
-    "plan": "/plan",
-    "make": "/orders",
-    "measure": "/orders",
-    "connect": "/machines",
-    "keep": "/data",
-    "use": "/owner",
-    "serve": "/decisions",
-    "improve": "/decisions#changes",
-    "release": "/decisions#changes",
+    "plan": "/plan", "connect": "/machines", "keep": "/data", "use": "/owner", "serve": "/decisions",
+    "improve": "/decisions#changes", "release": "/decisions#changes",
 }
+_FEED = 8
 _BEADS, _ROUND_S = 9, 22.0
 
 
 def drawn(data: Mapping[str, Any]) -> Safe:
     """The whole picture, lying for a wide screen and standing for a phone; `changes` keeps it up to date."""
-    wide = _eight(data, centre=262, radius=158, upright=False, box=(-560, -222, 1120, 444))
-    tall = _eight(data, centre=178, radius=106, upright=True, box=(-212, -306, 424, 612))
-    return tag("div", tag("div", wide, cls="wide"), tag("div", tall, cls="upright"), cls="loop")
+    wide = _eight(data, _Shape(262, 158, False, (-560, -222, 1120, 444)))
+    tall = _eight(data, _Shape(178, 106, True, (-212, -306, 424, 612)))
+    return div("loop", div("wide", wide), div("upright", tall))
 
 
 def changes(data: Mapping[str, Any]) -> dict[tuple[str, str], str]:
@@ -55,101 +47,71 @@ def counted(stage: Mapping[str, Any]) -> str:
 
 def ribbon(data: Mapping[str, Any]) -> Safe:
     """The twelve stages as words: what each does now, and how long it took."""
-    cells = [
-        tag(
-            "div",
-            tag("h3", stage["title"], tag("span", data_k=f"took-{stage['name']}")),
-            tag("p", stage["meaning"], data_k=f"words-{stage['name']}"),
-            data_k=f"ribbon-{stage['name']}",
-        )
-        for stage in data["stages"]
-    ]
-    return tag("div", *cells, cls="ribbon")
+    cells = []
+    for stage in data["stages"]:
+        head = tag("h3", stage["title"], tag("span", data_k=f"took-{stage['name']}"))
+        words = tag("p", stage["meaning"], data_k=f"words-{stage['name']}")
+        cells.append(tag("div", head, words, data_k=f"ribbon-{stage['name']}"))
+    return div("ribbon", *cells)
 
 
 def feed(data: Mapping[str, Any], zone: str) -> Safe:
     """The last sentences the loop spoke, newest first."""
     if not data["recent"]:
         return tag("p", "Quiet since this console was opened.", cls="empty")
-    return tag(
-        "ul",
-        *[
-            tag("li", tag("time", when.clock_time(entry["t_ns"], zone)), tag("span", entry["words"]))
-            for entry in data["recent"][:8]
-        ],
-        cls="feed",
-    )
+    rows = [
+        tag("li", tag("time", when.clock_time(entry["t_ns"], zone)), tag("span", entry["words"]))
+        for entry in data["recent"][:_FEED]
+    ]
+    return tag("ul", *rows, cls="feed")
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Size of the figure of eight (see `views.circle.figure`), and the box it is drawn in: x, y, width, height."""
+
+    centre: float
+    radius: float
+    upright: bool
+    box: tuple[int, int, int, int]
 
 
 def _eight_class(data: Mapping[str, Any]) -> str:
     return "eight resting" if data["resting"] else "eight"
 
 
-def _eight(
-    data: Mapping[str, Any], *, centre: float, radius: float, upright: bool, box: tuple[int, int, int, int]
-) -> Safe:
-    figure = circle.figure(centre, radius, upright)
-    path_id = "eight-tall" if upright else "eight-wide"
-    beads = [_bead(path_id, i) for i in range(_BEADS)]
-    knots = [_knot(stage, figure["places"][stage["name"]], upright) for stage in data["stages"]]
-    inside = _lobes(centre, upright)
+def _eight(data: Mapping[str, Any], shape: _Shape) -> Safe:
+    figure = circle.figure(shape.centre, shape.radius, shape.upright)
+    id_ = "eight-tall" if shape.upright else "eight-wide"
+    track = tag("path", d=figure["path"], id=id_, cls="track") + tag("path", d=figure["path"], cls="thread")
+    beads = [_bead(id_, i) for i in range(_BEADS)]
+    knots = [_knot(stage, figure["places"][stage["name"]], shape.upright) for stage in data["stages"]]
     return tag(
-        "svg",
-        tag("path", d=figure["path"], id=path_id, cls="track"),
-        tag("path", d=figure["path"], cls="thread"),
-        *beads,
-        *inside,
-        *knots,
-        viewBox=" ".join(map(str, box)),
-        cls=_eight_class(data),
-        data_k="eight",
-        role="img",
-        aria_label="The loop: " + data["headline"],
+        "svg", track, *beads, *_lobes(shape), *knots, viewBox=" ".join(map(str, shape.box)), cls=_eight_class(data),
+        data_k="eight", role="img", aria_label=f"The loop: {data['headline']}",
     )
 
 
 def _bead(path_id: str, i: int) -> Safe:
     """One bead; the ones that carry what was learned are copper."""
     begin = f"-{_ROUND_S * i / _BEADS:.2f}s"
-    motion = tag(
-        "animateMotion", tag("mpath", href=f"#{path_id}"), dur=f"{_ROUND_S}s", begin=begin, repeatCount="indefinite"
-    )
+    way = tag("mpath", href=f"#{path_id}")
+    motion = tag("animateMotion", way, dur=f"{_ROUND_S}s", begin=begin, repeatCount="indefinite")
     return tag("circle", motion, r="3.6", cls="mover copper" if i % 3 == 0 else "mover")
 
 
 def _knot(stage: Mapping[str, Any], place: circle.Place, upright: bool) -> Safe:
-    size = 19 if upright else 23
-    icon = tag(
-        "path",
-        d=PATHS[stage["name"]],
-        cls="icon",
-        transform=f"translate({place.x:.1f} {place.y:.1f}) scale({size / 23 * 0.92:.3f}) translate(-12 -12)",
-    )
-    parts = [
-        tag("circle", cx=f"{place.x:.1f}", cy=f"{place.y:.1f}", r=size, cls="halo"),
-        tag("circle", cx=f"{place.x:.1f}", cy=f"{place.y:.1f}", r=size, cls="face"),
-        icon,
-    ]
+    """A stage on the figure: icon, name, count."""
+    name, size = stage["name"], 19 if upright else 23
+    round_ = [tag("circle", cx=f"{place.x:.1f}", cy=f"{place.y:.1f}", r=size, cls=cls) for cls in ("halo", "face")]
+    put = f"translate({place.x:.1f} {place.y:.1f}) scale({size / 25:.3f}) translate(-12 -12)"
+    knot = tag("g", *round_, tag("path", d=PATHS[name], cls="icon", transform=put), cls=f"knot {stage['state']}",
+               data_k=f"knot-{name}")
     x, y, anchor = _label(place, size, upright)
-    words = [
-        tag("text", stage["title"], x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, cls="name"),
-        tag(
-            "text",
-            counted(stage),
-            x=f"{x:.1f}",
-            y=f"{y + 17:.1f}",
-            text_anchor=anchor,
-            cls="count",
-            data_k=f"count-{stage['name']}",
-        ),
-    ]
-    return tag(
-        "a",
-        tag("g", *parts, cls=f"knot {stage['state']}", data_k=f"knot-{stage['name']}"),
-        *words,
-        tag("title", stage["meaning"]),
-        href=_LINKS[stage["name"]],
-    )
+    words = tag("text", stage["title"], x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, cls="name")
+    count = tag("text", counted(stage), x=f"{x:.1f}", y=f"{y + 17:.1f}", text_anchor=anchor, cls="count",
+                data_k=f"count-{name}")
+    return tag("a", knot, words, count, tag("title", stage["meaning"]), href=_LINKS.get(name, "/orders"))
 
 
 def _label(place: circle.Place, size: float, upright: bool) -> tuple[float, float, str]:
@@ -162,15 +124,12 @@ def _label(place: circle.Place, size: float, upright: bool) -> tuple[float, floa
     return place.x, place.y + (-(away + 13) if above else away + 9), "middle"
 
 
-def _lobes(centre: float, upright: bool) -> list[Safe]:
+def _lobes(shape: _Shape) -> list[Safe]:
     """The two halves named, in the middle of each."""
-    places = [(0.0, -centre), (0.0, centre)] if upright else [(-centre, 0.0), (centre, 0.0)]
-    words = [("Made", "to the measure", "of a person"), ("Lived with", "heard, kept,", "learned from")]
     out = []
-    for (x, y), (name, first, second) in zip(places, words, strict=True):
-        out += [
-            tag("text", name, x=x, y=y - 4, cls="lobe"),
-            tag("text", first, x=x, y=y + 18, cls="lobe-note"),
-            tag("text", second, x=x, y=y + 34, cls="lobe-note"),
-        ]
-    return [join(out)]
+    lobes = ((-1, ("Made", "to the measure", "of a person")), (1, ("Lived with", "heard, kept,", "learned from")))
+    for side, words in lobes:
+        x, y = (0.0, side * shape.centre) if shape.upright else (side * shape.centre, 0.0)
+        for word, down, cls in zip(words, (-4, 18, 34), ("lobe", "lobe-note", "lobe-note"), strict=True):
+            out.append(tag("text", word, x=x, y=y + down, cls=cls))
+    return out
