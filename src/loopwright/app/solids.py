@@ -60,9 +60,15 @@ class Solids:
 
     async def finish(self) -> None:
         """Waits for every solid, saying how many are left; the first that failed is raised."""
+        told = 0
         while self._waiting:
-            self.flow.stage("design", f"{len(self._waiting)} solids are left to make")
+            if not told or len(self._waiting) <= told // 2:
+                told = len(self._waiting)
+                words = "one solid is left to make" if told == 1 else f"{told} solids are left to make"
+                self.flow.stage("design", words)
             done, _ = await asyncio.wait(self._waiting, timeout=2.0, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 self._waiting.remove(task)
                 task.result()
+        if told:
+            self.flow.done("design")

@@ -26,7 +26,7 @@ from loopwright.app.report import hops_now, hops_since, unbalanced
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.errors import PlanError
-from loopwright.core.types import Decision, Order, Thing
+from loopwright.core.types import Decision, Event, Order, Thing
 from loopwright.improve.outcomes import Outcome
 from loopwright.improve.question import Question
 
@@ -193,9 +193,10 @@ async def _cohort(
         flow.count("plan", len(plan.slots))
     with _stage(turn, flow, "make", "machines work through the plan"):
         await _play(plant, shop, plan.slots, origin_ns)
-    await _maintain(turn, making, shop, flow)
+    opened = await _maintain(turn, making, shop, flow)
     with _stage(turn, flow, "make", f"{len(designs)} units go over the machines"):
         await making.build()
+        _done(plant, making, opened)
         flow.count("make", sum(unit.state == "made" for unit in making.units))
     with _stage(turn, flow, "measure", "each unit is measured, shipped and claimed"):
         flow.count("measure", len(making.units))
@@ -235,16 +236,25 @@ async def _play(plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int)
     await asyncio.gather(*jobs)
 
 
-async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> None:
+async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list[Event]:
     """Once the machines were heard: which tools are worn, and where the plan has to make room for a change of tool."""
     with _stage(turn, flow, "connect", "what the machines say arrives"):
         await shop.caught_up()
     assert turn.maintenance is not None
     with _stage(turn, flow, "serve", "are the tools worn?"):
-        for order in await turn.maintenance.look(_end_ns(turn)):
-            end_ns = int(str(order.about).rsplit("/", 1)[1])
-            making.interrupt(max(end_ns, making.origin_ns), f"work order {order.about}")
+        opened = await turn.maintenance.look(_end_ns(turn))
+        for order in opened:
+            making.interrupt(max(int(order.body["start_ns"]), making.origin_ns), f"work order {order.about}")
         flow.count("serve", len(turn.maintenance.decisions))
+    return opened
+
+
+def _done(plant: Plant, making: Making, orders: Sequence[Event]) -> None:
+    """The plan was carried out, the changes of tools that stand in it too."""
+    for order in orders:
+        at_ns = max(int(order.body["start_ns"]), making.origin_ns) + int(order.body["duration_s"]) * NS_PER_S
+        body = {"machine": order.body["machine"], "as": "planned"}
+        plant.record("workorder.done", order.about, body, t_ns=at_ns, actor="shop", key=f"{order.about}/done")
 
 
 async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:

@@ -139,7 +139,8 @@ def _act(
         "evidence": [asdict(one) for one in decision.because], "decision": decision.id,
     }
     why = f"{CONDITION}: {decision.says}"
-    order = {"machine": thing, "alarm": alarm_id, "duration_s": settings.duration_s, "why": why}
+    order = {"machine": thing, "alarm": alarm_id, "duration_s": settings.duration_s, "why": why,
+             "start_ns": int(run["end_ns"])}
     actor = f"service:{NAME}"
     over = _clear(run, standing, now_ns)
     standing[thing] = {"alarm": alarm_id, "workorder": order_id, "done": False}
