@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import importlib.util
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -274,6 +275,7 @@ async def serve(
         timeout_graceful_shutdown=_SHUTDOWN_S,
         lifespan="on",
     )
+    logging.getLogger("uvicorn.error").addFilter(_not_a_stop)
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[taken]), name="http")
     try:
@@ -287,6 +289,11 @@ async def serve(
         raise
     finally:
         taken.close()
+
+
+def _not_a_stop(record: logging.LogRecord) -> bool:
+    """Whether a line of the server's log is more than the echo of an impatient Ctrl-C."""
+    return not any(word in record.getMessage() for word in ("CancelledError", "KeyboardInterrupt"))
 
 
 class _Server(uvicorn.Server):
