@@ -163,10 +163,13 @@ def export(front: Front, who: Who, person: str = "") -> dict[str, Any]:
     return rights.export(front.store.people.person(mine), front.store.recall(), things, rows, front.now_ns())
 
 
-def bring_file(front: Front, who: Who, what: str, name: str, content: bytes, serial: str = "") -> dict[str, Any]:
+def bring_file(
+    front: Front, who: Who, what: str, name: str, content: bytes, serial: str = "", partly: bool = False
+) -> dict[str, Any]:
     """Imports one uploaded file (shots, swings, persons): parsed whole first, then kept, then counted.
 
     serial  the unit it speaks of; an owner's must be their own
+    partly  keep what can be used of a file of which some rows cannot
     """
     from loopwright.app import imports
 
@@ -181,6 +184,7 @@ def bring_file(front: Front, who: Who, what: str, name: str, content: bytes, ser
         path.write_bytes(content)
         try:
             parsed = imports.importer(plant, what)(path, imports.options_of(plant))
+            imports.require_sound(plant, parsed, partly)
         except InputError as error:  # named as its owner knows it, not as we keep it
             where = error.where.replace(f"{folder}/", "")
             raise InputError(where, error.given, error.allowed, error.todo) from None

@@ -120,10 +120,16 @@ def shots(
 
 @router.post("/import/{what}", tags=["plant"])
 def bring(
-    front: FrontNow, who: WhoNow, what: str, file: Annotated[UploadFile, File()], serial: Annotated[str, Form()] = ""
+    front: FrontNow,
+    who: WhoNow,
+    what: str,
+    file: Annotated[UploadFile, File()],
+    serial: Annotated[str, Form()] = "",
+    partly: Annotated[bool, Form()] = False,
 ) -> dict[str, Any]:
-    """Brings a file of persons, shots, swings or whatever a pack imports."""
-    return acts.bring_file(front, who, what, file.filename or "upload", file.file.read(acts.LARGEST_FILE + 1), serial)
+    """Brings a file of persons, shots, swings or whatever a pack imports; partly keeps the rows that can be used."""
+    content = file.file.read(acts.LARGEST_FILE + 1)
+    return acts.bring_file(front, who, what, file.filename or "upload", content, serial, partly)
 
 
 @router.post("/points", tags=["points"])

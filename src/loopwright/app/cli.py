@@ -35,6 +35,7 @@ app.add_typer(changes, name="changes")
 
 SitePath = Annotated[Path, typer.Option("--site", help="a site file, or a folder that holds one plant's data")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+Partly = Annotated[bool, typer.Option("--partly", help="keep what can be used of a file of which some rows cannot")]
 Files = Annotated[list[Path], typer.Argument(help="files to read")]
 
 
@@ -152,16 +153,16 @@ def doctor(site: SitePath, as_json: Json = False) -> None:
     out(examine(site), as_json, doctor_in_words)
 
 
-def _import(what: str, files: list[Path], site: Path, as_json: bool, thing: str = "") -> None:
+def _import(what: str, files: list[Path], site: Path, as_json: bool, partly: bool, thing: str = "") -> None:
     from loopwright.app.imports import import_files, imports_in_words
 
-    out(import_files(what, files, site, thing=thing), as_json, imports_in_words)
+    out(import_files(what, files, site, thing, partly), as_json, imports_in_words)
 
 
 @imports.command("persons")
-def import_persons(files: Files, site: SitePath, as_json: Json = False) -> None:
+def import_persons(files: Files, site: SitePath, partly: Partly = False, as_json: Json = False) -> None:
     """Body measures: ANSUR II, or a CSV of your own with a unit in each column's name."""
-    _import("persons", files, site, as_json)
+    _import("persons", files, site, as_json, partly)
 
 
 @imports.command("shots")
@@ -169,10 +170,11 @@ def import_shots(
     files: Files,
     site: SitePath,
     unit: Annotated[str, typer.Option(help="serial of the club they were hit with")] = "",
+    partly: Partly = False,
     as_json: Json = False,
 ) -> None:
     """Shots of a launch monitor: Garmin R10 CSV."""
-    _import("shots", files, site, as_json, unit)
+    _import("shots", files, site, as_json, partly, unit)
 
 
 @imports.command("swings")
@@ -180,20 +182,22 @@ def import_swings(
     files: Files,
     site: SitePath,
     unit: Annotated[str, typer.Option(help="serial of the club they were made with")] = "",
+    partly: Partly = False,
     as_json: Json = False,
 ) -> None:
     """Swings with pose features: CaddieSet CSV."""
-    _import("swings", files, site, as_json, unit)
+    _import("swings", files, site, as_json, partly, unit)
 
 
 @imports.command("runs")
 def import_runs(
     files: Annotated[list[Path], typer.Argument(help="folders of recorded machining runs")],
     site: SitePath,
+    partly: Partly = False,
     as_json: Json = False,
 ) -> None:
     """What inspection found about recorded machining runs (labels.csv)."""
-    _import("runs", files, site, as_json)
+    _import("runs", files, site, as_json, partly)
 
 
 @users.command("add")

@@ -24,6 +24,8 @@ from loopwright.core.errors import InputError, PlantBusy, UnknownName
 from loopwright.core.pack import Imported, Importer, ImportOptions
 from loopwright.core.types import Batch, Event, Person, Receipt, Thing
 
+CUT_OFF = "row cut off or too long"  # what importers call a row with too few or too many cells
+KNOWN_OTHERWISE = "id is already known with other measures"
 ThingOf = Callable[[str], Thing]
 
 
@@ -35,18 +37,42 @@ def importer(plant: Plant, what: str) -> Importer:
     return known[what]
 
 
-def import_files(what: str, files: Sequence[Path], path: Path, thing: str = "") -> list[dict[str, Any]]:
-    """Imports files into the plant of `--site PATH`; one row of counts for each. All are parsed before one is kept."""
+def import_files(
+    what: str, files: Sequence[Path], path: Path, thing: str = "", partly: bool = False
+) -> list[dict[str, Any]]:
+    """Imports files into the plant of `--site PATH`; one row of counts for each. All are parsed before one is kept.
+
+    partly  keep what can be used of a file of which some rows cannot; otherwise that is an InputError
+    """
     site = site_of(path)
     try:
         with open_plant(site, actor=f"import:{what}") as plant:
             reader, options = importer(plant, what), options_of(plant)
             parsed = [reader(file, options) for file in files]
+            for one in parsed:
+                require_sound(plant, one, partly)
             return [keep(plant, one, named(one, thing, plant)) for one in parsed]
     except PlantBusy as busy:
         from loopwright.app.remote import import_there
 
-        return import_there(site, busy, what, files, thing)
+        return import_there(site, busy, what, files, thing, partly)
+
+
+def require_sound(plant: Plant, parsed: Imported, partly: bool) -> None:
+    """Raises InputError for a file that somebody must look at: rows cut off, persons who cannot be or are others here.
+
+    Rows that a device wrote without a result (a shot it did not see) are no fault of the file; they are only counted.
+    """
+    bad = {why: n for why, n in parsed.refused.items() if parsed.what == "persons" or why == CUT_OFF}
+    other = _known_otherwise(plant, parsed)
+    if partly or not (bad or other):
+        return
+    count = sum(bad.values()) + len(other)
+    lines = [note.removeprefix("refused: ") for note in parsed.notes if note.startswith("refused: ")]
+    lines += [f"{KNOWN_OTHERWISE}: {', '.join(sorted(other)[:5])}"] if other else []
+    raise InputError(parsed.path, f"{count:,} of {parsed.rows:,} rows cannot be used: {'; '.join(lines)}",
+                     "rows that are whole and can be true",
+                     "correct the file and import it again (nothing of it was kept), or keep the other rows with --partly")
 
 
 def options_of(plant: Plant, **changes: Any) -> ImportOptions:
@@ -123,17 +149,12 @@ def keep(plant: Plant, parsed: Imported, thing_of: ThingOf) -> dict[str, Any]:
 
 def _keep_persons(plant: Plant, parsed: Imported, row: dict[str, Any]) -> None:
     """New persons are kept; the same again is a duplicate; other measures under a known id are refused."""
-    known = {p.id: p for p in plant.store.people.find(ids=[p.id for p in parsed.persons])}
-    new: list[Person] = []
-    for person in parsed.persons:
-        old = known.get(person.id)
-        if old is None:
-            new.append(person)
-        elif dict(old.measures) == dict(person.measures) and old.handedness == person.handedness:
-            row["duplicate"] += 1
-        else:
-            why = "id is already known with other measures"
-            row["refused"][why] = row["refused"].get(why, 0) + 1
+    other = _known_otherwise(plant, parsed)
+    known = {p.id for p in plant.store.people.find(ids=[p.id for p in parsed.persons])}
+    new = [person for person in parsed.persons if person.id not in known]
+    row["duplicate"] += len(known) - len(other)
+    if other:
+        row["refused"][KNOWN_OTHERWISE] = len(other)
     t_ns = plant.clock.now_ns()
     plant.store.record(
         [  # before they are saved: whoever dies between the two says and saves them again
@@ -150,6 +171,13 @@ def _keep_persons(plant: Plant, parsed: Imported, row: dict[str, Any]) -> None:
     )
     plant.store.people.save(new)
     row["stored"] += len(new)
+
+
+def _known_otherwise(plant: Plant, parsed: Imported) -> set[str]:
+    """Ids of the file that stand for a person of other measures in the plant."""
+    known = {p.id: p for p in plant.store.people.find(ids=[p.id for p in parsed.persons])} if parsed.persons else {}
+    return {p.id for p in parsed.persons if p.id in known
+            and (dict(known[p.id].measures), known[p.id].handedness) != (dict(p.measures), p.handedness)}
 
 
 def _salted(person: Person) -> str:

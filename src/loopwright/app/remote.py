@@ -27,7 +27,9 @@ def base_of(site: Site, busy: PlantBusy) -> str:
     return f"http://{where['host']}:{where['port']}/api"
 
 
-def import_there(site: Site, busy: PlantBusy, what: str, files: Sequence[Path], thing: str) -> list[dict[str, Any]]:
+def import_there(
+    site: Site, busy: PlantBusy, what: str, files: Sequence[Path], thing: str, partly: bool
+) -> list[dict[str, Any]]:
     """Sends files to the process that writes the plant; a row of counts for each.
 
     With users on the plant, the token of one is read from the environment variable LOOPWRIGHT_TOKEN.
@@ -38,16 +40,20 @@ def import_there(site: Site, busy: PlantBusy, what: str, files: Sequence[Path], 
     rows = []
     with httpx.Client(base_url=base, headers=headers, timeout=300.0) as client:
         for path in files:
+            if path.is_dir():
+                raise InputError(str(path), "is a folder", "a file, while another process writes this plant",
+                                 "end `loopwright run` first, then import it")
             if not path.is_file():
-                raise InputError(str(path), "is not a file", "a file to import")
+                raise InputError(str(path), "is not there", "a file to import", "check the name")
             with path.open("rb") as content:
-                rows.append(_told(client, f"{base}/import/{what}", path, content, thing))
+                form = {"serial": thing, "partly": str(partly).lower()}
+                rows.append(_told(client, f"{base}/import/{what}", path, content, form))
     return rows
 
 
-def _told(client: httpx.Client, url: str, path: Path, content: Any, thing: str) -> dict[str, Any]:
+def _told(client: httpx.Client, url: str, path: Path, content: Any, form: dict[str, str]) -> dict[str, Any]:
     try:
-        answer = client.post(url, files={"file": (path.name, content)}, data={"serial": thing})
+        answer = client.post(url, files={"file": (path.name, content)}, data=form)
     except httpx.HTTPError as error:
         raise LinkError(
             url, f"the process that writes this plant does not answer ({error})", "", "end it, or try again"
