@@ -6,6 +6,8 @@ Schemas and models of others: test_mtconnect_files.py. What goes round over the 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ from tests.peers import recordings
 
 pytest.importorskip("lxml", reason="lxml is not installed (pip install 'loopwright[mtconnect]')")
 CLOCK = RealClock()
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "connect-mtconnect.md"
 
 STREAMS = """<?xml version="1.0"?>
 <MTConnectStreams xmlns="urn:mtconnect.org:MTConnectStreams:1.7">
@@ -365,3 +368,16 @@ async def test_documents_on_disk_are_read_as_from_their_agent(tmp_path: Path) ->
 async def test_a_reader_that_is_killed_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     with await victim.survive("mtconnect", tmp_path) as store:
         victim.check(store)
+
+
+# the page --------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_has_every_setting_and_its_code_runs() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for setting in dataclasses.fields(mtconnect.Settings):
+        assert f"`{setting.name}`" in text
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), PAGE.name, "exec"), names)
+    sent, batches = await names["main"]()
+    assert sent == batches[-1].sent == sum(batch.samples for batch in batches) == 4

@@ -6,6 +6,8 @@ Outside peers: test_peer_node_opcua.py. What goes round over the loopback: tests
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -32,6 +34,7 @@ from tests.connect.kit import MILL, T0_NS, THINGS, collect, said, together
 
 pytest.importorskip("asyncua", reason="asyncua is not installed (pip install 'loopwright[opcua]')")
 CLOCK = RealClock()
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "connect-opcua.md"
 
 
 def column(times: list[int], values: list[float], **given: Any) -> Column:
@@ -457,3 +460,16 @@ async def test_a_node_that_may_not_be_written_is_a_link_error() -> None:
 async def test_a_reader_that_is_killed_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     with await victim.survive("opcua", tmp_path) as store:
         victim.check(store)
+
+
+# the page --------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_has_every_setting_and_its_code_runs() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for setting in dataclasses.fields(opcua.Settings):
+        assert f"`{setting.name}`" in text
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), PAGE.name, "exec"), names)
+    sent, batches = await names["main"]()
+    assert sent == batches[-1].sent == sum(batch.samples for batch in batches) == 4

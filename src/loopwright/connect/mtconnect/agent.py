@@ -178,18 +178,9 @@ class Agent:
         self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Reads one request and answers it; whether the connection stays open."""
-        request = None
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                http.receive_data(await reader.read(65536))
-            elif isinstance(event, h11.Request):
-                request = event
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            elif isinstance(event, h11.ConnectionClosed):
-                return False
-        assert request is not None
+        request = await _request(http, reader)
+        if request is None:
+            return False
         if request.method != b"GET":
             status, text = self._error(405, "UNSUPPORTED", f"{request.method.decode()} is not answered, only GET")
         else:
@@ -206,3 +197,16 @@ class Agent:
         await asyncio.sleep(0.05)
         for writer in list(self._lines):
             writer.close()
+
+
+async def _request(http: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
+    """The next whole request; None when the client has closed."""
+    request = None
+    while not isinstance(event := http.next_event(), h11.EndOfMessage):
+        if event is h11.NEED_DATA:
+            http.receive_data(await reader.read(65536))
+        if isinstance(event, h11.Request):
+            request = event
+        if isinstance(event, h11.ConnectionClosed):
+            return None
+    return request

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ from loopwright.connect.mtconnect.sources import LOST, Agent, Folder, open_sourc
 from loopwright.connect.wire import Backoff, link_error
 from loopwright.core.clock import Clock
 from loopwright.core.errors import LinkError, UnknownName
-from loopwright.core.types import Batch, Kind
+from loopwright.core.types import Batch, Kind, Signal
 
 log = logging.getLogger(__name__)
 NOT_MAPPED = "not mapped"
@@ -108,10 +109,12 @@ class Course:
 
 @dataclass
 class State:
-    """What stays when a connection breaks: the course, and who knows where to resume."""
+    """What stays when a connection breaks: plan, course, who knows where to resume. over: nothing more will come."""
 
     cursor: Callable[[str], int | None]
+    plan: Plan | None = None
     course: Course | None = None
+    over: bool = False
 
 
 async def read(
@@ -124,20 +127,30 @@ async def read(
     Raises LinkError when the first contact fails, UnknownName for a data item that the agent lacks, UnitError.
     """
     library()
-    backoff, plan, state = Backoff(clock), None, State(cursor)
-    while True:
-        try:
-            async with await open_source(settings) as source:
-                plan = plan or make_plan(probe(await source.probe(), f"{settings.address}/probe"), settings, things)
-                async for batch in _follow(source, settings, plan, state, clock):
-                    backoff.reset()
-                    yield batch
-                return
-        except LOST as error:
-            if plan is None:
-                raise _first(error, settings) from error
-            log.warning("mtconnect: %s: %s; asking again", settings.address, error)
-        await backoff.wait()
+    backoff, state = Backoff(clock), State(cursor)
+    while not state.over:
+        async with aclosing(_connected(settings, things, state, clock)) as batches:
+            async for batch in batches:
+                backoff.reset()
+                yield batch
+        if not state.over:
+            await backoff.wait()
+
+
+async def _connected(settings: Settings, things: Things, state: State, clock: Clock) -> AsyncGenerator[Batch, None]:
+    """The batches of one connection. When it breaks, that is said in the log; LinkError when it is the first."""
+    try:
+        async with await open_source(settings) as source:
+            if state.plan is None:
+                items = probe(await source.probe(), f"{settings.address}/probe")
+                state.plan = make_plan(items, settings, things)
+            async for batch in _follow(source, settings, state.plan, state, clock):
+                yield batch
+            state.over = True
+    except LOST as error:
+        if state.plan is None:
+            raise _first(error, settings) from error
+        log.warning("mtconnect: %s: %s; asking again", settings.address, error)
 
 
 def _first(error: BaseException, settings: Settings) -> LinkError:
@@ -158,25 +171,31 @@ def make_plan(items: dict[str, Item], settings: Settings, things: Things) -> Pla
     ours = set()
     for thing, (_, kind) in things.items():
         names = _mapped(settings, thing, kind)
+        if not names and _device(thing) not in devices:
+            raise LinkError(WHERE, f"the agent has no device {_device(thing)!r}", ", ".join(sorted(devices)),
+                            'if it is not an agent of ours, map its data items: items = { "signal" = "id" }')
         if not names:
-            if _device(thing) not in devices:
-                raise LinkError(WHERE, f"the agent has no device {_device(thing)!r}", ", ".join(sorted(devices)),
-                                'if it is not an agent of ours, map its data items: items = { "signal" = "id" }')
             ours.add(_device(thing))
             names = {signal.name: item_id(thing, signal.name) for signal in kind.signals}
         for name, plain in names.items():
-            if plain not in items:
-                raise UnknownName(f"{WHERE}.items.{name}: data item", plain, items)
-            signal, where = kind.signal(name), f"{WHERE}.items.{thing}/{name}"
-            for quality, item in enumerate((plain, f"{plain}.q1", f"{plain}.q2")):
-                if item in items:
-                    scale = scale_of(items[item].units, settings.units.get(name, ""), signal, where)
-                    targets[item] = Target(thing, signal, quality, scale)
+            targets |= _targets(items, settings, thing, kind.signal(name), plain)
     ends = {item.id for item in items.values() if item.device in ours and item.type == "AVAILABILITY"}
     place = {item: place for place, item in enumerate(targets)}
     complete = bool(ours) and devices == ours
     zero = len(ends) + 1 if complete else 0
     return Plan(list(targets.values()), place, frozenset(ends), complete, zero, "+".join(things))
+
+
+def _targets(items: dict[str, Item], settings: Settings, thing: str, signal: Signal, plain: str) -> dict[str, Target]:
+    """The data items that carry a signal: the plain one, and on an agent of ours those of doubtful and bad values."""
+    if plain not in items:
+        raise UnknownName(f"{WHERE}.items.{signal.name}: data item", plain, items)
+    found = {}
+    for quality, item in enumerate((plain, f"{plain}.q1", f"{plain}.q2")):
+        if item in items:
+            given, where = settings.units.get(signal.name, ""), f"{WHERE}.items.{thing}/{signal.name}"
+            found[item] = Target(thing, signal, quality, scale_of(items[item].units, given, signal, where))
+    return found
 
 
 def _mapped(settings: Settings, thing: str, kind: Kind) -> dict[str, str]:
@@ -201,13 +220,7 @@ async def _follow(
         course = state.course
         assert course is not None
         if isinstance(found, Refusal):
-            found = await _oldest(source, found)
-            if found.header.instance != course.instance:
-                state.course = _course(plan, found.header.instance, state.cursor)
-            elif found.header.first > (course.at or 0):
-                log.warning("mtconnect: %s: observations up to %d are gone", course.source, found.header.first - 1)
-                course.jump(found.header.first)
-            else:  # a recording played again: not yet where we were
+            if not _regained(state, plan, (await _oldest(source, found)).header):
                 await clock.sleep(settings.poll_s)
             continue
         for batch in _batches(found, course, plan, source.part):
@@ -222,6 +235,22 @@ async def _follow(
             return
         if at_end and isinstance(source, Agent):
             await clock.sleep(settings.poll_s)
+
+
+def _regained(state: State, plan: Plan, header: Header) -> bool:
+    """Puts the course where the agent has something, after it refused our number; False: there is nothing yet.
+
+    It has another instance, or has forgotten our number. Nothing yet: it plays a recording again, and is not as far.
+    """
+    course = state.course
+    if course is None or header.instance != course.instance:
+        state.course = _course(plan, header.instance, state.cursor)
+    elif header.first > (course.at or 0):
+        log.warning("mtconnect: %s: observations up to %d are gone", course.source, header.first - 1)
+        course.jump(header.first)
+    else:
+        return False
+    return True
 
 
 async def _ask(source: Agent | Folder, plan: Plan, state: State) -> Streams | Refusal | None:

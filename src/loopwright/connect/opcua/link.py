@@ -198,17 +198,21 @@ class Link:
                 self._asked, timeout=self._silence_s, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 raise TimeoutError(f"no sign of life for {self._silence_s:.0f} s")
-            messages = []
-            for future in done:
-                messages.append(_message(future.result()))
-                number = messages[-1][1]
-                if not messages[-1][2].empty:
-                    self._acks.append(_ack(self._subscription, number))
-                self._ask_for_news()
-            for subscription, number, news in sorted(messages, key=lambda m: m[1]):
-                if subscription == self._subscription:
-                    async for each in self._in_order(number, news):
-                        yield each
+            for number, news in self._opened(done):
+                async for each in self._in_order(number, news):
+                    yield each
+
+    def _opened(self, answers: Iterable[asyncio.Future[Any]]) -> list[tuple[int, News]]:
+        """Numbers and contents of the messages of this subscription, in order. The next request acknowledges them."""
+        found = []
+        for answer in answers:
+            subscription, number, news = _message(answer.result())
+            if subscription == self._subscription:
+                found.append((number, news))
+                if not news.empty:
+                    self._acks.append(_ack(subscription, number))
+            self._ask_for_news()
+        return sorted(found, key=lambda each: each[0])
 
     async def _in_order(self, number: int, news: News) -> AsyncIterator[News]:
         """The message, and before it those that are missing, as far as the server still has them."""

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -107,12 +108,24 @@ class Ear:
         value = run.value[-1]
         if name == "Sent":
             self.sent, self.arrival = int(value), to_ticks(int(run.t_ns[-1]))
-        elif name == "Final":
+        if name == "Final":
             self.final = bool(value)
-        elif name == "Behind":
+        if name == "Behind":
             self.behind_ns = int(value)
-        elif name == "Epoch" and value != self.epoch:
+        if name == "Epoch" and value != self.epoch:
             self.epoch, self.heard, self.given, self.told = str(value), None, 0, None
+
+
+@dataclass
+class Reading:
+    """What one `read` is about, across connections. over: every stream is at its end and handed on."""
+
+    settings: Settings
+    things: Things
+    factors: dict[tuple[str, str], Scale]
+    clock: Clock
+    ears: list[Ear] = field(default_factory=list)
+    over: bool = False
 
 
 async def read(
@@ -127,22 +140,29 @@ async def read(
     Raises LinkError when the first connection fails or the server lacks the nodes; later it reconnects by itself.
     """
     library()
-    factors = scales(settings, things)
-    ears: list[Ear] = []
-    backoff = Backoff(clock)
-    while True:
-        try:
-            async with Link(settings) as link:
-                ears = ears or await _find(link, settings, things, newest)
-                async for batch in _listen(link, settings, ears, factors, clock):
-                    backoff.reset()
-                    yield batch
-                return
-        except lost() as error:
-            if not ears:
-                raise _first(error, settings) from error
-            log.warning("opcua: %s: %s; connecting again", settings.address, error)
-        await backoff.wait()
+    reading, backoff = Reading(settings, things, scales(settings, things), clock), Backoff(clock)
+    while not reading.over:
+        async with aclosing(_connected(reading, newest)) as batches:
+            async for batch in batches:
+                backoff.reset()
+                yield batch
+        if not reading.over:
+            await backoff.wait()
+
+
+async def _connected(reading: Reading, newest: Newest | None) -> AsyncGenerator[Batch, None]:
+    """The batches of one connection. When it breaks, that is said in the log; LinkError when it is the first."""
+    settings = reading.settings
+    try:
+        async with Link(settings) as link:
+            reading.ears = reading.ears or await _find(link, settings, reading.things, newest)
+            async for batch in _listen(link, reading):
+                yield batch
+            reading.over = True
+    except lost() as error:
+        if not reading.ears:
+            raise _first(error, settings) from error
+        log.warning("opcua: %s: %s; connecting again", settings.address, error)
 
 
 def _first(error: BaseException, settings: Settings) -> LinkError:
@@ -182,13 +202,12 @@ async def _check(link: Link, ears: list[Ear]) -> None:
         raise LinkError(f"{WHERE}.nodes", said, "", "look its node ids up with an OPC UA browser")
 
 
-async def _listen(
-    link: Link, settings: Settings, ears: list[Ear], factors: dict[tuple[str, str], Scale], clock: Clock
-) -> AsyncIterator[Batch]:
+async def _listen(link: Link, reading: Reading) -> AsyncIterator[Batch]:
     """Everything one connection gives. The subscription opens first, then history is read: nothing falls between."""
+    settings, ears, factors = reading.settings, reading.ears, reading.factors
     watched = await _watch(link, settings, ears)
     foreign = [ear for ear in ears if not ear.ours]
-    first_ns = clock.now_ns() - round(settings.backlog_s * 1e9) if settings.backlog_s else None
+    first_ns = reading.clock.now_ns() - round(settings.backlog_s * 1e9) if settings.backlog_s else None
     for ear in foreign:
         since = {name: first_ns if t_ns is None else t_ns for name, t_ns in ear.last_ns.items()}
         async for batch in _refill(link, ear, factors, since):
@@ -196,14 +215,8 @@ async def _listen(
     async for news in link.news():
         values = _sort(news.runs, watched)
         for ear in ears:
-            async for batch in _heard(link, ear, values.get(ear.thing, []), factors):
+            async for batch in _heard(link, ear, values.get(ear.thing, []), factors, news.gap):
                 yield batch
-        for ear in foreign if news.gap else ():
-            log.warning("opcua: %s: changes were lost, asking history", ear.source)
-            async for batch in _refill(link, ear, factors, ear.sure_ns):
-                yield batch
-        for ear in foreign:
-            ear.sure_ns.update(ear.last_ns)
         if all(_complete(ear, news) for ear in ears):
             break
     for ear in ears:
@@ -250,14 +263,20 @@ def _complete(ear: Ear, news: News) -> bool:
 
 
 async def _heard(
-    link: Link, ear: Ear, values: list[tuple[str, Run]], factors: dict[tuple[str, str], Scale]
+    link: Link, ear: Ear, values: list[tuple[str, Run]], factors: dict[tuple[str, str], Scale], gap: bool
 ) -> AsyncIterator[Batch]:
-    """The batches of one message."""
+    """The batches of one message. gap: messages or values before it were lost."""
     if ear.ours:
         async for batch in _fetch(link, ear, factors):
             yield batch
-    elif values:
+        return
+    if values:
         yield ear.batch(values, factors, ear.sent)
+    if gap:
+        log.warning("opcua: %s: changes were lost, asking history", ear.source)
+        async for batch in _refill(link, ear, factors, ear.sure_ns):
+            yield batch
+    ear.sure_ns.update(ear.last_ns)
 
 
 async def _fetch(link: Link, ear: Ear, factors: dict[tuple[str, str], Scale]) -> AsyncIterator[Batch]:

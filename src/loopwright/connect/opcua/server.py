@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from loopwright.connect.batch import Said, by_thing, frames
+from loopwright.connect.batch import Frame, Said, by_thing, frames
 from loopwright.connect.opcua.codec import BY_KIND, EPOCH_TICKS, Column, status_of, to_ticks
 from loopwright.connect.opcua.history import Desk, Memory, Series, as_float
 from loopwright.connect.opcua.names import FRAME_TIMES, KEPT, WHERE, Settings, Things, library, namespace
@@ -58,17 +58,22 @@ async def expose(
         if ready is not None:
             ready.set()
         async for frame in frames(batches, WHERE):
-            for thing, table in by_thing(frame.table):
-                if thing not in voices:
-                    raise UnknownName(f"{WHERE}: thing", thing, voices)
-                await voices[thing].say(table, heard=frame.deliver == "now")
-            await asyncio.sleep(0)  # the server's own tasks get their turn
+            await _say(voices, frame)
         for voice in voices.values():
             await voice.end()
         await _until_kept(server, list(voices.values()))
         return sum(voice.sent for voice in voices.values())
     finally:
         await server.stop()
+
+
+async def _say(voices: dict[str, Voice], frame: Frame) -> None:
+    """One frame, thing by thing; then the server's own tasks get their turn."""
+    for thing, table in by_thing(frame.table):
+        if thing not in voices:
+            raise UnknownName(f"{WHERE}: thing", thing, voices)
+        await voices[thing].say(table, heard=frame.deliver == "now")
+    await asyncio.sleep(0)
 
 
 async def _server(settings: Settings, clock: Clock) -> Any:
