@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -36,6 +37,7 @@ app.add_typer(changes, name="changes")
 SitePath = Annotated[Path, typer.Option("--site", help="a site file, or a folder that holds one plant's data")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 Partly = Annotated[bool, typer.Option("--partly", help="keep what can be used of a file of which some rows cannot")]
+STOPPED = 130  # exit status of a program that was stopped by Ctrl-C
 Files = Annotated[list[Path], typer.Argument(help="files to read")]
 
 
@@ -63,9 +65,10 @@ def main(argv: list[str] | None = None) -> None:
         say(f"loopwright: {error}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        say("loopwright: stopped; what was acknowledged is kept, run it again to continue")
-        sys.exit(130)
+        _stopped()
     except typer.Exit as leave:
+        if leave.exit_code == STOPPED:  # typer's own word for Ctrl-C
+            _stopped()
         sys.exit(leave.exit_code)
     except BrokenPipeError:
         sys.exit(0)
@@ -74,7 +77,16 @@ def main(argv: list[str] | None = None) -> None:
             say(f"loopwright: {error.format_message()} (see: loopwright --help)")
             sys.exit(2)
         raise
+    if code == STOPPED:
+        _stopped()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stopped() -> NoReturn:
+    """The end after Ctrl-C. Everything is closed; what libraries say of an interrupted interpreter helps nobody."""
+    say("loopwright: stopped; what was acknowledged is kept, run it again to continue")
+    sys.stdout.flush()
+    os._exit(STOPPED)
 
 
 @app.command()
