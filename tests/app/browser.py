@@ -64,7 +64,7 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(OSError, RuntimeError):
             self.send("Browser.close")
         self._open.close()
         self._process.terminate()

@@ -29,7 +29,6 @@ from loopwright.app.console import (
     unit,
 )
 from loopwright.app.console.draw import chart, driving_range, icons, qr
-from loopwright.app.console.draw import loop as loop_drawing
 from loopwright.app.console.frame import View
 from loopwright.app.front import Front
 from loopwright.app.views import landing
@@ -158,20 +157,23 @@ def test_only_what_changed_is_sent(front: Front) -> None:
     view = View(front, LOCAL)
     before, after = (live._state(loop.draw(view), frame.top(view, "/", {})) for _ in range(2))
     moved = {key for key in after if before[key] != after[key]}
+    tiles = live._state(machines.draw(view), frame.top(view, "/machines", {}))
+    assert ("lines-mill-1", "html") in tiles
+    assert ("tile-mill-1", "html") not in tiles
     assert moved <= {(f"took-{s}", "text") for s in ("make", "measure", "connect", "keep")}
     assert ("picture", "html") not in after  # its counts are sent one by one
 
 
-def test_fine_changes_and_the_first_picture_agree(front: Front) -> None:
-    from loopwright.app import reads
-
-    picture = reads.picture(front)
-    html = str(loop_drawing.drawn(picture))
-    for (key, what), value in loop_drawing.changes(picture).items():
-        if key.startswith("count-"):
-            assert f'data-k="{key}">{value}</text>' in html
-        if key.startswith("knot-") and what == "class":
-            assert f'class="{value}" data-k="{key}"' in html
+@pytest.mark.parametrize("module", [loop, machines])
+def test_what_is_sent_later_is_already_in_the_page(front: Front, module: ModuleType) -> None:
+    page = module.draw(View(front, LOCAL))
+    html = str(frame.body(page))
+    for (key, what), value in page.fine.items():
+        if what == "class":
+            assert f'class="{value}"' in " ".join(re.findall(rf'<[^<]*data-k="{key}"[^<]*>', html))
+        else:
+            assert f'data-k="{key}"' in html
+            assert f"{value if what == 'html' else markup.text(value)}</" in html
 
 
 def test_a_chart_stays_small_whatever_is_behind_it(front: Front) -> None:

@@ -437,6 +437,13 @@ def test_decisions_that_wait_for_a_person_come_first() -> None:
     assert [(r["id"], r["state"]) for r in rows] == [("a", "open"), ("d", "declined"), ("c", "silent"), ("b", "said")]
 
 
+def test_silences_with_one_reason_are_told_once() -> None:
+    def silent(id_: str, about: str, why: str, t: int) -> dict[str, object]:
+        return {"state": "silent", "service": "coach", "abstains": why, "about": about, "made_ns": t, "id": id_}
+    groups = decisions.silences([silent("a", "p-1", "no consent", 1), silent("b", "p-2", "few shots", 2), silent("c", "p-3", "few shots", 3), {"state": "said"}])
+    assert [(g["abstains"], g["count"], g["about"], g["made_ns"]) for g in groups] == [("few shots", 2, ["p-2", "p-3"], 3), ("no consent", 1, ["p-1"], 1)]
+
+
 def test_every_hop_shows_whether_its_equation_holds() -> None:
     hops = {
         "journal": Hop("journal", 10, 8, waiting=2),

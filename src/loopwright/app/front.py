@@ -61,6 +61,14 @@ class Front:
         last = self.store.events.last_known_ns()
         return self.once(("events", kinds), last, lambda: self.store.recall(kind=list(kinds)))
 
+    def folded(self, fold: Callable[[list[Event]], T], *kinds: str) -> T:
+        """What `fold` makes of all events of these kinds; folded again only when one was recorded.
+
+        Everybody gets the same value: it is not to be changed.
+        """
+        last = self.store.events.last_known_ns()
+        return self.once(("folded", fold, kinds), last, lambda: fold(self.events(*kinds)))
+
     def often(self, key: Any, every_s: float, read: Callable[[], T]) -> T:
         """What `read` gives, read again at most once in every_s seconds whoever asks."""
         return self.once(("often", key), int(monotonic_s() / every_s), read)

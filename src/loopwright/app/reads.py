@@ -76,7 +76,7 @@ def _signals(front: Front, kind: str) -> set[str]:
 
 def order_rows(front: Front, state: str = "", text: str = "") -> dict[str, Any]:
     """{rows, states}: the orders that were asked for, and how many there are in each state."""
-    rows = orders.order_rows(front.events(*orders.KINDS))
+    rows = front.folded(orders.order_rows, *orders.KINDS)
     return {"rows": orders.filtered(rows, state, text), "states": orders.state_counts(rows), "count": len(rows)}
 
 
@@ -90,11 +90,7 @@ def unit_thread(front: Front, serial: str) -> dict[str, Any]:
     of_order = store.recall(about=order)
     things = [t.id for t in store.things().values() if t.unit == serial]
     thread = unit.thread(serial, [*mine, *of_order, *front.events("plan.released")])
-    thread["decisions"] = [
-        d
-        for d in decision_views.decisions(front.events(*decision_views.KINDS))
-        if d["about"] in {serial, order, *things}
-    ]
+    thread["decisions"] = decisions(front, [serial, order, *things])
     thread["things"] = things
     card = pack_view(front, "spec_card", thread["design"]["parameters"])
     thread["in_words"] = {row[0]: row[3] for row in card.get("rows", ())}
@@ -161,7 +157,7 @@ def gantt(front: Front) -> dict[str, Any]:
 
 def alarms(front: Front) -> list[dict[str, Any]]:
     """All alarms as they stand, those that need a person first."""
-    return alarm_views.alarms(front.events(*alarm_views.KINDS))
+    return front.folded(alarm_views.alarms, *alarm_views.KINDS)
 
 
 def machine_cards(front: Front) -> list[dict[str, Any]]:
@@ -247,13 +243,13 @@ def machine_lines(
 
 def decisions(front: Front, about: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """All decisions, or those about some ids."""
-    rows = decision_views.decisions(front.events(*decision_views.KINDS))
+    rows = front.folded(decision_views.decisions, *decision_views.KINDS)
     return rows if about is None else [row for row in rows if row["about"] in set(about)]
 
 
 def changes(front: Front) -> list[dict[str, Any]]:
     """All changes, newest first."""
-    return decision_views.changes(front.events(*decision_views.CHANGE_KINDS))
+    return front.folded(decision_views.changes, *decision_views.CHANGE_KINDS)
 
 
 def waiting(front: Front) -> dict[str, int]:
@@ -330,8 +326,10 @@ def stands(front: Front, person: str) -> list[dict[str, Any]]:
 
 
 def owners(front: Front) -> list[str]:
-    """Persons who hold a unit, for a plant without users, where one person plays all."""
-    return sorted({str(e.body["owner"]) for e in front.events("unit.claimed")})
+    """Persons who hold a unit, for a plant without users, where one person plays all; those with advice first."""
+    advised = {row["about"] for row in decisions(front) if row["service"] == "coach" and row["says"]}
+    known = {str(e.body["owner"]) for e in front.events("unit.claimed")}
+    return sorted(known, key=lambda person: (person not in advised, person))
 
 
 def event_row(event: Event) -> dict[str, Any]:

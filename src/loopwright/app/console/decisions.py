@@ -9,12 +9,14 @@ from loopwright.app.console.frame import Drawn, View, head, title
 from loopwright.app.console.machines import evidence
 from loopwright.app.console.markup import Safe, action, card, div, empty, note, pill, tag
 from loopwright.app.console.owner import interval
+from loopwright.app.views import decisions as views
 from loopwright.app.views import shown, when
 from loopwright.govern import access
 from loopwright.govern.roles import EVERYONE
 
 PATH, EVERY_S = "/decisions", 3.0
 SHOWN = 24
+ABOUT = 3  # ids that a group of silences names
 _STATES = {  # of a decision: words, tone
     "open": ("waits for a person", "warn dot"), "approved": ("approved", "good"), "declined": ("declined", "bad"),
     "said": ("for information", ""), "silent": ("says nothing", ""),
@@ -30,7 +32,9 @@ def draw(view: View) -> Drawn:
     """What waits for a person, then the changes, then what was said."""
     rows, changes = reads.decisions(view.front), reads.changes(view.front)
     waiting = {f"d-{row['id']}": _decision(row, view) for row in rows if row["state"] == "open"}
-    said = {f"d-{row['id']}": _decision(row, view) for row in [r for r in rows if r["state"] != "open"][:SHOWN]}
+    spoke = [row for row in rows if row["state"] not in ("open", "silent")][:SHOWN]
+    said = {f"d-{row['id']}": _decision(row, view) for row in spoke}
+    said |= {f"s-{i}": _silence(group, view) for i, group in enumerate(views.silences(rows)[:SHOWN])}
     words = "Each names its evidence, its uncertainty and who agreed. Nobody approves what they proposed."
     if view.who.role == EVERYONE:
         words += " Approving takes people with names: loopwright users add NAME approver --site SITE."
@@ -64,15 +68,24 @@ def _decision(row: dict[str, Any], view: View) -> Safe:
     word, tone = _STATES[row["state"]]
     made = when.ago(row["made_ns"], view.front.now_ns(), view.zone)
     meta = f"{row['service']}, about {row['about']}, {made}" + (f", by {row['model']}" if row.get("model") else "")
-    says = row["says"] or f"Nothing, because {row['abstains']}."
     asks = note("Asks to ", row["action"], ".") if row.get("action") else None
     answer = None
     if row["by"]:
         answer = note(f"{word.capitalize()} by {row['by']}, {when.moment(row['answered_ns'], view.zone)}. {row['why']}")
     elif row["state"] == "open" and access.can(view.who, "change.approve"):
         answer = _answers(f"/api/decisions/{row['id']}", "Approve")
-    body = (tag("p", says, cls="says"), asks, interval(row, view), evidence(row["because"], view), answer)
+    body = (tag("p", row["says"], cls="says"), asks, interval(row, view), evidence(row["because"], view), answer)
     return card(None, _lead(word, tone, meta), *body)
+
+
+def _silence(group: dict[str, Any], view: View) -> Safe:
+    """Why a service says nothing, and about whom."""
+    word, tone = _STATES["silent"]
+    made = when.ago(group["made_ns"], view.front.now_ns(), view.zone)
+    about = ", ".join(group["about"][:ABOUT])
+    more = f" and {len(group['about']) - ABOUT} more" if len(group["about"]) > ABOUT else ""
+    lead = _lead(word, tone, f"{group['service']}, about {about}{more}, {made}")
+    return card(None, lead, tag("p", f"Nothing, because {group['abstains']}.", cls="says"))
 
 
 def _change(change: dict[str, Any], view: View) -> Safe:

@@ -54,7 +54,8 @@ class View:
 class Drawn:
     """A page as it stands: blocks by key, in order, each redrawn when it changes; `fine` are changes inside a block.
 
-    fine  (key, what) -> value of elements with that data-k: what is 'text', 'class' or an attribute
+    fine  (key, what) -> value of elements with that data-k: what is 'text', 'html', 'class' or an attribute; the block
+          that holds such an element shows the value too, and is not sent again for it
     grid  key -> class of the wrapper that neighbours of the same class share ('' for none)
     """
 

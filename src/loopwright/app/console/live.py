@@ -117,7 +117,6 @@ class _Live:
     def __init__(self, module: ModuleType, view: View, client: Client, drawn: Drawn, top: Safe) -> None:
         self._module, self._view, self._client = module, view, client
         self._keys, self._sent, self._busy = list(drawn.blocks), _state(drawn, top), False
-        client.run_javascript(_patch([[key, what, value] for (key, what), value in drawn.fine.items()]))
 
     async def tick(self) -> None:
         """Draws the page again and sends what changed: some blocks, or all of them when there are others now."""
@@ -151,4 +150,4 @@ def _state(drawn: Drawn, top: Safe) -> dict[tuple[str, str], str]:
 
 
 def _patch(changes: list[list[str]]) -> str:
-    return f"lw.patch({json.dumps(changes)})" if changes else "0"
+    return f"lw.patch({json.dumps(changes)})"

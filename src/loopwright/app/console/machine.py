@@ -15,7 +15,7 @@ from loopwright.core.types import Kind
 
 PATH, EVERY_S = "/machines/{machine}", 1.0
 SPANS = ((120, "2 min"), (600, "10 min"), (3600, "1 h"), (28_800, "8 h"))
-POINTS = 800  # in a chart of this page
+POINTS = 320  # in a chart of this page
 
 
 def draw(view: View) -> Drawn:
@@ -32,7 +32,7 @@ def draw(view: View) -> Drawn:
     spans = chips((word, f"/machines/{one['id']}?span={s}", s == span_s) for s, word in SPANS)
     blocks["charts"] = card("What it says", spans, charts(data, one, view), note="ends with the last thing it said")
     if shifts := reads.effectiveness(view.front, one["id"]):
-        blocks["oee"] = card("Effectiveness by shift", bars.shifts(shifts[:6]), note="ISO 22400-2")
+        blocks["oee"] = card("Effectiveness by shift", bars.shifts(shifts[:3]), note="ISO 22400-2")
     if runs := reads.wear(view.front, one["id"]):
         words = "probability that the tool was worn; a ring is what inspection found"
         blocks["wear"] = card("Tool wear, run by run", bars.runs(runs[-40:]), note=words)
@@ -43,9 +43,9 @@ def draw(view: View) -> Drawn:
 
 def _values(one: dict[str, Any], kind: Kind, view: View) -> Safe:
     """The newest value of every signal; those that were never heard are folded away."""
-    rows, now_ns = views.values(one, kind, view.system), view.front.now_ns()
+    rows = views.values(one, kind, view.system)
     heard = [
-        [row["signal"], tag("b", row["text"]), when.ago(row["t_ns"], now_ns, view.zone), row["meaning"]]
+        [row["signal"], tag("b", row["text"]), when.moment(row["t_ns"], view.zone), row["meaning"]]
         for row in rows if row["t_ns"]
     ]
     silent = [[row["signal"], row["meaning"]] for row in rows if not row["t_ns"]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from loopwright.app import reads
 from loopwright.app.console.draw import chart
 from loopwright.app.console.frame import Drawn, View, head
-from loopwright.app.console.markup import Safe, action, card, div, empty, join, link, note, pill, small, tag
+from loopwright.app.console.markup import Safe, action, card, div, empty, join, link, note, pill, small, tag, text
 from loopwright.app.views import machines as views
 from loopwright.app.views import when
 from loopwright.app.views.alarms import standing
@@ -15,7 +16,7 @@ from loopwright.govern import access
 
 PATH, EVERY_S = "/machines", 2.0
 PROTOCOLS = {"mqtt": "MQTT", "opcua": "OPC UA", "mtconnect": "MTConnect", "http": "HTTP", "": "not listened to"}
-TILE_LINES, TILE_POINTS = 2, 240
+TILE_LINES, TILE_POINTS, AT_ONCE = 2, 160, 3
 _TONE = {"run": "live dot", "wait": "warn dot", "stop": "bad dot", "quiet": ""}
 _STATES = {  # of an alarm: tone, words
     "active": ("bad", "nobody has seen it"), "acknowledged": ("warn", "seen, still true"),
@@ -32,19 +33,24 @@ def draw(view: View) -> Drawn:
     if not cards:
         words = "Name one in the site file, with the protocol it speaks. It is heard as soon as the plant runs."
         return Drawn("Machines", {**blocks, "tiles": card(None, empty("No machine yet", words))})
-    tiles = {f"tile-{one['id']}": _tile(one, view) for one in cards if one["protocol"]}
+    heard = [one for one in cards if one["protocol"]]
+    fine = {key: value for one in heard for key, value in _fine(one, view).items()}
+    tiles = {f"tile-{one['id']}": _tile(one, fine) for one in heard}
     blocks |= tiles
     if stations := [pill(f"{one['id']}: {one['role']}") for one in cards if not one["protocol"]]:
         words = "where people work by hand; nobody listens to them"
         blocks["stations"] = card("Stations", div("buttons", *stations), note=words)
     if past := [alarm for alarm in alarms if alarm["state"] == "normal"]:
         blocks["past"] = card("Alarms that are over", alarm_list(past[:12], view))
-    return Drawn("Machines", blocks, grid=dict.fromkeys(tiles, "tile-set"))
+    return Drawn("Machines", blocks, fine, dict.fromkeys(tiles, "tile-set"))
 
 
 def alarm_list(alarms: list[dict[str, Any]], view: View) -> Safe:
-    """Alarms with their evidence, and the button that says 'seen'."""
-    return tag("ul", *[_alarm(alarm, view) for alarm in alarms], cls="alarms")
+    """Alarms with their evidence and the button that says 'seen'; beyond the first few folded away."""
+    first, rest = alarms[:AT_ONCE], alarms[AT_ONCE:]
+    more = tag("summary", f"{len(rest)} more") + tag("ul", *[_alarm(alarm, view) for alarm in rest], cls="alarms")
+    shown = tag("ul", *[_alarm(alarm, view) for alarm in first], cls="alarms")
+    return join([shown, tag("details", more) if rest else None])
 
 
 def _alarm(alarm: dict[str, Any], view: View) -> Safe:
@@ -88,10 +94,18 @@ def speaks(one: dict[str, Any], view: View) -> str:
     return f"{PROTOCOLS.get(one['protocol'], one['protocol'])}, heard {heard}"
 
 
-def _tile(one: dict[str, Any], view: View) -> Safe:
+def _fine(one: dict[str, Any], view: View) -> dict[tuple[str, str], Safe]:
+    """What changes on a tile, each by itself: when it was heard, its state, its lines."""
     data = reads.machine_lines(view.front, one, view.system, most=TILE_LINES, n=TILE_POINTS)
-    name = link(one["id"], f"/machines/{one['id']}")
-    return card(name, state_pills(one), charts(data, one, view), note=speaks(one, view))
+    parts = {"heard": text(speaks(one, view)), "state": state_pills(one), "lines": charts(data, one, view)}
+    return {(f"{part}-{one['id']}", "html"): value for part, value in parts.items()}
+
+
+def _tile(one: dict[str, Any], fine: Mapping[tuple[str, str], Safe]) -> Safe:
+    """A machine's tile with the pieces of `_fine` in their places."""
+    keys = [f"{part}-{one['id']}" for part in ("heard", "state", "lines")]
+    heard, state, lines = (tag("div", fine[key, "html"], data_k=key) for key in keys)
+    return card(link(one["id"], f"/machines/{one['id']}"), state, lines, note=heard)
 
 
 def charts(data: dict[str, Any], one: dict[str, Any], view: View) -> Safe:

@@ -13,7 +13,7 @@ from loopwright.app.console.orders import TONES
 from loopwright.app.views import shown, when
 
 PATH, EVERY_S = "/units/{serial}", 4.0
-STEP_POINTS = 300  # a step's chart is small
+STEP_POINTS = 240  # a step's chart is small
 _VERDICT = {"good": "good", "rework": "warn", "scrap": "bad"}
 
 

@@ -57,6 +57,23 @@ def decisions(events: Iterable[Event]) -> list[dict[str, Any]]:
     return sorted(out, key=lambda d: (d["state"] != "open", -int(d["made_ns"])))
 
 
+def silences(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Decisions that say nothing, those of one service with one reason together, the most frequent first.
+
+    {service, abstains, count, about: ids, made_ns: of the newest}
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["state"] == "silent":
+            groups.setdefault((row["service"], row["abstains"]), []).append(row)
+    out = [
+        {"service": service, "abstains": why, "count": len(mine), "about": sorted({str(row["about"]) for row in mine}),
+         "made_ns": max(row["made_ns"] for row in mine)}
+        for (service, why), mine in groups.items()
+    ]
+    return sorted(out, key=lambda group: -group["count"])
+
+
 def changes(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Every change and every change that was looked for and not proposed, newest first.
 

@@ -47,11 +47,11 @@ def counted(stage: Mapping[str, Any]) -> str:
 
 def ribbon(data: Mapping[str, Any]) -> Safe:
     """The twelve stages as words: what each does now, and how long it took."""
-    cells = []
+    cells, now = [], changes(data)
     for stage in data["stages"]:
-        head = tag("h3", stage["title"], tag("span", data_k=f"took-{stage['name']}"))
-        words = tag("p", stage["meaning"], data_k=f"words-{stage['name']}")
-        cells.append(tag("div", head, words, data_k=f"ribbon-{stage['name']}"))
+        took, words, whole = (f"{part}-{stage['name']}" for part in ("took", "words", "ribbon"))
+        head = tag("h3", stage["title"], tag("span", now[took, "text"], data_k=took))
+        cells.append(div(now[whole, "class"], head, tag("p", now[words, "text"], data_k=words), data_k=whole))
     return div("ribbon", *cells)
 
 
