@@ -159,7 +159,12 @@ async def delays_s(port: int, frames: int) -> list[float]:
     return found
 
 
-async def rows(samples: int) -> list[dict[str, Any]]:
+def rows(samples: int = 300_000) -> list[dict[str, Any]]:
+    """One row a broker and message size, and one a broker for the delay."""
+    return asyncio.run(_rows(samples))
+
+
+async def _rows(samples: int) -> list[dict[str, Any]]:
     """One row a broker and message size, and one a broker for the delay."""
     table, found = said(samples // 12), []
     for name, start in {"embedded": embedded, "mosquitto": mosquitto}.items():
@@ -197,7 +202,7 @@ async def _one(port: int, table: pa.Table, size: int, plant: Path) -> dict[str, 
 def main() -> None:
     """Prints the rows as a table."""
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
-    found = asyncio.run(rows(samples))
+    found = rows(samples)
     print(f"{samples:,} samples")
     print("broker       rows   B/sample   to read/s   to store/s   bare paho/s   of it %     decode/s   limit met")
     for r in found:

@@ -7,6 +7,7 @@ python -m benchmarks.bench_loop --install  the size and the seconds of the base 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import statistics
@@ -24,8 +25,12 @@ from loopwright.app.site import load_site
 from loopwright.connect import mqtt
 from loopwright.connect.batch import from_columns
 from loopwright.connect.broker import embedded
+from loopwright.connect.wire import free_port
+from loopwright.core import plug
 from loopwright.core.clock import RealClock, monotonic_s
-from loopwright.core.types import Event
+from loopwright.core.types import Event, Thing
+from loopwright.packs.shop_floor.signals import MILL
+from loopwright.store import open_store
 
 COMMAND = Path(sys.executable).parent / "loopwright"
 ROOT = Path(__file__).parents[1]
@@ -179,6 +184,50 @@ async def _alarms(plant: Any, folder: Path, count: int) -> list[float]:
     return times
 
 
+def protocols(samples: int = 240_000, repeats: int = 3) -> list[dict[str, Any]]:
+    """From the wire to a query, one row a protocol: both ends in this process, journal and flush included."""
+    found = []
+    for name in ("mqtt", "opcua", "mtconnect"):
+        rates = [asyncio.run(_through(name, samples)) for _ in range(repeats)]
+        note = f"samples a second, median of {repeats}; {samples:,} samples, 24 signals, frames of 50 times"
+        row = {"what": f"wire to query, {name}", "value": statistics.median(rates), "unit": "1/s", "limit": 50_000}
+        found.append({**row, "note": note})
+    return found
+
+
+async def _through(name: str, samples: int) -> float:
+    module = plug.load("connect", name)
+    signals = [s.name for s in MILL.signals if s.kind == "gauge"][:24]
+    steps = samples // len(signals)
+    times = np.arange(steps, dtype=np.int64) * 100_000_000 + RealClock().now_ns()
+    values = np.random.default_rng(1).uniform(0.0, 0.01, (steps, len(signals)))
+    tables = [
+        from_columns("mill-1", times[i : i + 50], {s: values[i : i + 50, j] for j, s in enumerate(signals)}, MILL)
+        for i in range(0, steps, 50)
+    ]
+    things = {"mill-1": (Thing("mill-1", "mill"), MILL)}
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "plant") as store:
+        store.declare([MILL], [things["mill-1"][0]])
+        async with contextlib.AsyncExitStack() as stack:
+            port = free_port()
+            if name == "mqtt":
+                port = await stack.enter_async_context(embedded(Path(folder) / "broker"))
+            settings, clock, ready = module.Settings(port=port), RealClock(), asyncio.Event()
+            begun_s = monotonic_s()
+            said = asyncio.create_task(module.expose(settings, things, iter(tables), clock, ready))
+            await ready.wait()
+            async for batch in module.read(settings, things, lambda source: None, clock):
+                await asyncio.to_thread(store.put, batch)
+                if batch.ack:
+                    await batch.ack()
+            await said
+        store.flush()
+        count = store.query("select count(*) as n from points").column("n")[0].as_py()
+        took_s = monotonic_s() - begun_s
+        assert count == steps * len(signals), (name, count)
+    return float(count) / took_s
+
+
 def install() -> list[dict[str, Any]]:
     """A fresh venv with the base package only, by pip as it comes with Python."""
     folder = Path(tempfile.mkdtemp())
@@ -221,7 +270,7 @@ def install() -> list[dict[str, Any]]:
 
 def rows(with_install: bool = False) -> list[dict[str, Any]]:
     """Everything above."""
-    return [*demo(), *order_to_plan(), *decisions(), *(install() if with_install else [])]
+    return [*demo(), *order_to_plan(), *decisions(), *protocols(), *(install() if with_install else [])]
 
 
 if __name__ == "__main__":
