@@ -67,7 +67,7 @@ def points(signal: str, t_ns: list[int], value: list[float | None] | None = None
         (0.0254, "m", "imperial", "x.position", "1.00 in"),
         (0.27, "kg", "imperial", "head_mass", "270.0 g"),
         (20.0, "degC", "imperial", "air", "68.0 °F"),
-        (None, "m", "metric", "carry", "–"),
+        (None, "m", "metric", "carry", "–"), (-1e-9, "W", "metric", "power", "0 W"),
         (float("nan"), "m", "metric", "carry", "–"),
         ("stiff", "", "metric", "flex", "stiff"),
     ],
@@ -495,6 +495,12 @@ def test_the_picture_comes_in_yards_for_those_who_think_in_yards() -> None:
     data = landing.on_range(shots, "imperial")
     assert (data["unit"], data["mean"]) == ("yd", {"along": pytest.approx(100.0), "side": pytest.approx(10.0)})
     assert landing.on_range([], "metric") == {}
+
+
+def test_a_swing_filmed_from_two_sides_is_one_shot() -> None:
+    table = pa.concat_tables([points(signal, [5, 5, 9], [value] * 3, thing="g") for signal, value in (("carry", 50.0), ("carry.deviation", 30.0))])
+    table = table.set_column(3, "n", pa.array([0, 1, 0] * 2, pa.int32()))
+    assert landing.landed(landing.pivot(table), "carry", "carry.deviation") == [{"t_ns": t, "thing": "g", "along_m": 40.0, "side_m": 30.0} for t in (5, 9)]
 
 
 def test_a_pause_of_three_hours_begins_another_session() -> None:

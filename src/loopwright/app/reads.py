@@ -177,7 +177,8 @@ def effectiveness(front: Front, machine: str) -> list[dict[str, Any]]:
 def wear(front: Front, machine: str) -> list[dict[str, Any]]:
     """How likely the tool was worn in each run of a machine, in order (a pack's view, [] without one)."""
     found = {e.about: str(e.body["label"]) for e in front.events("run.labelled")}
-    judged = [row for row in reversed(decisions(front)) if "judged" in row.get("body", {})]
+    judged = [row for row in decisions(front) if "judged" in row.get("body", {})]
+    judged.sort(key=lambda row: (row["made_ns"], max((e.get("end_ns", 0) for e in row["because"]), default=0)))
     rows = pack_view(front, "wear_by_run", judged, found).get("rows", ())
     return [row for row in rows if str(row["run"]).partition("/")[0] == machine]
 
@@ -281,12 +282,19 @@ def owned(front: Front, person: str) -> list[dict[str, Any]]:
 
 
 def owner_shots(front: Front, things: Sequence[str], system: str) -> dict[str, Any]:
-    """{range, trend, count}: where the shots of these things landed, and session by session."""
+    """{range, trend, count, assumed}: where the shots of these things landed, and session by session.
+
+    assumed  ids of things whose shots were joined to their owner by assumption
+    """
     if not things:
-        return {"range": {}, "trend": {"unit": "", "sessions": []}, "count": 0}
+        return {"range": {}, "trend": {"unit": "", "sessions": []}, "count": 0, "assumed": []}
     table = front.store.get(things=list(things), signals=list(SHOT))
     shots = landing.landed(landing.pivot(table), *SHOT)
-    return {"range": landing.on_range(shots, system), "trend": landing.trend(shots, system), "count": len(shots)}
+    known, heard = front.store.things(), {shot["thing"] for shot in shots}
+    return {
+        "range": landing.on_range(shots, system), "trend": landing.trend(shots, system), "count": len(shots),
+        "assumed": [name for name in things if name in heard and known[name].labels.get("assumed")],
+    }
 
 
 def consents(front: Front, person: str) -> list[dict[str, Any]]:

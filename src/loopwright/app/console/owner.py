@@ -70,7 +70,8 @@ def _range(data: dict[str, Any], view: View) -> Safe:
     if not data["range"]["ellipses"]:
         words = "Five shots make a pattern."
     picture = div("field-of-play", driving_range.drawn(data["range"], view.zone))
-    return card("On the range", driving_range.words(data["range"]), picture, note(words))
+    told = (driving_range.words(data["range"]), picture, note(words), pieces.assumed(data["assumed"]))
+    return card("On the range", *told)
 
 
 def _no_shots(units: list[dict[str, Any]]) -> Safe:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loopwright.app.console.markup import Safe, div, join, tag
+from loopwright.app.console.markup import Safe, div, join, note, pill, tag
 from loopwright.app.views import when
 
 THREE = "/assets/three/index.js"  # three.js, in the copy that NiceGUI brings
@@ -15,6 +15,14 @@ def station(name: Any, t_ns: int | None, zone: str, *parts: Any, pending: bool =
     """One station on the thread of a unit."""
     time = tag("time", when.moment(t_ns, zone)) if t_ns else None
     return tag("li", tag("h2", name, time), *parts, cls="pending" if pending else "bad" if bad else None)
+
+
+def assumed(things: Sequence[str]) -> Safe | None:
+    """That shots were joined to somebody by assumption, not by fact."""
+    if not things:
+        return None
+    words = f" What {', '.join(things)} did is taken to be done with this; nobody knows that it was."
+    return note(pill("assumed", "warn"), words)
 
 
 def pairs(facts: Mapping[str, Any]) -> Safe:

@@ -138,7 +138,8 @@ def _played(thread: dict[str, Any], view: View) -> Safe:
         nothing = tag("p", "No shot was reported yet.", cls="empty")
         return pieces.station("Played", None, view.zone, nothing, pending=True)
     picture = div("field-of-play", driving_range.drawn(data["range"], view.zone))
-    return pieces.station("Played", None, view.zone, driving_range.words(data["range"]), picture)
+    told = (driving_range.words(data["range"]), pieces.assumed(data["assumed"]), picture)
+    return pieces.station("Played", None, view.zone, *told)
 
 
 def _solid(thread: dict[str, Any]) -> Safe:

@@ -38,17 +38,17 @@ def landed(shots: Sequence[Mapping[str, Any]], distance: str, side: str) -> list
 
     distance  signal that says how far it flew, in a straight line from where it was hit; side: how far beside the line
     along is the part of the distance along the line: sqrt(distance^2 - side^2)
+    Two that are equal in time, distance and side are one shot, seen from two sides.
     """
-    return [
-        {
-            "t_ns": s["t_ns"],
-            "thing": s["thing"],
-            "along_m": math.sqrt(max(0.0, float(s[distance]) ** 2 - float(s[side]) ** 2)),
-            "side_m": float(s[side]),
-        }
-        for s in shots
-        if s.get(distance) is not None and s.get(side) is not None
-    ]
+    out: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for shot in shots:
+        if shot.get(distance) is None or shot.get(side) is None:
+            continue
+        far, aside = float(shot[distance]), float(shot[side])
+        along = math.sqrt(max(0.0, far**2 - aside**2))
+        row = {"t_ns": shot["t_ns"], "thing": shot["thing"], "along_m": along, "side_m": aside}
+        out.setdefault(tuple(row.values()), row)
+    return list(out.values())
 
 
 def ellipse(along: np.ndarray, side: np.ndarray, share: float) -> dict[str, float]:

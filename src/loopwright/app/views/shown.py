@@ -134,7 +134,9 @@ def plain(number: float, digits: int | None = None) -> str:
         size = 0 if number == 0 else math.floor(math.log10(abs(number)))
         digits = max(0, min(6, 2 - size))
     text = f"{number:,.{digits}f}".replace(",", "\u202f")
-    return "0" if digits == 0 and text == "-0" else text.replace("-", "−")
+    if not text.strip("-0."):
+        text = text.lstrip("-")  # no minus before a zero
+    return text.replace("-", "−")
 
 
 def whole(number: int | None) -> str:

@@ -98,7 +98,8 @@ def interval(value: float, low: float, high: float, unit: str) -> Safe:
     left, right = left - pad, right + pad
 
     def label(number: float) -> Safe:
-        return tag("span", f"{shown.plain(number)} {unit}", style=f"left:{at(number)}")
+        glue = "" if unit == "°" else " "
+        return tag("span", f"{shown.plain(number)}{glue}{unit}", style=f"left:{at(number)}")
 
     def at(number: float) -> str:
         return f"{(number - left) / (right - left) * 100:.1f}%"
