@@ -1,7 +1,7 @@
 """The whole loop: seconds to the first result and for a turn, order to released plan, wire to decision, peak memory.
 
 python -m benchmarks.bench_loop            the bundled demo, as a user starts it, three times (medians)
-python -m benchmarks.bench_loop --install  the size and the seconds of the base install as well (a fresh venv, pip)
+python -m benchmarks.bench_loop --no-install   without the base install (a fresh venv, pip)
 """
 
 from __future__ import annotations
@@ -268,11 +268,11 @@ def install() -> list[dict[str, Any]]:
     ]
 
 
-def rows(with_install: bool = False) -> list[dict[str, Any]]:
+def rows(with_install: bool = True) -> list[dict[str, Any]]:
     """Everything above."""
     return [*demo(), *order_to_plan(), *decisions(), *protocols(), *(install() if with_install else [])]
 
 
 if __name__ == "__main__":
-    for row in rows("--install" in sys.argv):
+    for row in rows("--no-install" not in sys.argv):
         print(f"{row['what']:<45}{row['value']:>10.2f} {row['unit']:<4} limit {row['limit'] or '-'}  {row['note']}")
