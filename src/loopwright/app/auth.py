@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 COOKIE = "loopwright_session"
 SESSION_S = 7 * 86_400
 TRIES_S = 300.0  # the time in which wrong passwords are counted
+MOST_KEYS = 5_000
 TRIES, TRIES_IN_ALL = 8, 60  # wrong passwords for one name from one address, and for any name from it
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PROXIED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via")
@@ -132,6 +133,8 @@ class Auth:
         tries."""
         keys = {f"{client}/{name}": TRIES, client: TRIES_IN_ALL}
         with self._lock:
+            if len(self._wrong) > MOST_KEYS:  # somebody tries many names: those of long ago are forgotten
+                self._wrong = {k: v for k, v in self._wrong.items() if v and monotonic_s() - v[-1] < TRIES_S}
             for key, most in keys.items():
                 self._wrong[key] = [t for t in self._wrong.get(key, []) if monotonic_s() - t < TRIES_S]
                 if len(self._wrong[key]) >= most:
