@@ -10,7 +10,6 @@ A batch is acknowledged to its source after the store has it, never before.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -30,7 +29,7 @@ from loopwright.connect.batch import by_thing
 from loopwright.connect.wire import LOOPBACK, free_port, from_table
 from loopwright.core import plug
 from loopwright.core.clock import monotonic_s
-from loopwright.core.errors import LinkError, LoopwrightError
+from loopwright.core.errors import LinkError
 from loopwright.core.pack import Play
 from loopwright.core.types import Batch, Kind, Thing
 
@@ -281,11 +280,13 @@ class Floor:
                 raise error
 
     async def _stop(self) -> None:
-        for task in self.readers:
-            task.cancel()
-        for task in self.readers:
-            with contextlib.suppress(asyncio.CancelledError, LoopwrightError, OSError):
-                await task
+        waiting = set(self.readers)
+        while waiting:  # again, should a library swallow the first cancellation
+            for task in waiting:
+                task.cancel()
+            ended, waiting = await asyncio.wait(waiting, timeout=1.0)
+            for task in ended:
+                _ = None if task.cancelled() else task.exception()  # told already, where it mattered
         for device in self.devices.values():
             if device.process.returncode is None:
                 device.process.kill()

@@ -117,4 +117,5 @@ async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
         shop.arrived.clear()
         await plant.clock.sleep(REST_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(shop.arrived.wait(), WATCH_S)
+            async with asyncio.timeout(WATCH_S):
+                await shop.arrived.wait()

@@ -105,7 +105,8 @@ class Ingest:
         if post.batches:
             self._posts.put_nowait(post)
             try:
-                await asyncio.wait_for(post.stored.wait(), self._settings.patience_s)
+                async with asyncio.timeout(self._settings.patience_s):
+                    await post.stored.wait()
             except TimeoutError:
                 raise LinkError(where, "not stored in time", "", "post it again") from None
         gaps = [gap for stream in post.streams for gap in stream.gaps()]
@@ -140,7 +141,8 @@ class Ingest:
     async def next(self, wait_s: float) -> list[Batch]:
         """Batches of the next post; none when nothing comes within wait_s."""
         try:
-            return (await asyncio.wait_for(self._posts.get(), wait_s)).batches
+            async with asyncio.timeout(wait_s):
+                return (await self._posts.get()).batches
         except TimeoutError:
             return []
 

@@ -207,7 +207,8 @@ class Link:
         if not self._arrived:
             self._something.clear()
             try:
-                await asyncio.wait_for(self._something.wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # wait_for of Python 3.11 loses a cancellation now and then
+                    await self._something.wait()
             except TimeoutError:
                 return []
         taken = list(self._arrived)

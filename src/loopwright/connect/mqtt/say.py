@@ -105,7 +105,8 @@ class _Device:
                 break
             self._answered.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._answered.wait()
 
     async def hear(self) -> None:
         """Answers readers that miss something, for as long as the device speaks."""
