@@ -39,6 +39,7 @@ _KINDS = [
     EventKind("unit.finished", "unit", "A unit is made, within tolerance.", ("order", "design", "as_built", "made_ns")),
     EventKind("unit.shipped", "unit", "A unit left; whoever has its one-time code may claim it.", ("order", "code_hash", "salt")),
     # use
+    EventKind("claim.refused", "unit", "Somebody tried to claim a unit with a wrong code.", ()),
     EventKind("unit.claimed", "unit", "An owner claimed a unit.", ("owner",)),
     EventKind("consent.given", "person", "An owner agrees to a purpose until a time.", ("purpose", "until_ns")),
     EventKind("consent.withdrawn", "person", "An owner no longer agrees to a purpose.", ("purpose",)),
