@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from loopwright.core import plug
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import SiteError
 from loopwright.core.pack import Pack
-from loopwright.core.types import Event
+from loopwright.core.types import Event, Thing
 from loopwright.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -100,6 +100,19 @@ class Plant:
         more.setdefault("t_ns", self.clock.now_ns())
         more.setdefault("actor", self.actor)
         return self.store.record([Event(kind, about, body=body or {}, **more)])[0]
+
+    def add(self, things: Iterable[Thing]) -> None:
+        """Things that may be heard from now on; those that are known as they are stay. Recorded first, then declared, so
+        that a program that is killed between the two does both again."""
+        known = self.store.things()
+        new = [thing for thing in things if known.get(thing.id) != thing]
+        if not new:
+            return
+        now_ns = self.clock.now_ns()
+        self.store.record([
+            Event("thing.added", t.id, now_ns, self.actor, {"kind": t.kind}, key=f"thing.added/{t.id}") for t in new
+        ])
+        self.store.declare([], new)
 
     def _beside(self, name: str) -> Path:
         return (self.site.file.parent if self.site.file else self.site.folder) / name

@@ -98,19 +98,14 @@ def declare_units(plant: Plant) -> None:
     kind = plant.product_pack.hooks.get("unit_kind")
     if not kind:
         return
-    known = plant.store.things()
     claims = plant.store.recall(kind="unit.claimed")
-    things = [Thing(e.about, kind, unit=e.about, owner=e.body["owner"]) for e in claims]
-    new = [thing for thing in things if known.get(thing.id) != thing]
-    if new:
-        plant.store.declare([], new)
-        plant.store.record([Event("thing.added", t.id, plant.clock.now_ns(), plant.actor, {"kind": t.kind},
-                                  key=f"thing.added/{t.id}") for t in new])
+    plant.add(Thing(e.about, kind, unit=e.about, owner=e.body["owner"]) for e in claims)
 
 
 def pair(plant: Plant, lefts: Sequence[str], rights: Sequence[str], what: str) -> dict[str, str]:
     """A partner for each of `lefts` among `rights`, drawn from the site's pairing seed; what was drawn before stays.
 
+    Where there are more lefts than rights, some have no partner and are not in what is returned. InputError for no right.
     Recorded as 'pairing.assumed': the two data sets do not belong together.
     """
     known = {e.about: str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed")}
@@ -126,7 +121,7 @@ def pair(plant: Plant, lefts: Sequence[str], rights: Sequence[str], what: str) -
                     "what": what}
             now_ns = plant.clock.now_ns()
             events.append(Event("pairing.assumed", left, now_ns, plant.actor, body, key=f"pairing/{left}"))
-    if not paired and lefts:
+    if lefts and not paired and not rights:
         raise InputError(f"pairing of {what}", f"{len(lefts)} to be paired with nobody", "at least one partner")
     plant.store.record(events)
     return paired
