@@ -102,8 +102,10 @@ class Plant:
         return self.store.record([Event(kind, about, body=body or {}, **more)])[0]
 
     def add(self, things: Iterable[Thing]) -> None:
-        """Things that may be heard from now on; those that are known as they are stay. Recorded first, then declared, so
-        that a program that is killed between the two does both again."""
+        """Things that may be heard from now on; those that are known as they are stay.
+
+        Recorded first, then declared, so that a program that is killed between the two does both again.
+        """
         known = self.store.things()
         new = [thing for thing in things if known.get(thing.id) != thing]
         if not new:

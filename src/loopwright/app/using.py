@@ -105,7 +105,7 @@ def declare_units(plant: Plant) -> None:
 def pair(plant: Plant, lefts: Sequence[str], rights: Sequence[str], what: str) -> dict[str, str]:
     """A partner for each of `lefts` among `rights`, drawn from the site's pairing seed; what was drawn before stays.
 
-    Where there are more lefts than rights, some have no partner and are not in what is returned. InputError for no right.
+    Where there are more lefts than rights, some have no partner and are not returned. InputError without a right.
     Recorded as 'pairing.assumed': the two data sets do not belong together.
     """
     known = {e.about: str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed")}
