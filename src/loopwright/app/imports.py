@@ -72,7 +72,7 @@ def require_sound(plant: Plant, parsed: Imported, partly: bool) -> None:
     lines += [f"{KNOWN_OTHERWISE}: {', '.join(sorted(other)[:5])}"] if other else []
     raise InputError(parsed.path, f"{count:,} of {parsed.rows:,} rows cannot be used: {'; '.join(lines)}",
                      "rows that are whole and can be true",
-                     "correct the file and import it again (nothing of it was kept), or keep the other rows with --partly")
+                     "correct the file and import it again (nothing of it was kept), or keep the rest with --partly")
 
 
 def options_of(plant: Plant, **changes: Any) -> ImportOptions:
@@ -80,9 +80,14 @@ def options_of(plant: Plant, **changes: Any) -> ImportOptions:
     return replace(ImportOptions(time_zone=plant.site.time_zone, origin_ns=plant.site.origin_ns), **changes)
 
 
+def read_file(plant: Plant, what: str, path: Path, **options: Any) -> Imported:
+    """What stands in a file; nothing of it is kept yet."""
+    return importer(plant, what)(path, options_of(plant, **options))
+
+
 def bring(plant: Plant, what: str, path: Path, thing_of: ThingOf | None = None, **options: Any) -> dict[str, Any]:
     """Imports one file into an open plant; the row of counts that the report shows."""
-    parsed = importer(plant, what)(path, options_of(plant, **options))
+    parsed = read_file(plant, what, path, **options)
     return keep(plant, parsed, thing_of or named(parsed, "", plant))
 
 
@@ -190,17 +195,7 @@ def _keep_points(plant: Plant, parsed: Imported, thing_of: ThingOf, row: dict[st
     assert parsed.table is not None
     keys = parsed.table.column("thing").unique().to_pylist()
     things: Mapping[str, Thing] = {key: thing_of(key) for key in keys}
-    new = [thing for thing in things.values() if thing != plant.store.things().get(thing.id)]
-    if new:
-        plant.store.declare([], new)
-        plant.store.record(
-            [
-                Event(
-                    "thing.added", t.id, plant.clock.now_ns(), plant.actor, {"kind": t.kind}, key=f"thing.added/{t.id}"
-                )
-                for t in new
-            ]
-        )
+    plant.add(things.values())
     table = renamed(parsed.table, {key: thing.id for key, thing in things.items()})
     refused = {reason: n for reason, n in parsed.refused.items() if n}
     how = [sorted((key, thing.id) for key, thing in things.items()), parsed.assumed]  # read otherwise, it is another

@@ -18,14 +18,14 @@ from typing import Any
 from loopwright.app import improving, serving, solids, using, watching, words
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
-from loopwright.app.imports import bring, found
+from loopwright.app.imports import found, keep, named, read_file
 from loopwright.app.making import Making, counts, plain
 from loopwright.app.ordering import choose, fit_orders, order_of, place
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.report import hops_now, hops_since, unbalanced
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, monotonic_s
-from loopwright.core.errors import PlanError
+from loopwright.core.pack import Imported
 from loopwright.core.types import Decision, Event, Order, Thing
 from loopwright.improve.outcomes import Outcome
 from loopwright.improve.question import Question
@@ -50,6 +50,7 @@ class Turn:
     seconds: dict[str, float] = field(default_factory=dict)
     makings: list[Making] = field(default_factory=list)
     imports: list[dict[str, Any]] = field(default_factory=list)
+    inputs: dict[str, list[Imported]] = field(default_factory=dict)  # files that were read and are not kept yet
     placed: list[Order] = field(default_factory=list)
     maintenance: serving.Maintenance | None = None
     codes: dict[str, str] = field(default_factory=dict)  # one-time codes of the units that were shipped now
@@ -78,9 +79,10 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     plant.workers.warm("plan", "loopwright.make.plan:plan")
     solid = solids.Solids(plant, flow)
     async with floor(plant, data, flow, plant.site.seed * 1000 + turn.number) as shop:
-        await _people(plant, turn, data, flow)
-        await _first_cohort(plant, turn, shop, solid, data, flow)
-        outcomes = await _use(plant, turn, shop, data, flow)
+        await _read(plant, turn, shop, data, flow)
+        await _people(plant, turn, flow)
+        await _first_cohort(plant, turn, shop, solid, flow)
+        outcomes = await _use(plant, turn, shop, flow)
         outcomes = await _improve(plant, turn, shop, solid, outcomes, flow)
         with _stage(turn, flow, "connect", "the last samples of every machine arrive"):
             await shop.finish()
@@ -94,7 +96,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
 
 
 def _begin(plant: Plant, orders: int | None) -> Turn:
-    """The next turn, or the one that was begun and never finished."""
+    """The next turn, or the one that was begun and never finished (with the orders it has, if it has any)."""
     started = plant.store.recall(kind="turn.started")
     finished = {e.about for e in plant.store.recall(kind="turn.finished")}
     last = started[-1] if started and started[-1].about not in finished else None
@@ -107,9 +109,11 @@ def _begin(plant: Plant, orders: int | None) -> Turn:
             "hops": hops_now(plant),
         }
         last = plant.record("turn.started", f"turn-{number}", body, key=f"turn.started/{number}")
-    number = int(last.body["number"])
+    number, count = int(last.body["number"]), int(last.body["orders"])
+    if orders and not any(e.body.get("turn") == number for e in plant.store.recall(kind="order.placed")):
+        count = orders
     origin_ns = plant.site.origin_ns + (number - 1) * 12 * COHORT_DAYS * DAY_NS
-    return Turn(number, int(last.body["orders"]), origin_ns, last.known_ns, last.body["hops"])
+    return Turn(number, count, origin_ns, last.known_ns, last.body["hops"])
 
 
 @contextmanager
@@ -123,34 +127,42 @@ def _stage(turn: Turn, flow: Flow, name: str, words: str) -> Iterator[None]:
     flow.done(name, turn.seconds[name])
 
 
-async def _people(plant: Plant, turn: Turn, data: Path | None, flow: Flow) -> None:
+async def _read(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: Flow) -> None:
+    """Every file of the site, whole, before anything is kept: one that is wrong leaves the plant as it was."""
+    known = bool(plant.store.people.find(limit=1))
+    words = {"persons": "body measures", "shots": "shots", "swings": "swings"}
+    with _stage(turn, flow, "order", "files are read"):
+        for what, word in words.items():
+            may_lack = turn.missing if known or what != "persons" else None
+            for path in found(data, plant.site["input"][what], word, may_lack):
+                turn.inputs.setdefault(what, []).append(await asyncio.to_thread(read_file, plant, what, path))
+        await shop.prepare()
+
+
+async def _people(plant: Plant, turn: Turn, flow: Flow) -> None:
     """Body measures of the site's files, and the shots that owners bring from the clubs they have."""
-    table = plant.site["input"]
-    with _stage(turn, flow, "order", "body measures are read"):
-        known = bool(plant.store.people.find(limit=1))
-        for path in found(data, table["persons"], "body measures", turn.missing if known else None):
-            turn.imports.append(await asyncio.to_thread(bring, plant, "persons", path))
+    with _stage(turn, flow, "order", "body measures are kept"):
+        for parsed in turn.inputs.pop("persons", []):
+            turn.imports.append(await asyncio.to_thread(keep, plant, parsed, named(parsed, "", plant)))
             flow.stage("order", turn.imports[-1]["says"][:140])
-        for path in found(data, table["shots"], "shots", turn.missing):
-            turn.imports.append(await asyncio.to_thread(_bring_shots, plant, path))
+        for parsed in turn.inputs.pop("shots", []):
+            turn.imports.append(await asyncio.to_thread(_keep_shots, plant, parsed))
 
 
-def _bring_shots(plant: Plant, path: Path) -> dict[str, Any]:
+def _keep_shots(plant: Plant, parsed: Imported) -> dict[str, Any]:
     """Shots of a player who is taken to be one of the persons, by assumption: the file knows no person of ours."""
     people = [p.id for p in plant.store.people.find()]
     kind = plant.product_pack.hooks.get("unit_kind", "club")
 
     def thing_of(key: str) -> Thing:
         slug = f"player-{key.lower().replace(' ', '-') or 'unnamed'}"
-        owner = using.pair(plant, [slug], people, "player of a launch-monitor file and person")[slug]
+        owner = using.pair(plant, [slug], people, "player of a launch-monitor file and person").get(slug, "")
         return Thing(slug, kind, owner=owner, labels={"key": key, "assumed": "owner"})
 
-    return bring(plant, "shots", path, thing_of)
+    return keep(plant, parsed, thing_of)
 
 
-async def _first_cohort(
-    plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, data: Path | None, flow: Flow
-) -> None:
+async def _first_cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, flow: Flow) -> None:
     paired = [str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed") if e.about.startswith("player-")]
     await _cohort(plant, turn, shop, solid, flow, "A", turn.orders, None, paired)
 
@@ -178,11 +190,8 @@ async def _cohort(
     with _stage(turn, flow, "fit", f"{len(orders)} persons are fitted by {plant.rules.revision}"):
         designs = fit_orders(plant, orders, lambda order: improving.rules_for(plant, question, order.id), origin_ns)
         flow.count("fit", len(designs))
-    if not designs:
-        raise PlanError(
-            f"orders {prefix}", f"all {count} were refused", "", "see the reasons: loopwright report --site PATH"
-        )
-    with _stage(turn, flow, "design", words.first_words(designs[0])):
+    first_words = words.first_words(designs[0]) if designs else f"none of the {count} orders can be made"
+    with _stage(turn, flow, "design", first_words):
         if question is None:  # those of a trial wait until the plant is idle: solids are never on the path
             solid.submit(designs)
         flow.count("design", len(designs))
@@ -274,27 +283,34 @@ async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:
     )
 
 
-async def _use(plant: Plant, turn: Turn, shop: Floor, data: Path | None, flow: Flow) -> list[Outcome]:
+async def _use(plant: Plant, turn: Turn, shop: Floor, flow: Flow) -> list[Outcome]:
     """What the units did in their owners' hands: twins hit shots, or recorded swings are taken to be theirs."""
     serials = [unit.serial for making in turn.makings for unit in making.units if unit.state == "made"]
     with _stage(turn, flow, "use", f"{len(serials)} clubs are in use"):
-        for path in found(data, plant.site["input"]["swings"], "swings", turn.missing):
-            turn.imports.append(await asyncio.to_thread(_bring_swings, plant, path, serials))
+        for parsed in turn.inputs.pop("swings", []):
+            if row := await asyncio.to_thread(_keep_swings, plant, parsed, serials):
+                turn.imports.append(row)
+            else:
+                turn.missing.append(f"{Path(parsed.path).name} was not kept: no unit has an owner yet")
         if plant.site["site"]["demo_turns"]:
             await using.hit_shots(plant, shop, turn.makings[-1], SHOTS, turn.number, flow)
     return _outcomes(plant, turn)
 
 
-def _bring_swings(plant: Plant, path: Path, serials: Sequence[str]) -> dict[str, Any]:
-    """Recorded swings; each golfer of the file is taken to play one of our units, by assumption."""
+def _keep_swings(plant: Plant, parsed: Imported, serials: Sequence[str]) -> dict[str, Any] | None:
+    """Recorded swings; each golfer is taken to play one of our units, by assumption. None when nobody has a unit."""
     shipped = {e.about: e for e in plant.store.recall(kind="unit.claimed")}
     units = [serial for serial in serials if serial in shipped] or sorted(shipped)
+    if not units:
+        return None
 
     def thing_of(key: str) -> Thing:
-        serial = using.pair(plant, [key], units, "golfer of a swing file and unit")[key]
+        serial = using.pair(plant, [key], units, "golfer of a swing file and unit").get(key)
+        if serial is None:  # more golfers than units: these swings are nobody's
+            return Thing(key, "swing", labels={"assumed": "unit, owner"})
         return Thing(key, "swing", unit=serial, owner=shipped[serial].body["owner"], labels={"assumed": "unit, owner"})
 
-    return bring(plant, "swings", path, thing_of)
+    return keep(plant, parsed, thing_of)
 
 
 def _outcomes(plant: Plant, turn: Turn) -> list[Outcome]:
@@ -313,7 +329,7 @@ async def _improve(
         while state == "trial" and plant.site["site"]["demo_turns"]:
             trials += 1
             await _cohort(plant, turn, shop, solid, flow, f"B{trials}-", TRIAL_ORDERS, question)
-            outcomes = await _use(plant, turn, shop, None, flow)
+            outcomes = await _use(plant, turn, shop, flow)
             with _stage(turn, flow, "improve", f"trial of the {question.rule}: {trials * TRIAL_ORDERS} orders so far"):
                 state = improving.step(plant, question, outcomes, _end_ns(turn), final=True)
         flow.count("improve", 1)
@@ -321,7 +337,7 @@ async def _improve(
             with _stage(turn, flow, "release", f"in force: rules {plant.rules.revision}"):
                 flow.count("release", 1)
             await _cohort(plant, turn, shop, solid, flow, "C", NEXT_ORDERS, None)
-            outcomes = await _use(plant, turn, shop, None, flow)
+            outcomes = await _use(plant, turn, shop, flow)
             with _stage(turn, flow, "release", "the next orders, built on the new revision, are compared"):
                 improving.watch_release(plant, question, outcomes, _end_ns(turn))
     return outcomes
