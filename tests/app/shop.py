@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,27 @@ def started(*arguments: object, **more: Any) -> subprocess.Popen[str]:
     more.setdefault("stdout", subprocess.PIPE)
     more.setdefault("stderr", subprocess.PIPE)
     return subprocess.Popen([str(COMMAND), *map(str, arguments)], text=True, **more)
+
+
+@contextmanager
+def running(site: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """`loopwright run`, up; Ctrl-C at the end, which must end it within seconds, with 130 and without a traceback."""
+    with started("run", site, *arguments, stdout=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while "console and API at" not in lines[-1]:
+            assert lines[-1], f"run ended before it was up: {''.join(lines)}"
+            lines.append(process.stderr.readline())
+        try:
+            yield process
+        finally:
+            family = children(process.pid)
+            process.send_signal(signal.SIGINT)
+            _, rest = process.communicate(timeout=20)
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert "run it again to continue" in rest
+    assert not alive(family), "what it had started ends with it"
 
 
 def turned(site: Path, *arguments: object) -> dict[str, Any]:

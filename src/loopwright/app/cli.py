@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from loopwright.core.errors import LoopwrightError
+from loopwright.core.errors import LoopwrightError, StoreError
 
 app = typer.Typer(
     help="Made to measure, heard, kept, served, improved, made again: one loop.",
@@ -74,7 +74,8 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
-            say(f"loopwright: {error.format_message()} (see: loopwright --help)")
+            given = " ".join(arguments) or "nothing"
+            say(f"loopwright: {error.format_message().rstrip('.')}; given: {given} (see: loopwright --help)")
             sys.exit(2)
         raise
     if code == STOPPED:
@@ -158,11 +159,17 @@ def report(site: SitePath, as_json: Json = False) -> None:
 
 @app.command()
 def doctor(site: SitePath, as_json: Json = False) -> None:
-    """Whether anything was lost: the accounts of every hop, the chain of events, what waits."""
+    """Whether anything was lost: the accounts of every hop, the chain of events, what waits.
+
+    Exit status 5 when an account does not add up or the chain is broken.
+    """
     from loopwright.app.report import doctor as examine
     from loopwright.app.report import doctor_in_words
 
-    out(examine(site), as_json, doctor_in_words)
+    found = examine(site)
+    out(found, as_json, doctor_in_words)
+    if found["unbalanced"] or not found["events"]["whole"]:
+        raise typer.Exit(StoreError.exit_code)
 
 
 def _import(what: str, files: list[Path], site: Path, as_json: bool, partly: bool, thing: str = "") -> None:
