@@ -114,6 +114,7 @@ def test_what_somebody_does_is_seen_by_everybody_within_seconds(browser: Browser
         page.evaluate("document.querySelector('[data-post*=\"alarm-0012\"]').click()")
         page.until("document.querySelector('.toasts')?.textContent.includes('Acknowledged: tool worn on mill-2')")
         page.until("document.querySelector('[data-post*=\"alarm-0012\"]') === null")
+        assert page.evaluate(waiting) == before - 2
     finally:
         page.close()
 
@@ -125,6 +126,7 @@ def test_a_chart_tells_the_value_under_the_pointer(browser: Browser, plant: str)
         box = page.evaluate("(() => { const r = document.querySelector('.plot').getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; })()")
         page.send("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
         page.until("/rpm/.test(document.querySelector('.hair')?.dataset.words || '')")
+        assert "rpm" in page.evaluate("document.querySelector('.hair').dataset.words")
     finally:
         page.close()
 

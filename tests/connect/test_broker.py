@@ -87,8 +87,10 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
 async def test_a_broker_that_was_killed_comes_back_on_its_port(tmp_path: Path) -> None:
     async with broker.embedded(tmp_path) as port:
         os.kill(server_of(tmp_path), signal.SIGKILL)
+        first = server_of(tmp_path)
         await gone(port)
         await listening(port)
+        assert server_of(tmp_path) > 0 < first
 
 
 def server_of(folder: Path) -> int:

