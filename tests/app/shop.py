@@ -204,9 +204,9 @@ def running(site: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     with started("run", site, *arguments, stdout=subprocess.DEVNULL) as process:
         assert process.stderr is not None
         lines = [process.stderr.readline()]
-        while "console and API at" not in lines[-1]:
-            assert lines[-1], f"run ended before it was up: {''.join(lines)}"
+        while lines[-1] and "console and API at" not in lines[-1]:
             lines.append(process.stderr.readline())
+        assert lines[-1], f"run ended before it was up: {''.join(lines)}"
         try:
             yield process
         finally:

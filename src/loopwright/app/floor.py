@@ -74,6 +74,7 @@ class Floor:
         self.readers: list[asyncio.Task[None]] = []
         self.played: dict[str, list[Play]] = {}
         self.recorded: dict[str, Sequence[Play]] = {}
+        self.over: frozenset[str] = frozenset()
         self.samples = 0
         self.mqtt: dict[str, Any] = {}
         self.arrived = asyncio.Event()
@@ -284,7 +285,13 @@ class Floor:
 
     def ended(self) -> frozenset[str]:
         """Machines whose stream has ended: they are done, not silent."""
-        return frozenset(name for task in self.readers if task.done() for name in task.get_name().split()[1:])
+        done = (task for task in self.readers if task.done())
+        return frozenset(name for task in done for name in task.get_name().split()[1:]) | self.over
+
+    def end(self, machine: str) -> None:
+        """A played machine has said all it will say: its stream ends, and is counted."""
+        self.devices[machine].tell(end=True)
+        self.over |= {machine}
 
     def _raise_failed(self) -> None:
         for task in self.readers:

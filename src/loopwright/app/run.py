@@ -85,6 +85,7 @@ async def _keep_playing(shop: Floor, machine: str) -> None:
     plays = shop.devices[machine].machine.plays
     if plays["source"] == "recording":
         await shop.play(machine, first=0)
+        shop.end(machine)
         return
     number = 0
     while True:
@@ -105,6 +106,7 @@ async def _flush(plant: Plant, flow: Flow) -> None:
 
 async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
     """Looks whether a machine went silent or out of its limits: when something arrives, and every few seconds."""
+    await shop.ready()
     since_ns = plant.clock.now_ns()
     while True:
         try:
