@@ -150,14 +150,17 @@ def write_swings(path: Path, golfers: int = 2, each: int = 12, seed: int = 5) ->
 # the site
 
 
-def machines(mills: Mapping[str, str] = MILLS, plays: str = 'plays = { source = "recording" }', more: Mapping[str, str] | None = None) -> str:
+def machines(
+    mills: Mapping[str, str] = MILLS, plays: str = 'plays = { source = "recording" }', more: Mapping[str, str] | None = None,
+    benches: bool = True,
+) -> str:
     """The [[machine]] tables: mills by id and protocol, then the benches. more: further settings of a mill's link."""
     more = more or {}
     parts = []
     for name, protocol in mills.items():
         link = f'protocol = "{protocol}"' + (f", {more[name]}" if name in more else "")
         parts.append(f'[[machine]]\nid = "{name}"\nkind = "mill"\nrole = "mill"\nideal_cycle_s = 60.0\nlink = {{ {link} }}\n{plays}\n')
-    parts += [f'[[machine]]\nid = "{name}"\nkind = "bench"\nrole = "{role}"\n' for name, role in BENCHES.items()]
+    parts += [f'[[machine]]\nid = "{name}"\nkind = "bench"\nrole = "{role}"\n' for name, role in BENCHES.items() if benches]
     return "\n" + "\n".join(parts)
 
 

@@ -1,8 +1,7 @@
-"""One turn with outside servers in the place of ours: mosquitto, node-opcua, MTConnect documents from disk. The same code hears them and
-counts the same.
+"""The turn with other people's servers where ours stood: mosquitto, node-opcua, MTConnect documents on a web server.
 
-node-opcua knows no missing row: at every moment it says every signal, a gap where ours says nothing. So its hop is compared with what it
-played, and the values that are kept with those that were kept from ours.
+The machines' settings in the site file are all that differs. The same code reads them, and every number that a hop counts,
+and every sample that is kept, is the same.
 """
 
 from __future__ import annotations
@@ -11,92 +10,123 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
-from loopwright.connect.wire import free_port
-from loopwright.core.types import POINTS_IN, Kind, Thing
+from loopwright.connect.wire import LOOPBACK, free_port
+from loopwright.core.types import Kind, Thing
+from loopwright.packs.shop_floor.runs import place, points, read_runs
 from loopwright.packs.shop_floor.signals import MILL
-from tests.app.shop import COUNTS, MILLS, SITE, keyed, machines, points, small_shop, turned
+from tests.app.shop import COUNTS, MILLS, SITE, keyed, machines, small_data, small_shop, turned
+from tests.app.shop import points as kept
 from tests.connect.kit import MOSQUITTO, mosquitto
 from tests.peers import recordings
 
-PEERS = Path(recordings.__file__).parent
-NODE = shutil.which("node")
-
+PEERS = Path(__file__).parents[1] / "peers"
+NODE = shutil.which("node") or ""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not MOSQUITTO, reason="no mosquitto here (apt-get install mosquitto)"),
-    pytest.mark.skipif(not NODE or not (PEERS / "node_modules").is_dir(), reason="no node-opcua here (npm install in tests/peers)"),
+    pytest.mark.skipif(not NODE, reason="no node here (install Node.js 20)"),
+    pytest.mark.skipif(not (PEERS / "node_modules" / "node-opcua").is_dir(),
+                       reason="no node-opcua here (npm install --no-audit --no-fund --no-package-lock in tests/peers)"),
 ]
+OUTSIDE = 'plays = { source = "recording", outside = true }'
+ORIGIN_NS, SPACING_S = 1767589200 * 10**9, 1800.0  # of the site: 2026-01-05T06:00+01:00
 
 
-def said_by(table: pa.Table, thing: str) -> pa.Table:
-    """What one machine said, as it goes over the wire."""
-    return table.filter(pc.equal(table["thing"], thing)).select(POINTS_IN.names).sort_by([("t_ns", "ascending")]).combine_chunks()
+def recorded(runs: Path) -> dict[str, pa.Table]:
+    """Machine -> all that it says in the recorded runs, as the site deals them out."""
+    tables: dict[str, list[pa.Table]] = {}
+    for one in place(read_runs(runs), list(MILLS), ORIGIN_NS, SPACING_S):
+        tables.setdefault(one.thing, []).append(points(one))
+    return {name: pa.concat_tables(mine) for name, mine in tables.items()}
 
 
-def values(table: pa.Table) -> pa.Table:
-    """What is kept, without the gaps."""
-    return keyed(table.filter(pc.or_(pc.is_valid(table["value"]), pc.is_valid(table["code"]))))
+@contextmanager
+def node_opcua(table: pa.Table, folder: Path) -> Iterator[str]:
+    """node-opcua plays the table of one machine; the settings of its link."""
+    port, path = free_port(), folder / "recording.jsonl"
+    recordings.lines(table, MILL, path)
+    said = Kind("mill", "As played.", tuple(MILL.signal(name) for name in table.column("signal").unique().to_pylist()))
+    command = [NODE, str(PEERS / "opcua_player.js"), str(port), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            while not (line := process.stdout.readline()).startswith("ready"):
+                assert line, "node-opcua did not start"
+            nodes = ", ".join(f"{json.dumps(name)} = {json.dumps(node)}" for name, node in recordings.node_map(said).items())
+            yield f'url = "opc.tcp://{LOOPBACK}:{port}/", queue = 5000, nodes = {{ {nodes} }}'
+        finally:
+            process.kill()
 
 
-@pytest.fixture
-def player() -> Iterator[Callable[[Path], int]]:
-    """Starts node-opcua playing a file; it is ended with the test."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(path: Path) -> int:
-        port = free_port()
-        command = [str(NODE), str(PEERS / "opcua_player.js"), str(port), str(path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        running.append(process)
-        assert process.stdout is not None
-        assert any(line.strip() == "ready" for line in process.stdout), "node-opcua did not start"
-        return port
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
 
 
-async def test_a_turn_with_outside_servers_keeps_and_counts_what_one_with_ours_does(tmp_path: Path, player: Callable[[Path], int]) -> None:
-    site = small_shop(tmp_path / "own")
-    own = turned(site)
-    kept = points(site.parent / "plant")
-    milled, turned_by_xml = said_by(kept, "mill-2"), said_by(kept, "mill-3")
-    names = set(milled["signal"].unique().to_pylist())
-    kind = Kind("mill", "As played.", tuple(s for s in MILL.signals if s.name in names))
-    changes = recordings.lines(milled, kind, tmp_path / "mill-2.jsonl")
-    recordings.documents(turned_by_xml, Thing("mill-3", "mill"), MILL, tmp_path / "documents")
-    nodes = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in recordings.node_map(kind).items())
-    port = player(tmp_path / "mill-2.jsonl")
-    more = {"mill-2": f'url = "opc.tcp://127.0.0.1:{port}/", queue = 5000, nodes = {{ {nodes} }}',
-            "mill-3": f'url = "{(tmp_path / "documents").as_uri()}"'}
-    text = machines(MILLS, more=more)
-    for name in ("mill-2", "mill-3"):  # nothing of ours plays these
-        head, sep, tail = text.partition(f'id = "{name}"')
-        text = head + sep + tail.replace('plays = { source = "recording" }\n', "", 1)
-    (tmp_path / "mosquitto").mkdir()
-    async with mosquitto(tmp_path / "mosquitto") as mqtt_port:
-        where = SITE.replace("embedded = true", f'embedded = false\nhost = "127.0.0.1"\nport = {mqtt_port}')
-        outside = small_shop(tmp_path / "outside", text=where + text)
-        for run in sorted((outside.parent / "data" / "runs").glob("experiment_*")):
-            if (int(run.name[11:13]) - 1) % len(MILLS):  # those of the other mills: mill-1 is dealt every third
-                run.unlink()
-        report = await asyncio.to_thread(turned, outside)
-    for hop in ("mqtt", "mtconnect"):
-        assert {c: report["hops"][hop][c] for c in COUNTS} == {c: own["hops"][hop][c] for c in COUNTS}, hop
-    opcua = report["hops"]["opcua"]
-    assert (opcua["out"], opcua["lost"], opcua["refused"], opcua["waiting"]) == (changes, 0, 0, 0)
-    assert opcua["in"] == changes + opcua["duplicate"]  # what was asked for again from its history, where it went fast
-    assert report["unbalanced"] == []
-    assert values(points(outside.parent / "plant")).equals(values(kept))
-    assert report["units"]["made"] == own["units"]["made"]
+@contextmanager
+def documents(table: pa.Table, machine: str, folder: Path) -> Iterator[str]:
+    """MTConnect documents in a folder, behind Python's own web server; the settings of the link."""
+    recordings.documents(table, Thing(machine, "mill"), MILL, folder, count=2000)
+    server = ThreadingHTTPServer((LOOPBACK, 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f'url = "http://{LOOPBACK}:{server.server_port}/"'
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@asynccontextmanager
+async def outside(folder: Path, data: Path) -> AsyncIterator[str]:
+    """The site file with mosquitto, node-opcua and a web server in place of our own."""
+    tables = recorded(data / "runs")
+    async with mosquitto(folder / "mosquitto") as port:
+        with ExitStack() as stack:
+            opcua = stack.enter_context(node_opcua(tables["mill-2"], folder))
+            mtconnect = stack.enter_context(documents(tables["mill-3"], "mill-3", folder / "documents"))
+            broker = SITE.replace("embedded = true", f'embedded = false\nhost = "{LOOPBACK}"\nport = {port}')
+            ours = machines({"mill-1": "mqtt"})
+            theirs = machines({"mill-2": "opcua", "mill-3": "mtconnect"}, OUTSIDE, {"mill-2": opcua, "mill-3": mtconnect}, benches=False)
+            yield broker + ours + theirs
+
+
+def counted(hops: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What each hop counted, less what depends on the order in which things happened to arrive."""
+    return {name: {key: row[key] for key in COUNTS if key != "late"} for name, row in hops.items()}
+
+
+def test_the_turn_with_outside_servers_counts_and_keeps_the_same(tmp_path):
+    data = small_data(tmp_path / "data", persons=12, runs=6, rows=100)
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "data").symlink_to(data)
+    own = turned(small_shop(tmp_path / "ours", data=False, text=SITE + machines()), "--orders", 2)
+
+    async def theirs() -> dict[str, Any]:
+        (tmp_path / "theirs").mkdir()
+        (tmp_path / "theirs" / "data").symlink_to(data)
+        async with outside(tmp_path / "theirs", data) as text:
+            site = small_shop(tmp_path / "theirs", data=False, text=text)
+            return await asyncio.to_thread(turned, site, "--orders", 2)
+
+    other = asyncio.run(theirs())
+    assert counted(other["hops"]) == counted(own["hops"])
+    assert other["unbalanced"] == []
+    assert all(row["lost"] == 0 for row in other["hops"].values())
+    assert keyed(kept(tmp_path / "theirs" / "plant")) == keyed(kept(tmp_path / "ours" / "plant"))
+    for key in ("orders", "oee"):
+        assert other[key] == own[key], key
+    assert other["units"]["serials"] == own["units"]["serials"]
+    assert other["maintenance"]["accuracy"] == own["maintenance"]["accuracy"]

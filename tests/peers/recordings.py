@@ -18,26 +18,27 @@ from loopwright.connect.mtconnect.agent import Agent
 from loopwright.core.clock import RealClock
 from loopwright.core.types import Kind, Thing
 
+SILENT = ""
 TYPES = {"gauge": "Double", "counter": "Int32", "state": "Int32"}
 
 
 def lines(table: pa.Table, kind: Kind, path: Path) -> int:
     """Writes the rows of one thing, moment by moment (times in whole ms); how many changes the player will make.
 
-    Every moment holds every signal of the table; where a row is missing, the player says a gap.
+    A row without a value is a gap that the player says; of a signal without a row at a moment it says nothing.
     """
     names = table.column("signal").unique().to_pylist()
     place = {name: i for i, name in enumerate(names)}
-    moments: dict[int, list[float | int | None]] = {}
+    moments: dict[int, list[float | int | str | None]] = {}
     for signal, t_ns, value, code in zip(
         *(table.column(name).to_pylist() for name in ("signal", "t_ns", "value", "code")), strict=True
     ):
-        moments.setdefault(t_ns // 1_000_000, [None] * len(names))[place[signal]] = code if value is None else value
+        moments.setdefault(t_ns // 1_000_000, [SILENT] * len(names))[place[signal]] = code if value is None else value
     with path.open("w") as file:
         file.write(json.dumps({"signals": {name: TYPES[kind.signal(name).kind] for name in names}}) + "\n")
         for t_ms, values in moments.items():
             file.write(json.dumps({"t": t_ms, "v": values}) + "\n")
-    return len(moments) * len(names)
+    return table.num_rows
 
 
 def node_map(kind: Kind) -> dict[str, str]:

@@ -33,6 +33,7 @@ from loopwright.core.errors import LoopwrightError, SiteError
 from loopwright.core.pack import Play, Player, PlayOptions
 
 PACE = "pace"  # key of `plays`: seconds of the machine's time that are played in one second; 0: as fast as it goes
+NOT_THE_PLAYERS = (PACE, "outside")  # keys of `plays` that are ours
 
 
 def player_of(site: Site, machine: Machine) -> Player:
@@ -69,7 +70,7 @@ def options_for(site: Site, machine: Machine, data: Path | None, seed: int, job:
         int(job.get("first", 0)),
         job.get("count"),
         seed,
-        {key: value for key, value in machine.plays.items() if key != PACE},
+        {key: value for key, value in machine.plays.items() if key not in NOT_THE_PLAYERS},
     )
 
 

@@ -90,7 +90,7 @@ class Floor:
         links = await self._links(stack)
         stack.push_async_callback(self._stop)
         for machine in self.plant.site.machines:
-            if machine.plays and machine.link:
+            if machine.played_here:
                 self.devices[machine.id] = await self._device(machine, links[machine.id])
         await asyncio.gather(*(self._ready(device) for device in self.devices.values()))
         for group in _by_reader(self.plant.site.machines, links):
@@ -116,7 +116,7 @@ class Floor:
             link = {key: value for key, value in machine.link.items() if key != "protocol"}
             if machine.protocol == "mqtt":
                 link = {**mqtt, "client": _slug(site.name), "prefix": _slug(site.name), **link}
-            elif machine.plays and machine.link:
+            elif machine.played_here:
                 link = {"port": free_port(), **link}
             links[machine.id] = link
         return links
@@ -200,16 +200,20 @@ class Floor:
                 self.recorded[machine.id] = await asyncio.to_thread(player_of(self.plant.site, machine), options)
 
     async def begin(self, machine: str, **job: Any) -> list[Play]:
-        """Has a played machine play runs, and says which at once; `finish` waits until they were heard."""
+        """Has a played machine play runs, and says which at once; `finish` waits until they were heard.
+
+        One that is played outside is told nothing: what it plays is known, and that it does is waited for.
+        """
         await self.ready()
-        device = self.devices[machine]
-        options = options_for(self.plant.site, device.machine, self.data, self.seed, job)
+        one = next(m for m in self.plant.site.machines if m.id == machine)
+        options = options_for(self.plant.site, one, self.data, self.seed, job)
         whole = (options.first, options.count, options.origin_ns) == (0, None, self.plant.site.origin_ns)
         if whole and machine in self.recorded:
             plays = list(self.recorded[machine])
         else:
-            plays = list(await asyncio.to_thread(player_of(self.plant.site, device.machine), options))
-        device.tell(**job)
+            plays = list(await asyncio.to_thread(player_of(self.plant.site, one), options))
+        if machine in self.devices:
+            self.devices[machine].tell(**job)
         self.played.setdefault(machine, []).extend(plays)
         self.plant.store.record([event for play in plays for event in play.events])
         return plays

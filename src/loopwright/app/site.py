@@ -60,7 +60,8 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "plays": (
             dict,
             "what plays this machine where there is no real one: source = 'twin' or 'recording'; pace: seconds of its "
-            "time played in one second (0: as fast as it goes)",
+            "time played in one second (0: as fast as it goes); outside = true: somebody else plays the "
+            "recording, over `link`",
             {},
         ),
     },
@@ -130,6 +131,11 @@ class Machine:
     @property
     def protocol(self) -> str:
         return str(self.link.get("protocol", ""))
+
+    @property
+    def played_here(self) -> bool:
+        """Whether a process of ours plays it over its link."""
+        return bool(self.plays and self.link and not self.plays.get("outside"))
 
     @property
     def thing(self) -> Thing:
@@ -320,6 +326,9 @@ def _check(site: Site, where: str) -> None:
         _check_limits(machine, site, place)
         if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
             raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
+        outside = machine.plays.get("outside", False)
+        if outside not in (False, True) or (outside and not (machine.link and machine.plays["source"] == "recording")):
+            raise SiteError(f"{place} plays", f"outside is {outside!r}", "true, for a recording over a link")
         pace = machine.plays.get("pace", 0)
         if not isinstance(pace, (int, float)) or isinstance(pace, bool) or not pace >= 0:
             raise SiteError(
