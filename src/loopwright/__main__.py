@@ -1,0 +1,20 @@
+"""`loopwright` and `python -m loopwright`: Ctrl-C is answered from the first moment, while the rest is still loaded."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Runs the command line. Exit status 130 when it is stopped before that has begun."""
+    try:
+        from loopwright.app.cli import main as run
+    except KeyboardInterrupt:
+        print("loopwright: stopped before anything was begun", file=sys.stderr, flush=True)
+        os._exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()
