@@ -13,11 +13,11 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from loopwright.core.clock import NS_PER_S, monotonic_s
@@ -48,6 +48,7 @@ LOOK_S, LONGEST_S = 0.004, 90.0
 AGAIN = ("file.imported",)
 ONCE = ("order.placed", "order.fitted", "step.finished", "unit.finished", "unit.shipped", "unit.claimed", "person.added",
         "solid.made", "workorder.opened", "run.labelled", "outcome.measured")
+KILLED = -signal.SIGKILL
 Moment = Callable[[Store], bool]
 
 
@@ -78,10 +79,12 @@ def told(kind: str) -> Moment:
     return lambda store: bool(store.recall(kind=kind, limit=1))
 
 
-def killed_at(site: Path, moment: Moment) -> bool:
-    """Starts the turn, kills it (and nothing else) at that moment; False when it ended before."""
+def killed_at(site: Path, moment: Moment, sign: signal.Signals = signal.SIGKILL, said: Path | None = None) -> int:
+    """Starts the turn, kills it (and nothing else) at that moment; its exit status. said: where its standard error goes."""
     plant, data = site.parent / "plant", site.parent / "data"
-    process = started("turn", site, "--data", data, "--orders", ORDERS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with ExitStack() as stack:
+        err = stack.enter_context(said.open("w")) if said else subprocess.DEVNULL
+        process = started("turn", site, "--data", data, "--orders", ORDERS, stdout=subprocess.DEVNULL, stderr=err)
     began_s = monotonic_s()
     try:
         while not (plant / "points" / "_delta_log").exists():
@@ -92,8 +95,8 @@ def killed_at(site: Path, moment: Moment) -> bool:
                 assert monotonic_s() - began_s < LONGEST_S, "the moment never came"
                 time.sleep(LOOK_S)
         family = children(process.pid)
-        process.send_signal(signal.SIGKILL)
-        code = process.wait()
+        process.send_signal(sign)
+        code = process.wait(30)
     finally:
         if process.poll() is None:
             process.kill()
@@ -101,7 +104,7 @@ def killed_at(site: Path, moment: Moment) -> bool:
     while alive(family) and monotonic_s() < gone_s:
         time.sleep(0.05)
     assert not alive(family), "what a killed turn had started ends by itself"
-    return code == -signal.SIGKILL
+    return code
 
 
 def reader(plant: Path) -> Store:
@@ -192,7 +195,7 @@ def test_kill_nine_within_the_stream_of_every_protocol_loses_and_repeats_nothing
             wanted = max(before[name] + 0.02, (turn + chance.random()) / 2)
             if wanted >= 1.0:
                 continue
-            assert killed_at(site, heard(name, round(wanted * totals[name])))
+            assert killed_at(site, heard(name, round(wanted * totals[name]))) == KILLED
             now = parts(tmp_path / "plant", totals)
             assert all(now[one] >= before[one] for one in PROTOCOLS), "what was stored stays stored"
             for one in PROTOCOLS:
@@ -226,7 +229,7 @@ def test_kill_nine_at_every_stage_goes_on_where_it_stood(whole, tmp_path):
             with open_store(plant, read_only=True) as store:
                 if moment(store):
                     continue  # an earlier kill came later than that
-        if killed_at(site, moment):
+        if killed_at(site, moment) == KILLED:
             reached.append(word)
             parts(plant, dict.fromkeys(PROTOCOLS, 1))
     assert len(reached) >= 7, reached
@@ -235,22 +238,16 @@ def test_kill_nine_at_every_stage_goes_on_where_it_stood(whole, tmp_path):
 
 def test_kill_nine_while_the_journal_is_flushed_moves_nothing_twice(whole, tmp_path):
     site, plant = copy_of(whole, tmp_path), tmp_path / "plant"
-    assert killed_at(site, heard("mqtt", 5000))
+    assert killed_at(site, heard("mqtt", 5000)) == KILLED
     for _ in range(2):  # the journal that was left is flushed at once when the turn goes on
-        assert killed_at(site, flushing(plant))
+        assert killed_at(site, flushing(plant)) == KILLED
     same_as_undisturbed(site, whole, turned(site, "--orders", ORDERS))
 
 
-def test_kill_nine_at_any_moment_drawn_by_chance(whole, tmp_path):
-    site, chance = copy_of(whole, tmp_path), random.Random(7)
-    for _ in range(3):
-        at_s = monotonic_s() + chance.uniform(1.0, 8.0)
-        killed_at(site, lambda _, at_s=at_s: monotonic_s() >= at_s)
-        with open_store(tmp_path / "plant", read_only=True) as store:
-            if store.recall(kind="turn.finished"):
-                break
-    done = turned(site, "--orders", ORDERS)
-    if done["turn"] == 1:
-        same_as_undisturbed(site, whole, done)
-    assert json.dumps(done)
-    assert isinstance(points(tmp_path / "plant"), pa.Table)
+def test_ctrl_c_at_any_moment_ends_the_turn_at_once_and_the_next_goes_on(whole, tmp_path):
+    site, said = copy_of(whole, tmp_path), tmp_path / "said.txt"
+    for moment in (told("turn.started"), heard("mqtt", 1000), told("unit.finished"), told("solid.made")):
+        assert killed_at(site, moment, signal.SIGINT, said) == 130, said.read_text()
+        assert "Traceback" not in said.read_text()
+        assert said.read_text().splitlines()[-1].startswith("loopwright: stopped")
+    same_as_undisturbed(site, whole, turned(site, "--orders", ORDERS))
