@@ -25,6 +25,7 @@ from loopwright.store import accounts, flush, intake, lock, windows
 from loopwright.store import erase as erasing
 from loopwright.store.events import Ledger
 from loopwright.store.journal import Journal, Work
+from loopwright.store.keys import Keys
 from loopwright.store.memory import Memory
 from loopwright.store.people import People
 from loopwright.store.points import PointsTable
@@ -34,6 +35,7 @@ from loopwright.store.schema import connect
 
 _log = logging.getLogger("loopwright.store")
 _Result = TypeVar("_Result")
+Listener = Callable[[Batch, pa.Table, Keys], None]
 
 
 def open_store(path: Path, clock: Clock | None = None, *, read_only: bool = False, events_url: str = "") -> Store:
@@ -78,11 +80,17 @@ class Store:
         self._engine = connect(events_url or f"sqlite:///{path / 'events.sqlite'}", self.read_only)
         self.events, self.people = Ledger(self._engine, self._next_known), People(self._engine)
         self._reader = Reader()
+        self.listeners: list[Listener] = []  # each is called with what was stored of a batch, under the lock
         if not self.read_only:
             erasing.finish(self._tables, self._journal)
         self._version: tuple[int, ...] = ()
         self._known = 0
         self._load()
+
+    @property
+    def tables(self) -> dict[str, PointsTable]:
+        """Every Delta table of the plant by the name of its folder."""
+        return {table.folder.name: table for table in self._tables}
 
     # what there is
 
@@ -129,6 +137,9 @@ class Store:
             memory.enter(batch, taken, work)
             self._commit(work)
             memory.keep(work, taken.keys)
+            if taken.table is not None and taken.keys is not None:
+                for listener in self.listeners:
+                    listener(batch, taken.table, taken.keys)
             if memory.tail.samples >= flush.EAGER_SAMPLES and not (self._flusher and self._flusher.is_alive()):
                 # no daemon: the interpreter must wait for it, or a file may be half written when libraries go away
                 self._flusher = threading.Thread(target=self._flush_by_itself, name=f"flush {self.path}")

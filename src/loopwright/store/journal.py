@@ -23,7 +23,7 @@ from loopwright.core.types import Kind, Thing
 from loopwright.store.catalogue import kind_as_dict, kind_from_dict
 from loopwright.store.ranges import Ranges
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE kinds (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
@@ -36,6 +36,10 @@ CREATE TABLE minutes (minute INTEGER, hop TEXT, source TEXT, body TEXT NOT NULL,
                       PRIMARY KEY (minute, hop, source)) WITHOUT ROWID;
 CREATE TABLE corrected (thing TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+# what later versions added, by version; each statement may run again (IF NOT EXISTS), so a step may grow until it ships
+_STEPS: dict[int, list[str]] = {
+    2: [],
+}
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -95,12 +99,18 @@ class Journal:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA journal_size_limit=67108864")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            with self._transaction():
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > _VERSION:
+            return
+        with self._transaction():
+            if found == 0:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute("INSERT INTO meta VALUES ('plant', ?), ('known_ns', '0')", [uuid.uuid4().hex])
-                self._db.execute(f"PRAGMA user_version={_VERSION}")
+            for version in sorted(_STEPS):
+                for statement in _STEPS[version]:
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def meta(self, name: str, default: str = "") -> str:
         """A setting of the plant: 'plant' (its id), 'known_ns' (the last one given), ..."""
