@@ -2,15 +2,18 @@
 
 One transaction holds a batch, the numbers of its source that it fills and what became of its samples: after a crash all
 of it is there, or none. Flushed batches are deleted and their pages used again. A batch's id is the time at which the
-journal accepted it (ns UTC, strictly growing), so that it also orders corrections.
+journal accepted it (ns UTC, strictly growing), so that it also orders corrections. A journal whose file is damaged is
+set aside and rebuilt from its mirror.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +24,10 @@ import pyarrow as pa
 from loopwright.core.errors import StoreError
 from loopwright.core.types import Kind, Thing
 from loopwright.store.catalogue import kind_as_dict, kind_from_dict
+from loopwright.store.mirror import Mirror, Statement
 from loopwright.store.ranges import Ranges
 
+_log = logging.getLogger("loopwright.store")
 _VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -75,6 +80,10 @@ class Journal:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        self._said: list[Statement] = []  # what the open transaction changed
+        self._mirror = Mirror(path.parent / "mirror")
+        if not read_only and path.is_file() and (why := self._damage()):
+            self._rebuild(why)
         with self._told("opened"):
             if read_only:
                 self._db = sqlite3.connect(
@@ -86,13 +95,15 @@ class Journal:
             if not read_only:
                 self._prepare()
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found != _VERSION:
+        if found > _VERSION or (found < _VERSION and not read_only):
             raise StoreError(
                 f"journal {path}",
                 f"it is of version {found}",
                 str(_VERSION),
                 "open it with the Loopwright that wrote it",
             )
+        if not read_only:
+            self._mirror.begin(self._db)
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -110,7 +121,43 @@ class Journal:
             for version in sorted(_STEPS):
                 for statement in _STEPS[version]:
                     self._db.execute(statement)
+            if "crc" not in {row[1] for row in self._db.execute("PRAGMA table_info(batches)")}:
+                self._db.execute("ALTER TABLE batches ADD COLUMN crc INTEGER")
             self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def _damage(self) -> str:
+        """What is wrong with the file, '' when it is sound: its pages, its batches, and that its log lost nothing."""
+        try:
+            db = sqlite3.connect(self.path, isolation_level=None)
+            try:
+                if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                    return str(found).splitlines()[-1]
+                if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
+                    return "it is empty" if self._mirror.known_ns() else ""
+                if "crc" in {row[1] for row in db.execute("PRAGMA table_info(batches)")}:
+                    for number, data, crc in db.execute("SELECT id, data, crc FROM batches WHERE crc IS NOT NULL"):
+                        if zlib.crc32(data) != crc:
+                            return f"batch {number} in it cannot be read"
+                known = int(db.execute("SELECT value FROM meta WHERE name = 'known_ns'").fetchone()[0])
+                return "its last transactions are gone" if known < self._mirror.known_ns() else ""
+            finally:
+                db.close()
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            return str(error)
+
+    def _rebuild(self, why: str) -> None:
+        """Puts what the mirror holds in the place of a damaged file, which is set aside."""
+        part = self.path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        if not self._mirror.rebuild(part):
+            return  # opening says what is wrong
+        count = len(list(self.path.parent.glob("journal.damaged-*.sqlite")))
+        aside = self.path.with_name(f"journal.damaged-{count + 1}.sqlite")
+        for end in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        self.path.replace(aside)
+        part.replace(self.path)
+        _log.warning("journal %s was damaged (%s): rebuilt from its mirror, set aside as %s", self.path, why, aside.name)
 
     def meta(self, name: str, default: str = "") -> str:
         """A setting of the plant: 'plant' (its id), 'known_ns' (the last one given), ..."""
@@ -123,12 +170,13 @@ class Journal:
         with self._told("written"), self._transaction():
             if work.entry:
                 e = work.entry
-                row = [e.id, e.hop, e.source, e.blocks, e.correction, e.samples, packed(e)]
-                self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                data = packed(e)
+                row = [e.id, e.hop, e.source, e.blocks, e.correction, e.samples, data, zlib.crc32(data)]
+                self._run("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             self._write(work)
 
     def _write(self, work: Work) -> None:
-        run = self._db.execute
+        run = self._run
         if work.seen:
             source, gone, (first, last) = work.seen
             for start in gone:
@@ -148,20 +196,22 @@ class Journal:
         """Deletes flushed batches; their pages are used again, and a long run of free ones is given back."""
         with self._told("trimmed"):
             with self._transaction():
-                self._db.executemany("DELETE FROM batches WHERE id = ?", [(i,) for i in ids])
+                self._run_many("DELETE FROM batches WHERE id = ?", ((i,) for i in ids))
             if self._db.execute("PRAGMA freelist_count").fetchone()[0] > 16_384:  # 64 MB
                 self._db.execute("PRAGMA incremental_vacuum(8192)").fetchall()
+            if self._mirror.due:
+                self._mirror.begin(self._db)
 
     def replace(self, entries: list[Entry], work: Work) -> None:
         """Writes entries anew (rows of them were erased) together with the rest of the work; empty ones are deleted."""
         with self._told("written"), self._transaction():
             for e in entries:
                 if e.table.num_rows:
-                    self._db.execute(
-                        "UPDATE batches SET data = ?, samples = ? WHERE id = ?", [packed(e), e.samples, e.id]
-                    )
+                    data = packed(e)
+                    self._run("UPDATE batches SET data = ?, samples = ?, crc = ? WHERE id = ?",
+                              [data, e.samples, zlib.crc32(data), e.id])
                 else:
-                    self._db.execute("DELETE FROM batches WHERE id = ?", [e.id])
+                    self._run("DELETE FROM batches WHERE id = ?", [e.id])
             self._write(work)
 
     def purge(self) -> None:
@@ -169,6 +219,9 @@ class Journal:
         with self._told("written"):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._mirror.begin(self._db)
+            for aside in self.path.parent.glob("journal.damaged-*.sqlite"):
+                aside.unlink()
 
     def entries(self, after: int = 0) -> list[Entry]:
         """Every batch that is not flushed, in the order in which they were accepted; ids above `after`."""
@@ -212,11 +265,11 @@ class Journal:
     def declare(self, kinds: list[Kind], things: list[Thing]) -> None:
         """Keeps declared kinds and things for the next open."""
         with self._told("written"), self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO kinds VALUES (?, ?)", [(k.name, json.dumps(kind_as_dict(k))) for k in kinds])
-            self._db.executemany(
+            self._run_many(
+                "INSERT OR REPLACE INTO kinds VALUES (?, ?)", ((k.name, json.dumps(kind_as_dict(k))) for k in kinds))
+            self._run_many(
                 "INSERT OR REPLACE INTO things VALUES (?, ?)",
-                [(t.id, json.dumps({**vars(t), "labels": dict(t.labels)})) for t in things])
+                ((t.id, json.dumps({**vars(t), "labels": dict(t.labels)})) for t in things))
 
     def version(self) -> int:
         """A number that changes when another process wrote."""
@@ -226,14 +279,27 @@ class Journal:
     def close(self) -> None:
         """Closes the file."""
         with self._told("closed"):
+            self._mirror.end()
             self._db.close()
+
+    def _run(self, sql: str, values: list[Any]) -> None:
+        """One statement of the open transaction; everything that changes the journal goes through here."""
+        self._db.execute(sql, values)
+        self._said.append((sql, values))
+
+    def _run_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        kept = tuple(rows)
+        self._db.executemany(sql, kept)
+        self._said.append((sql, kept))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._said = []
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._db.execute("COMMIT")
+            self._mirror.add(self._said)
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
