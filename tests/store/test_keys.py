@@ -47,6 +47,26 @@ def test_late_agrees_with_a_loop(batch: list[tuple[int, int]], newest: list[int]
 
 
 @settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1, 70_000]), st.integers(0, 9)), max_size=8),
+    st.lists(st.integers(-1, 5), min_size=2, max_size=2),
+)
+def test_rows_are_in_order_exactly_when_each_is_above_all_before_it(batch: list[tuple[int, int]], marks: list[int]) -> None:
+    newest = np.full(70_001, keys.NEVER)
+    newest[:2] = [t if t >= 0 else keys.NEVER for t in marks]
+    rows = as_keys([(slot, t, 0, 0) for slot, t in batch], "a")
+    highest = {slot: int(newest[slot]) for slot in (0, 1, 70_000)}
+    expected = True
+    for slot, t in batch:
+        expected &= t > highest[slot]
+        highest[slot] = max(highest[slot], t)
+    assert keys.in_order(rows, newest) == expected
+    if expected:
+        assert keys.surely_new(rows, newest)
+        assert not keys.late(rows, newest).any()
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 8)), max_size=15))
 def test_ranges_agree_with_a_set(added: list[tuple[int, int]]) -> None:
     ranges, slow = Ranges(), set[int]()

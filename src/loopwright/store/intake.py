@@ -68,9 +68,10 @@ def take_in(batch: Batch, known_ns: int, catalogue: Catalogue, live: Live, seen:
         stated = stated.filter(pa.array(good)) if stated is not None else None
     table, timeless = _timed(table, slot, known_ns, batch)
     rows = keys.keys_of(table, slot, known_ns, batch.source)
-    settled = _settled(batch, rows, live, stored)
-    late = keys.late(rows.take(settled.kept), live.t_ns) if len(slot) else settled.kept
+    orderly = keys.in_order(rows, live.t_ns)
+    settled = keys.all_new(rows) if orderly else _settled(batch, rows, live, stored)
     kept, count = settled.kept, lambda mask: int(weight[mask].sum())
+    late = settled.conflict[kept] if orderly else keys.late(rows.take(kept), live.t_ns)
     copied = count(~kept & ~settled.again) if batch.sequence is None else count(~kept)
     receipt = Receipt(
         stored=count(kept), late=int(weight[kept][late].sum()), duplicate=count(~kept) + repeats,
@@ -78,9 +79,10 @@ def take_in(batch: Batch, known_ns: int, catalogue: Catalogue, live: Live, seen:
         refused=refused, known_ns=known_ns,
     )
     result = _kept(table, settled, known_ns, stated) if kept.any() else None
-    settled_keys = (
-        Keys(slot, rows.t_ns, settled.n, rows.value, rows.batch, rows.source).take(kept) if kept.any() else None
-    )
+    settled_keys = None
+    if kept.any():
+        new = Keys(slot, rows.t_ns, settled.n, rows.value, rows.batch, rows.source)
+        settled_keys = new if kept.all() else new.take(kept)
     return Taken(result, settled_keys, receipt, receipt.stored + sum(refused.values()) + copied, copied, numbers)
 
 

@@ -157,7 +157,7 @@ class Journal:
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
         self.path.replace(aside)
         part.replace(self.path)
-        _log.warning("journal %s was damaged (%s): rebuilt from its mirror, set aside as %s", self.path, why, aside.name)
+        _log.warning("journal %s was damaged (%s); rebuilt from its mirror, the old one is %s", self.path, why, aside.name)
 
     def meta(self, name: str, default: str = "") -> str:
         """A setting of the plant: 'plant' (its id), 'known_ns' (the last one given), ..."""

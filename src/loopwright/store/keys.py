@@ -50,10 +50,9 @@ class Settled:
 def keys_of(table: pa.Table, slot: Ints, batch: int, source: str) -> Keys:
     """The keys of stored rows or of a batch about to be."""
     n = numbers(table.column("n"), np.int64)[0] if "n" in table.column_names else np.zeros(len(slot), np.int64)
-    names = np.full(len(slot), source, object)
-    return Keys(
-        slot, numbers(table.column("t_ns"), np.int64)[0], n, identity(table), np.full(len(slot), batch, np.int64), names
-    )
+    names = np.broadcast_to(np.array(source, object), len(slot))  # one string, no copies
+    batches = np.broadcast_to(np.int64(batch), len(slot))
+    return Keys(slot, numbers(table.column("t_ns"), np.int64)[0], n, identity(table), batches, names)
 
 
 def joined(parts: list[Keys]) -> Keys:
@@ -80,6 +79,20 @@ def identity(table: pa.Table) -> Ints:
 def _hash(values: bytes, dt_ns: int) -> int:
     digest = blake2b(values + dt_ns.to_bytes(8, "little"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+def in_order(keys: Keys, newest_t_ns: Ints) -> bool:
+    """Whether every row is above its signal's high-water mark and above the rows before it: nothing late, all new."""
+    if (keys.t_ns <= newest_t_ns[keys.slot]).any():
+        return False
+    order = np.argsort(_short(keys.slot), kind="stable")
+    slot, t_ns = keys.slot[order], keys.t_ns[order]
+    return not ((slot[1:] == slot[:-1]) & (t_ns[1:] <= t_ns[:-1])).any()
+
+
+def _short(slot: Ints) -> Any:
+    """The same numbers in 16 bits where they fit: NumPy then sorts them by radix, ten times quicker."""
+    return slot.astype(np.uint16) if len(slot) and slot.max() < 65_536 else slot
 
 
 def surely_new(keys: Keys, newest_t_ns: Ints) -> bool:
