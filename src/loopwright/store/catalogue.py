@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from loopwright.core.errors import UnknownName
 from loopwright.core.types import Kind, Signal, Thing
+from loopwright.store.levels import LEVELS, levels_of
 
 GAUGE, COUNTER, STATE = 0, 1, 2
 _COLUMN = {"gauge": GAUGE, "counter": COUNTER, "state": STATE}
@@ -33,6 +34,7 @@ class Catalogue:
     column               (D,) GAUGE, COUNTER or STATE
     fast                 (D,) kept as blocks
     width                (D,) numbers in one sample: 1, or 3 for shape (3,)
+    levels               (D, LEVELS) whether rollups are kept at that level
     """
 
     def __init__(self) -> None:
@@ -93,6 +95,14 @@ class Catalogue:
         slot = np.where(thing >= 0, slot, UNKNOWN_THING)
         return slot, np.where(slot >= 0, self._first[kind] + offset, 0)
 
+    def definitions(self) -> Ints:
+        """(slots,) the definition of every slot."""
+        if not self.names:
+            return _NONE
+        bases, kinds = self._arrays()
+        widths = np.diff(np.append(bases, len(self.names)))
+        return np.repeat(self._first[kinds] - bases, widths) + np.arange(len(self.names))
+
     def slots(self, things: Iterable[str] | None, signals: Iterable[str] | None) -> Ints:
         """The slots of these things (None: of all) and signals, in the order in which they were declared."""
         if things is None:
@@ -146,6 +156,8 @@ class Catalogue:
         self.column = np.array([_COLUMN[s.kind] for s in flat] or [0], np.int8)
         self.fast = np.array([s.fast for s in flat] or [False])
         self.width = np.array([int(np.prod(s.shape)) if s.shape else 1 for s in flat] or [1], np.int64)
+        none: list[list[bool]] = [[False] * len(LEVELS)]
+        self.levels = np.array([[level in levels_of(s) for level in LEVELS] for s in flat] or none)
         codes = [i * (1 << 32) + code for i, s in enumerate(flat) if s.kind == "state" for code in s.codes]
         self._codes = np.array(sorted(codes), np.int64)
 
