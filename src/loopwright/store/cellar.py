@@ -24,7 +24,7 @@ from loopwright.core.types import Batch, Event, Hop, Kind, Receipt, Thing, Windo
 from loopwright.store import accounts, flush, intake, lock, windows
 from loopwright.store import erase as erasing
 from loopwright.store.events import Ledger
-from loopwright.store.journal import Journal, Work
+from loopwright.store.journal import Journal, Work, reading_uri
 from loopwright.store.keys import Keys
 from loopwright.store.memory import Memory
 from loopwright.store.people import People
@@ -77,7 +77,9 @@ class Store:
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
         self._tables = (PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create))
-        self._engine = connect(events_url or f"sqlite:///{path / 'events.sqlite'}", self.read_only)
+        here = path / "events.sqlite"
+        file = f"{reading_uri(here)}&uri=true" if self.read_only else here
+        self._engine = connect(events_url or f"sqlite:///{file}", self.read_only)
         self.events, self.people = Ledger(self._engine, self._next_known), People(self._engine)
         self._reader = Reader()
         self.listeners: list[Listener] = []  # each is called with what was stored of a batch, under the lock

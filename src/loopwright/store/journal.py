@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 import uuid
 import zlib
@@ -43,7 +44,14 @@ CREATE TABLE corrected (thing TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 # what later versions added, by version; each statement may run again (IF NOT EXISTS), so a step may grow until it ships
 _STEPS: dict[int, list[str]] = {
-    2: [],
+    2: [
+        "CREATE TABLE IF NOT EXISTS changed (number INTEGER PRIMARY KEY, thing TEXT NOT NULL, signal TEXT NOT NULL, "
+        "start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, why TEXT NOT NULL, known_ns INTEGER NOT NULL, "
+        "event TEXT NOT NULL)",
+        "CREATE INDEX IF NOT EXISTS changed_known ON changed (known_ns)",
+        "CREATE TABLE IF NOT EXISTS replaced (thing TEXT, signal TEXT, start_ns INTEGER, end_ns INTEGER NOT NULL, "
+        "PRIMARY KEY (thing, signal, start_ns)) WITHOUT ROWID",
+    ],
 }
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -72,7 +80,11 @@ class Work:
     sources: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     minutes: dict[tuple[int, str, str], Mapping[str, Any]] = field(default_factory=dict)
     corrected: list[str] = field(default_factory=list)
+    changed: list[tuple[int, str, str, int, int, str, int, str]] = field(default_factory=list)  # number, then `Touched`
+    unchanged: list[int] = field(default_factory=list)  # numbers of changes that others took in
+    spans: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)  # where values were replaced
     meta: dict[str, str] = field(default_factory=dict)
+    also: list[tuple[str, Sequence[Any]]] = field(default_factory=list)  # further statements with their values
 
 
 class Journal:
@@ -86,9 +98,7 @@ class Journal:
             self._rebuild(why)
         with self._told("opened"):
             if read_only:
-                self._db = sqlite3.connect(
-                    f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
-                )
+                self._db = sqlite3.connect(reading_uri(path), uri=True, check_same_thread=False, isolation_level=None)
             else:
                 self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA busy_timeout=5000")
@@ -157,7 +167,8 @@ class Journal:
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
         self.path.replace(aside)
         part.replace(self.path)
-        _log.warning("journal %s was damaged (%s); rebuilt from its mirror, the old one is %s", self.path, why, aside.name)
+        said = "journal %s was damaged (%s): rebuilt from its mirror; set aside as %s"
+        _log.warning(said, self.path, why, aside.name)
 
     def meta(self, name: str, default: str = "") -> str:
         """A setting of the plant: 'plant' (its id), 'known_ns' (the last one given), ..."""
@@ -189,8 +200,23 @@ class Journal:
             run("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(counts)])
         for thing in work.corrected:
             run("INSERT OR IGNORE INTO corrected VALUES (?)", [thing])
+        for number in work.unchanged:
+            run("DELETE FROM changed WHERE number = ?", [number])
+        for row in work.changed:
+            run("INSERT OR REPLACE INTO changed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", list(row))
+        for (thing, signal), spans in work.spans.items():
+            run("DELETE FROM replaced WHERE thing = ? AND signal = ?", [thing, signal])
+            for start_ns, end_ns in spans:
+                run("INSERT INTO replaced VALUES (?, ?, ?, ?)", [thing, signal, start_ns, end_ns])
         for name, value in (work.meta | ({"known_ns": str(work.known_ns)} if work.known_ns else {})).items():
             run("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
+        for statement, values in work.also:
+            run(statement, values)
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one SELECT."""
+        with self._told("read"):
+            return self._db.execute(statement, values).fetchall()
 
     def trim(self, ids: list[int]) -> None:
         """Deletes flushed batches; their pages are used again, and a long run of free ones is given back."""
@@ -245,6 +271,30 @@ class Journal:
             corrected = {row[0] for row in self._db.execute("SELECT thing FROM corrected")}
         seen = {source: Ranges(ranges) for source, ranges in found.items()}
         return seen, {(hop, source): json.loads(body) for hop, source, body in rows}, corrected
+
+    def changed(self, after_known_ns: int) -> list[tuple[str, str, int, int, str, int, str]]:
+        """The feed of changes known after then: (thing, signal, start_ns, end_ns, why, known_ns, event)."""
+        with self._told("read"):
+            return self._db.execute(
+                "SELECT thing, signal, start_ns, end_ns, why, known_ns, event FROM changed WHERE known_ns > ? "
+                "ORDER BY known_ns, number", [after_known_ns],
+            ).fetchall()
+
+    def past(self) -> tuple[dict[tuple[str, str], list[tuple[int, int]]], int]:
+        """(thing, signal) -> where values of it were replaced, and the last number of the feed of changes."""
+        spans: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        with self._told("read"):
+            for thing, signal, *span in self._db.execute("SELECT * FROM replaced ORDER BY thing, signal, start_ns"):
+                spans.setdefault((thing, signal), []).append((span[0], span[1]))
+            return spans, self._db.execute("SELECT coalesce(max(number), 0) FROM changed").fetchone()[0]
+
+    def trim_changes(self, before_ns: int) -> None:
+        """Deletes changes that were known before then, and says so."""
+        with self._told("trimmed"), self._transaction():
+            gone = self._db.execute("SELECT count(*) FROM changed WHERE known_ns < ?", [before_ns]).fetchone()[0]
+            if gone:
+                self._run("DELETE FROM changed WHERE known_ns < ?", [before_ns])
+                self._run("INSERT OR REPLACE INTO meta VALUES ('changed_since', ?)", [str(before_ns)])
 
     def minutes(self, start: int, end: int) -> list[tuple[int, str, str, dict[str, Any]]]:
         """(minute, hop, source, counts) of every minute in start <= minute < end."""
@@ -329,6 +379,21 @@ class Journal:
                 f"journal {self.path}", f"batch {number} in it cannot be read ({error})", "",
                 "restore the plant folder from its last copy",
             ) from error
+
+
+def reading_uri(path: Path) -> str:
+    """The URI that opens a SQLite file beside its writer, or one in a folder that nobody can write.
+
+    Raises StoreError when such a folder holds a log that was never taken over: it must be opened for writing once.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if os.access(path.parent, os.W_OK) or shared.is_file():
+        return uri
+    if log.is_file() and log.stat().st_size:
+        said = "the folder cannot be written, and the plant's writer was cut off: its log is still to be taken over"
+        raise StoreError(f"plant {path.parent}", said, "", "make the folder writable and open the plant once")
+    return f"{uri}&immutable=1"
 
 
 def packed(entry: Entry) -> bytes:
