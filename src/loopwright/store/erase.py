@@ -16,7 +16,7 @@ from loopwright.store.accounts import NS_PER_MINUTE, Counts
 from loopwright.store.books import Books, Minute
 from loopwright.store.flush import Tables, counted
 from loopwright.store.journal import Entry, Journal, Work
-from loopwright.store.read import Reader, listing, quoted
+from loopwright.store.read import Reader, quoted
 from loopwright.store.tail import Tail
 
 _INTENT = "erasing"
@@ -71,7 +71,7 @@ def _standing(things: list[str], tables: Tables, reader: Reader) -> Sequence[tup
             names = ", ".join(quoted(thing) for thing in things)
             rows = reader.run(
                 f"SELECT batch // {NS_PER_MINUTE} AS minute, source, {weight}::BIGINT AS samples "
-                f"FROM read_parquet({listing(table.snapshot.files)}) WHERE thing IN ({names}) GROUP BY ALL", {},
+                f"FROM {table.snapshot.scan()} WHERE thing IN ({names}) GROUP BY ALL", {},
             )
             found += [(row["minute"], row["source"], row["samples"]) for row in rows.to_pylist()]
     return found

@@ -11,7 +11,7 @@ from loopwright.store.accounts import NS_PER_MINUTE, Reading
 from loopwright.store.journal import Entry, Journal
 from loopwright.store.live import Live
 from loopwright.store.points import PointsTable, Snapshot
-from loopwright.store.read import Reader, listing, quoted
+from loopwright.store.read import Reader, quoted
 from loopwright.store.tail import Tail, stored_rows
 
 Tables = tuple[PointsTable, PointsTable]  # points, blocks
@@ -54,7 +54,7 @@ def due(tables: Tables) -> list[PointsTable]:
 
 def upkeep(table: PointsTable, reader: Reader) -> None:
     """Joins small files, writes a checkpoint, removes files nobody reads any more."""
-    table.compact(reader.sorted_rows)
+    table.compact()
     table.checkpoint(_KEEP_HOURS)
 
 
@@ -75,7 +75,7 @@ def standing(snapshots: Snapshots, reader: Reader, reading: Reading, source: str
         if snapshot is snapshots[0] and not conditions:
             total += int(snapshot.rows.sum())
         elif snapshot.files:
-            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM read_parquet({listing(snapshot.files)}){where}"
+            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.scan()}{where}"
             total += reader.run(sql, {}).column("n")[0].as_py()
     return total
 

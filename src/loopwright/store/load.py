@@ -8,7 +8,7 @@ from loopwright.store.catalogue import Catalogue
 from loopwright.store.check import numbers
 from loopwright.store.keys import Keys, identity, joined
 from loopwright.store.points import STORED_BLOCKS, STORED_POINTS, Snapshot
-from loopwright.store.read import Reader, listing
+from loopwright.store.read import Reader
 
 
 def newest_rows(reader: Reader, snapshot: Snapshot, blocks: bool, after: int) -> pa.Table:
@@ -20,7 +20,7 @@ def newest_rows(reader: Reader, snapshot: Snapshot, blocks: bool, after: int) ->
     fields = ", ".join(f'"{name}" := "{name}"' for name in schema.names if name not in ("thing", "signal"))
     sql = (
         f"SELECT thing, signal, unnest(arg_max(struct_pack({fields}), (t_ns, n, batch))) "
-        f"FROM read_parquet({listing(files)}) WHERE batch > {after} GROUP BY thing, signal"
+        f"FROM {snapshot.scan(files)} WHERE batch > {after} GROUP BY thing, signal"
     )
     found = reader.run(sql, {})
     return found.select(schema.names).cast(schema)
@@ -37,7 +37,7 @@ def stored_keys(reader: Reader, snapshot: Snapshot, wanted: Keys, catalogue: Cat
     asked = pa.table({"thing": things, "signal": signals, "t_ns": wanted.t_ns})
     value = '"values", dt_ns' if blocks else "value, code"
     sql = (
-        f"SELECT thing, signal, t_ns, n, {value}, batch, source FROM read_parquet({listing(files)}) AS p "
+        f"SELECT thing, signal, t_ns, n, {value}, batch, source FROM {snapshot.scan(files)} AS p "
         f"SEMI JOIN asked USING (thing, signal, t_ns) WHERE p.t_ns BETWEEN {low} AND {high}"
     )
     found = reader.run(sql, {"asked": asked})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -11,12 +10,12 @@ import pyarrow as pa
 
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import BLOCKS, POINTS
-from loopwright.store.points import Snapshot
+from loopwright.store.snapshot import Snapshot
+from loopwright.store.sql import listing, quoted
 
 Names = str | Iterable[str] | None
 Times = tuple[int | None, int | None]
-# of each key the version that came last counts; without corrections there is one version of everything
-_NEWEST = "QUALIFY row_number() OVER (PARTITION BY thing, signal, t_ns, n ORDER BY batch DESC) = 1"
+_KEY = ("thing", "signal", "t_ns", "n")
 _ALLOWED = "one SELECT over points, blocks, events"
 
 
@@ -73,9 +72,32 @@ class Reader:
     def get(self, what: View, wanted: Wanted) -> pa.Table:
         """Rows of POINTS or BLOCKS, sorted by thing, signal, t_ns, n."""
         union = _union(what, "tail", wanted)
-        newest = _NEWEST if what.versions else ""
-        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union}) {newest} ORDER BY thing, signal, t_ns, n"
+        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union}) ORDER BY {', '.join(_KEY)}"
         return self.run(sql, {"tail": what.tail}).cast(what.shown)
+
+    def numbered(self, what: View, wanted: Wanted) -> pa.Table:
+        """Rows of the wanted things and signals, which stand as one number instead of two names, in no order.
+
+        returns  series (thing's position in wanted.things * signals + signal's position), t_ns, n; of points number (a
+                 gauge's value, a counter's or state's code) and good, of blocks dt_ns, values and good. good is false
+                 for a reported gap and for quality bad.
+        """
+        things, signals = wanted.things or [], wanted.signals or []
+        fields = "dt_ns, values, quality <> 2 AS good" if what.blocks else (
+            "coalesce(value, code) AS number, quality <> 2 AND (value IS NOT NULL OR code IS NOT NULL) AS good")
+        sql = (
+            f"SELECT a.at * {len(signals)} + b.at AS series, t_ns, n, {fields} FROM "
+            f"({_union(what, 'tail', wanted)}) "
+            "JOIN asked_things AS a USING (thing) JOIN asked_signals AS b USING (signal)"
+        )
+        return self.run(sql, {"tail": what.tail, "asked_things": _places("thing", things),
+                              "asked_signals": _places("signal", signals)})
+
+    def columns(self, what: View, wanted: Wanted, columns: str) -> pa.Table:
+        """These columns (SQL) of the wanted rows that are in force, in no order."""
+        newest = _NEWEST if what.versions else ""
+        sql = f"SELECT {columns} FROM (SELECT * FROM ({_union(what, 'tail', wanted)}) {newest})"
+        return self.run(sql, {"tail": what.tail})
 
     def run(self, sql: str, tables: dict[str, pa.Table]) -> pa.Table:
         """What the statement gives, with these tables by name."""
@@ -84,22 +106,6 @@ class Reader:
             for name, table in tables.items():
                 cursor.register(name, table)
             return cursor.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
-            raise _unreadable(error) from error
-        finally:
-            cursor.close()
-
-    @contextmanager
-    def sorted_rows(self, files: list[str], first: int, schema: pa.Schema) -> Iterator[pa.RecordBatchReader]:
-        """Rows of these files, of batches from `first` on, in the order in which they are kept."""
-        cursor = self._root.cursor()
-        try:
-            columns = ", ".join(f'"{name}"' for name in schema.names)
-            found = cursor.sql(
-                f"SELECT {columns} FROM read_parquet({listing(files)}) WHERE batch >= {first} "
-                "ORDER BY thing, signal, t_ns, n, batch"
-            )
-            yield found.to_arrow_reader(65_536).cast(schema)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         finally:
@@ -116,12 +122,10 @@ class Reader:
                 connection.register(f"{name}_tail", what.tail)
                 union = _union(what, f"{name}_tail", Wanted())
                 shown = ", ".join(what.shown.names)
-                connection.execute(
-                    f"CREATE VIEW {name} AS SELECT {shown} FROM ({union}) {_NEWEST if what.versions else ''}"
-                )
+                connection.execute(f"CREATE VIEW {name} AS SELECT {shown} FROM ({union})")
             if events is not None:
                 connection.register("events", events)
-            folders = sorted({file.rsplit("/", 1)[0] + "/" for what in views.values() for file in what.snapshot.files})
+            folders = sorted({f"{what.snapshot.place.folder()}/" for what in views.values()})
             connection.execute(f"SET allowed_directories = {listing(folders)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -143,24 +147,37 @@ def listed(names: Names) -> list[str] | None:
     return [names] if isinstance(names, str) else list(names)
 
 
-def quoted(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def listing(texts: Iterable[str]) -> str:
-    """Texts as a DuckDB list."""
-    return f"[{', '.join(quoted(text) for text in texts)}]"
-
-
 def _union(what: View, tail: str, wanted: Wanted) -> str:
+    """The wanted rows that stand. Only a row that names a correction replaces another, so the few of those are looked
+    for among the many: a window over all versions takes three times as long."""
+    rows = _rows(what, tail, wanted, [*what.shown.names, "batch", *(["n"] if what.blocks else [])])
+    if not what.versions:
+        return rows
+    newest = _rows(what, tail, wanted, [*_KEY, "batch"], "correction > ''")
+    same = " AND ".join(f"a.{name} = c.{name}" for name in _KEY)
+    some = ' WHERE len(a."values") > 0' if what.blocks else ""  # a block without numbers stands for one that is gone
+    return (
+        f"SELECT a.* FROM ({rows}) AS a ANTI JOIN (SELECT {', '.join(_KEY)}, max(batch) AS newest FROM ({newest}) "
+        f"GROUP BY ALL) AS c ON {same} AND a.batch < c.newest{some}"
+    )
+
+
+def _rows(what: View, tail: str, wanted: Wanted, names: list[str], more: str = "") -> str:
+    """Every wanted row with these columns, all versions of it; `more` is another condition."""
     condition = wanted.condition()
-    columns = ", ".join([*what.shown.names, "batch", *(["n"] if what.blocks else [])])
+    if more:
+        condition = f"{condition} AND {more}" if condition else f" WHERE {more}"
+    columns = ", ".join(names)
     parts = [f"SELECT {columns} FROM {tail}{condition}"]
     files = what.snapshot.between(wanted.start_ns, wanted.end_ns)
     if files:
         parts.append(f"SELECT {columns} FROM read_parquet({listing(files)}){condition}")
     return " UNION ALL ".join(parts)
+
+
+def _places(column: str, names: list[str]) -> pa.Table:
+    """Names with their positions."""
+    return pa.table({column: pa.array(names, pa.string()), "at": pa.array(range(len(names)), pa.int64())})
 
 
 def _unreadable(error: Exception) -> StoreError:

@@ -1,0 +1,204 @@
+"""A Delta Lake table that is filled from the journal, compacted beside its writers, and read as Parquet files.
+
+delta-rs opens the table and writes checkpoints. Data files and commits are written here: a commit that names the files
+it takes away and those it puts in their place, and that is refused when one of them went meanwhile, is what lets a
+compaction run beside a flush, and several writers beside each other. A flush commits its rows together with the id of
+the last journal batch they came from (an application transaction), which is compared first.
+Deletion vectors stay off, because readers open the Parquet files themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError
+
+from loopwright.core.errors import StoreError
+from loopwright.store import compact, datafile
+from loopwright.store.check import numbers
+from loopwright.store.place import LOG, Place
+from loopwright.store.snapshot import HIGHEST, LOWEST, Added, Layout, Snapshot, bounds
+from loopwright.store.sql import quoted
+
+_APP = "loopwright-flush"
+_FLUSH_LEVEL, _KEEP_LEVEL = 3, 6  # of zstd: what is flushed will be written anew, what is compacted is kept
+_TRIES = 100
+
+
+class Table:
+    """One Delta table. `snapshot` is what readers use; it changes only when a commit of this process is whole."""
+
+    def __init__(self, place: Place, layout: Layout, create: bool, writer: str = "") -> None:
+        self.place, self.layout, self._writer = place, layout, writer
+        self.schema = layout.shown
+        self._guard = threading.RLock()  # around the snapshot and this process' commits
+        self._compacting = threading.Lock()
+        with self._told("opened"):
+            self._table = self._open(create)
+        self.snapshot = self._read()
+        self.tidied = 0 if create else self.snapshot.version  # version at the last upkeep
+
+    def refresh(self) -> Snapshot:
+        """The newest version, as other processes left it."""
+        with self._guard, self._told("read"):
+            self._table.update_incremental()
+            if self._table.version() != self.snapshot.version:
+                self.snapshot = self._read()
+            return self.snapshot
+
+    def append(self, table: pa.Table, flushed: int) -> None:
+        """Adds rows of journal batches above the snapshot's `flushed`, up to this one, sorted by the layout's order."""
+        with self._told("written"):
+            self._commit(self._write([table], _FLUSH_LEVEL), [], "WRITE", flushed)
+
+    def compact(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Joins small files into sorted ones while that is worth it; whether there was anything to do.
+
+        It holds up neither `append` nor readers, and begins anew after a crash. stop: asked now and then.
+        """
+        done = False
+        with self._compacting, self._told("compacted"):
+            while not stop() and (files := compact.choose(self.snapshot)):
+                done = self._rewrite(self.snapshot, files, stop=stop) or done
+            return done
+
+    def checkpoint(self, keep_hours: int) -> None:
+        """Writes a checkpoint, so that opening stays quick, and removes files unused for that many hours."""
+        with self._guard, self._told("tidied"):
+            self._table.update_incremental()
+            self._table.create_checkpoint()
+            self._table.cleanup_metadata()
+            self._table.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
+            self.refresh()
+        self.tidied = self.snapshot.version
+
+    def erase(self, things: list[str]) -> None:
+        """Rewrites the files that hold rows of these things, and removes every older file."""
+        gone = ", ".join(map(quoted, things))
+        with self._compacting, self._told("erased from"):
+            for _ in range(_TRIES):
+                snapshot = self.refresh()
+                files = snapshot.between(None, None, things)
+                if not files or self._rewrite(snapshot, files, f"thing NOT IN ({gone})"):
+                    break
+            self.checkpoint(0)
+
+    def _rewrite(
+        self, snapshot: Snapshot, files: list[str], where: str = "true", stop: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Puts the wanted rows of these files into new, sorted ones; False when others took one of them away."""
+
+        def rows() -> Iterator[pa.Table]:
+            for part in compact.in_order(snapshot, files, where):
+                if stop():
+                    return
+                yield part
+
+        come = self._write(rows(), _KEEP_LEVEL)
+        gone = [file[len(self.place.uri) + 1:] for file in files]
+        if not stop() and self._commit(come, gone, "OPTIMIZE" if where == "true" else "DELETE"):
+            return True
+        self.place.remove([added.name for added in come])
+        return False
+
+    def _write(self, chunks: Iterable[pa.Table], level: int) -> list[Added]:
+        return datafile.write(self.place, self.layout, chunks, self._writer or None, level)
+
+    def _commit(self, come: Sequence[Added], gone: Sequence[str], verb: str, flushed: int | None = None) -> bool:
+        """Makes the next version; False when a file of `gone` is gone already."""
+        now_ms = time.time_ns() // 1_000_000
+        data = "\n".join(map(json.dumps, self._actions(come, gone, verb, flushed, now_ms))).encode()
+        for _ in range(_TRIES):
+            with self._guard:
+                snapshot = self.snapshot
+                if gone and not set(gone) <= set(snapshot.names):
+                    return False
+                version = snapshot.version + 1
+                if self.place.create(f"{LOG}/{version:020}.json", data):
+                    newest = snapshot.flushed if flushed is None else flushed
+                    self.snapshot = snapshot.grown(version, newest, come, gone)
+                    return True
+                self.refresh()
+        raise StoreError(f"points {self.place.uri}", f"{_TRIES} other commits came first", "", "try again")
+
+    def _actions(
+        self, come: Sequence[Added], gone: Sequence[str], verb: str, flushed: int | None, now_ms: int
+    ) -> Iterator[dict[str, Any]]:
+        change = verb != "OPTIMIZE"
+        yield {"commitInfo": {"timestamp": now_ms, "operation": verb, "engineInfo": "loopwright"}}
+        if flushed is not None:
+            yield {"txn": {"appId": self._app(), "version": flushed, "lastUpdated": now_ms}}
+        for name in gone:
+            yield {"remove": {"path": name, "deletionTimestamp": now_ms, "dataChange": change, "partitionValues": {}}}
+        for added in come:
+            statistics = {"numRecords": added.rows, "minValues": added.low, "maxValues": added.high, "nullCount": {}}
+            yield {"add": {
+                "path": added.name, "partitionValues": {}, "size": added.bytes, "modificationTime": now_ms,
+                "dataChange": change, "stats": json.dumps(statistics),
+            }}
+
+    def _app(self) -> str:
+        return f"{_APP}-{self._writer}" if self._writer else _APP
+
+    def _open(self, create: bool) -> DeltaTable:
+        options, uri = self.place.options, self.place.uri
+        if not DeltaTable.is_deltatable(uri, options):
+            if not create:
+                raise StoreError(f"points {uri}", "the table is not there", "", "open the plant once for writing")
+            return DeltaTable.create(
+                uri, schema=self.layout.stored, configuration=self.layout.settings, storage_options=options,
+                mode="ignore",
+            )
+        table = DeltaTable(uri, storage_options=options)
+        have = {field.name for field in table.schema().fields}
+        new = [field for field in Schema.from_arrow(self.layout.stored).fields if field.name not in have]
+        if new and create:
+            table.alter.add_columns(new)
+        return table
+
+    def _read(self) -> Snapshot:
+        table = self._table
+        if "deletionVectors" in (table.protocol().reader_features or []):
+            raise StoreError(
+                f"points {self.place.uri}", "the table has deletion vectors", "none: our readers open its files",
+                "rewrite it without them",
+            )
+        actions = pa.table(table.get_add_actions(flatten=True))
+        low, high = {}, {}
+        for name in self.layout.statistics:
+            texts = pa.types.is_string(self.layout.stored.field(name).type)
+            low[name] = bounds(_values(actions, f"min.{name}"), texts, LOWEST)
+            high[name] = bounds(_values(actions, f"max.{name}"), texts, HIGHEST)
+        rows, size = (numbers(actions.column(name), np.int64)[0] for name in ("num_records", "size_bytes"))
+        return Snapshot(
+            version=table.version(), flushed=self._flushed(),
+            files=tuple(f"{self.place.uri}/{path}" for path in actions.column("path").to_pylist()),
+            rows=rows, bytes=size, low=low, high=high, place=self.place, layout=self.layout,
+        )
+
+    def _flushed(self) -> int:
+        """The last batch of this plant; under the first name, where it wrote before there were several plants."""
+        own = self._table.transaction_version(self._app())
+        return (self._table.transaction_version(_APP) if own is None else own) or 0
+
+    @contextmanager
+    def _told(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"points {self.place.uri}", f"the table cannot be {verb} ({str(error).splitlines()[0][:200]})", "",
+                "free the disk or mend its rights; the journal still holds what was not flushed",
+            ) from error
+
+
+def _values(actions: pa.Table, name: str) -> list[Any]:
+    return actions.column(name).to_pylist() if name in actions.column_names else [None] * len(actions)

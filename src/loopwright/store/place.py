@@ -1,0 +1,97 @@
+"""Where the files of a Delta table stand: a folder of this machine. `store.bucket` is its twin for an object store.
+
+A data file is on the disk before the commit that names it, and a commit is on the disk before anybody can see it, so a
+power cut leaves at most files that no commit names.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+LOG = "_delta_log"
+
+
+class Place(Protocol):
+    """What a table asks of the place where it stands; every name is relative to the table."""
+
+    uri: str
+    options: dict[str, str] | None
+    shared: bool  # whether several plants write there
+
+    def draft(self, name: str) -> Path:
+        """The file of this machine into which a data file is to be written first."""
+        ...
+
+    def publish(self, name: str) -> None:
+        """Makes a drafted data file durable, where readers find it."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Writes a file that must not be there yet, whole and durable; False when it was there."""
+        ...
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Deletes files; one that is gone already is no error."""
+        ...
+
+    def local(self, names: Iterable[str]) -> list[str]:
+        """Paths on this machine under which these data files can be read."""
+        ...
+
+    def folder(self) -> Path:
+        """The folder in which `local` files lie."""
+        ...
+
+
+class LocalPlace:
+    """A folder."""
+
+    options: dict[str, str] | None = None
+    shared = False
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.uri = path, str(path)
+
+    def folder(self) -> Path:
+        return self.path
+
+    def draft(self, name: str) -> Path:
+        return self.path / name
+
+    def publish(self, name: str) -> None:
+        durable([self.path / name, self.path])
+
+    def create(self, name: str, data: bytes) -> bool:
+        path = self.path / name
+        half = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            half.write_bytes(data)
+            durable([half])
+            os.link(half, path)  # unlike a rename it does not replace
+        except FileExistsError:
+            return False
+        finally:
+            half.unlink(missing_ok=True)
+        durable([path.parent])
+        return True
+
+    def remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
+    def local(self, names: Iterable[str]) -> list[str]:
+        return [f"{self.uri}/{name}" for name in names]
+
+
+def durable(paths: Iterable[Path]) -> None:
+    """Waits until these files and folders stand on the disk."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
