@@ -169,9 +169,9 @@ def _rows(what: View, tail: str, wanted: Wanted, names: list[str], more: str = "
         condition = f"{condition} AND {more}" if condition else f" WHERE {more}"
     columns = ", ".join(names)
     parts = [f"SELECT {columns} FROM {tail}{condition}"]
-    files = what.snapshot.between(wanted.start_ns, wanted.end_ns)
+    files = what.snapshot.between(wanted.start_ns, wanted.end_ns, wanted.things)
     if files:
-        parts.append(f"SELECT {columns} FROM read_parquet({listing(files)}){condition}")
+        parts.append(f"SELECT {columns} FROM {what.snapshot.scan(files)}{condition}")
     return " UNION ALL ".join(parts)
 
 
