@@ -9,12 +9,11 @@ set aside and rebuilt from its mirror.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,6 @@ from loopwright.store.catalogue import kind_as_dict, kind_from_dict
 from loopwright.store.mirror import Mirror, Statement
 from loopwright.store.ranges import Ranges
 
-_log = logging.getLogger("loopwright.store")
 _VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -88,14 +86,17 @@ class Work:
 
 
 class Journal:
-    """The journal file of one plant. One lock around it is the caller's."""
+    """The journal file of one plant. One lock around it is the caller's.
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
+    mirrored  kept twice, and rebuilt from its mirror on open when it is damaged; a long buffer mends itself instead
+    """
+
+    def __init__(self, path: Path, read_only: bool = False, mirrored: bool = True) -> None:
         self.path = path
         self._said: list[Statement] = []  # what the open transaction changed
-        self._mirror = Mirror(path.parent / "mirror")
-        if not read_only and path.is_file() and (why := self._damage()):
-            self._rebuild(why)
+        self._mirror, self._mirrored = Mirror(path.parent / "mirror"), mirrored
+        if not read_only and mirrored:
+            self._mirror.mend(path)
         with self._told("opened"):
             if read_only:
                 self._db = sqlite3.connect(reading_uri(path), uri=True, check_same_thread=False, isolation_level=None)
@@ -112,7 +113,7 @@ class Journal:
                 str(_VERSION),
                 "open it with the Loopwright that wrote it",
             )
-        if not read_only:
+        if not read_only and mirrored:
             self._mirror.begin(self._db)
 
     def _prepare(self) -> None:
@@ -134,41 +135,6 @@ class Journal:
             if "crc" not in {row[1] for row in self._db.execute("PRAGMA table_info(batches)")}:
                 self._db.execute("ALTER TABLE batches ADD COLUMN crc INTEGER")
             self._db.execute(f"PRAGMA user_version={_VERSION}")
-
-    def _damage(self) -> str:
-        """What is wrong with the file, '' when it is sound: its pages, its batches, and that its log lost nothing."""
-        try:
-            db = sqlite3.connect(self.path, isolation_level=None)
-            try:
-                if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                    return str(found).splitlines()[-1]
-                if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
-                    return "it is empty" if self._mirror.known_ns() else ""
-                if "crc" in {row[1] for row in db.execute("PRAGMA table_info(batches)")}:
-                    for number, data, crc in db.execute("SELECT id, data, crc FROM batches WHERE crc IS NOT NULL"):
-                        if zlib.crc32(data) != crc:
-                            return f"batch {number} in it cannot be read"
-                known = int(db.execute("SELECT value FROM meta WHERE name = 'known_ns'").fetchone()[0])
-                return "its last transactions are gone" if known < self._mirror.known_ns() else ""
-            finally:
-                db.close()
-        except (sqlite3.Error, ValueError, TypeError) as error:
-            return str(error)
-
-    def _rebuild(self, why: str) -> None:
-        """Puts what the mirror holds in the place of a damaged file, which is set aside."""
-        part = self.path.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        if not self._mirror.rebuild(part):
-            return  # opening says what is wrong
-        count = len(list(self.path.parent.glob("journal.damaged-*.sqlite")))
-        aside = self.path.with_name(f"journal.damaged-{count + 1}.sqlite")
-        for end in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-        self.path.replace(aside)
-        part.replace(self.path)
-        said = "journal %s was damaged (%s): rebuilt from its mirror; set aside as %s"
-        _log.warning(said, self.path, why, aside.name)
 
     def meta(self, name: str, default: str = "") -> str:
         """A setting of the plant: 'plant' (its id), 'known_ns' (the last one given), ..."""
@@ -211,7 +177,7 @@ class Journal:
         for name, value in (work.meta | ({"known_ns": str(work.known_ns)} if work.known_ns else {})).items():
             run("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
         for statement, values in work.also:
-            run(statement, values)
+            run(statement, list(values))
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of one SELECT."""
@@ -225,7 +191,7 @@ class Journal:
                 self._run_many("DELETE FROM batches WHERE id = ?", ((i,) for i in ids))
             if self._db.execute("PRAGMA freelist_count").fetchone()[0] > 16_384:  # 64 MB
                 self._db.execute("PRAGMA incremental_vacuum(8192)").fetchall()
-            if self._mirror.due:
+            if self._mirrored and self._mirror.due:
                 self._mirror.begin(self._db)
 
     def replace(self, entries: list[Entry], work: Work) -> None:
@@ -245,7 +211,8 @@ class Journal:
         with self._told("written"):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self._mirror.begin(self._db)
+            if self._mirrored:
+                self._mirror.begin(self._db)
             for aside in self.path.parent.glob("journal.damaged-*.sqlite"):
                 aside.unlink()
 

@@ -88,6 +88,24 @@ class Mirror:
                     newest = int(values[1])
         return newest
 
+    def mend(self, path: Path) -> None:
+        """Looks whether the journal is sound; a damaged one is set aside and what the mirror holds put in its place.
+
+        Where there is no whole mirror nothing is touched, and opening says what is wrong.
+        """
+        why = damage(path, self.known_ns()) if path.is_file() else ""
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        if not why or not self.rebuild(part):
+            return
+        count = len(list(path.parent.glob("journal.damaged-*.sqlite")))
+        aside = path.with_name(f"journal.damaged-{count + 1}.sqlite")
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        path.replace(aside)
+        part.replace(path)
+        _log.warning("journal %s was damaged (%s): rebuilt from its mirror; set aside as %s", path, why, aside.name)
+
     def rebuild(self, path: Path) -> bool:
         """Writes the journal anew at `path`; False when there is no whole mirror."""
         for number in sorted(self._numbers(), reverse=True):
@@ -106,6 +124,27 @@ class Mirror:
         self.end()
         for path in self.folder.glob("*") if self.folder.is_dir() else []:
             path.unlink(missing_ok=True)
+
+
+def damage(path: Path, known_ns: int) -> str:
+    """What is wrong with a journal, "" when it is sound: its pages, its batches, and that it reaches known_ns."""
+    try:
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                return str(found).splitlines()[-1]
+            if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
+                return "it is empty" if known_ns else ""
+            if "crc" in {row[1] for row in db.execute("PRAGMA table_info(batches)")}:
+                for number, data, crc in db.execute("SELECT id, data, crc FROM batches WHERE crc IS NOT NULL"):
+                    if zlib.crc32(data) != crc:
+                        return f"batch {number} in it cannot be read"
+            known = int(db.execute("SELECT value FROM meta WHERE name = 'known_ns'").fetchone()[0])
+            return "its last transactions are gone" if known < known_ns else ""
+        finally:
+            db.close()
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        return str(error)
 
 
 def frames(log: Path) -> Iterator[list[Statement]]:
