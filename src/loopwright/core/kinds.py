@@ -6,7 +6,9 @@ A body holds ids, numbers and salted hashes; never personal data (names, body me
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Event
@@ -14,65 +16,83 @@ from loopwright.core.types import Event
 
 @dataclass(frozen=True)
 class EventKind:
-    """name, what `about` is the id of, one sentence, the fields its body must have."""
+    """name, what `about` is the id of, one sentence, the fields its body must have.
+
+    links  fields of the body that hold an id on which this rests: 'order', 'rules', 'decision.because.ref'
+    leads  fields of the body that hold an id for which this was done: 'slots.order'
+    state  the noun whose state it moves; '' is the part of the name before the dot
+    """
 
     name: str
     about: str
     meaning: str
     body: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    state: str = ""
+
+    @property
+    def noun(self) -> str:
+        """Whose state it moves: a noun with `about` as its id."""
+        return self.state or self.name.partition(".")[0]
 
 
 _KINDS = [
     # make
     EventKind("person.added", "person", "A person's measures are known (kept apart, erasable).", ("source", "measures_hash", "handedness")),
     EventKind("person.erased", "person", "A person's data was deleted.", ()),
-    EventKind("order.placed", "order", "A person asked for something.", ("person", "family", "wishes", "quantity", "due_ns", "price_minor", "currency")),
-    EventKind("order.refused", "order", "An order cannot be made, with the reason.", ("person", "reason")),
-    EventKind("order.fitted", "order", "The parameters of an order's design, each with its rule.", ("design", "family", "revision", "parameters", "mirrored", "rules")),
-    EventKind("solid.made", "order", "The solid model of a design: files with hashes, mass, centre of gravity, volume.", ("design", "files", "mass_kg", "cg_m", "volume_m3")),
-    EventKind("plan.released", "plan", "A plan for all open orders.", ("origin_ns", "slots", "status", "objective", "makespan_s", "bound_s", "solver", "took_s", "reason")),
-    EventKind("step.started", "unit", "A machine began an operation on a unit.", ("order", "operation", "machine")),
-    EventKind("step.finished", "unit", "A machine ended an operation on a unit.", ("order", "operation", "machine", "start_ns", "end_ns", "program_hash", "signals", "run")),
-    EventKind("unit.measured", "unit", "As-built measurements against tolerance.", ("order", "measures", "verdict", "attempt")),
-    EventKind("unit.reworked", "unit", "A unit out of tolerance went back.", ("order", "reason", "attempt")),
-    EventKind("unit.scrapped", "unit", "A unit cannot be mended.", ("order", "reason")),
-    EventKind("unit.finished", "unit", "A unit is made, within tolerance.", ("order", "design", "as_built", "made_ns")),
-    EventKind("unit.shipped", "unit", "A unit left; whoever has its one-time code may claim it.", ("order", "code_hash", "salt")),
+    EventKind("order.placed", "order", "A person asked for something.", ("person", "family", "wishes", "quantity", "due_ns", "price_minor", "currency"), links=("person",)),
+    EventKind("order.refused", "order", "An order cannot be made, with the reason.", ("person", "reason"), links=("person",)),
+    EventKind("order.fitted", "order", "The parameters of an order's design, each with its rule.", ("design", "family", "revision", "parameters", "mirrored", "rules"), links=("rules", "revision"), leads=("design",)),
+    EventKind("solid.made", "order", "The solid model of a design: files with hashes, mass, centre of gravity, volume.", ("design", "files", "mass_kg", "cg_m", "volume_m3"), links=("design",)),
+    EventKind("plan.released", "plan", "A plan for all open orders.", ("origin_ns", "slots", "status", "objective", "makespan_s", "bound_s", "solver", "took_s", "reason"), leads=("slots.order",)),
+    EventKind("step.started", "unit", "A machine began an operation on a unit.", ("order", "operation", "machine"), links=("order", "machine"), state="unit"),
+    EventKind("step.finished", "unit", "A machine ended an operation on a unit.", ("order", "operation", "machine", "start_ns", "end_ns", "program_hash", "signals", "run"), links=("order", "machine", "run", "lots"), state="unit"),
+    EventKind("unit.measured", "unit", "As-built measurements against tolerance.", ("order", "measures", "verdict", "attempt"), links=("order",)),
+    EventKind("unit.reworked", "unit", "A unit out of tolerance went back.", ("order", "reason", "attempt"), links=("order",)),
+    EventKind("unit.scrapped", "unit", "A unit cannot be mended.", ("order", "reason"), links=("order",)),
+    EventKind("unit.finished", "unit", "A unit is made, within tolerance.", ("order", "design", "as_built", "made_ns"), links=("order", "design", "revision", "lots")),
+    EventKind("unit.shipped", "unit", "A unit left; whoever has its one-time code may claim it.", ("order", "code_hash", "salt"), links=("order",)),
     # use
     EventKind("claim.refused", "unit", "Somebody tried to claim a unit with a wrong code.", ()),
-    EventKind("unit.claimed", "unit", "An owner claimed a unit.", ("owner",)),
+    EventKind("unit.claimed", "unit", "An owner claimed a unit.", ("owner",), links=("owner",)),
     EventKind("consent.given", "person", "An owner agrees to a purpose until a time.", ("purpose", "until_ns")),
     EventKind("consent.withdrawn", "person", "An owner no longer agrees to a purpose.", ("purpose",)),
     EventKind("file.imported", "file", "A file was read: what came of its rows.", ("path", "hash", "what", "rows", "stored", "duplicate", "refused")),
-    EventKind("pairing.assumed", "pairing", "Two data sets were joined by assumption, not by fact.", ("left", "right", "seed", "assumed")),
+    EventKind("pairing.assumed", "pairing", "Two data sets were joined by assumption, not by fact.", ("left", "right", "seed", "assumed"), links=("left", "right")),
     # machines
     EventKind("thing.added", "thing", "A thing is heard from now on.", ("kind",)),
     EventKind("link.state", "link", "A link to a peer opened, was lost or ended.", ("state", "word")),
-    EventKind("run.labelled", "run", "What inspection found about a machining run (tool worn or unworn).", ("thing", "start_ns", "end_ns", "label")),
-    EventKind("alarm.raised", "alarm", "A condition needs a person.", ("condition", "thing", "says", "evidence", "priority")),
+    EventKind("run.labelled", "run", "What inspection found about a machining run (tool worn or unworn).", ("thing", "start_ns", "end_ns", "label"), links=("thing",)),
+    EventKind("alarm.raised", "alarm", "A condition needs a person.", ("condition", "thing", "says", "evidence", "priority"), links=("thing", "decision", "evidence.ref")),
     EventKind("alarm.acknowledged", "alarm", "Somebody has seen it.", ()),
     EventKind("alarm.cleared", "alarm", "The condition is gone.", ()),
-    EventKind("workorder.opened", "workorder", "Work on a machine that the plan must make room for.", ("machine", "alarm", "duration_s", "why")),
-    EventKind("workorder.done", "workorder", "The work was done.", ("machine",)),
-    EventKind("command.sent", "thing", "What was really sent to a machine.", ("decision", "signal", "value", "unit", "before")),
+    EventKind("workorder.opened", "workorder", "Work on a machine that the plan must make room for.", ("machine", "alarm", "duration_s", "why"), links=("machine", "alarm")),
+    EventKind("workorder.done", "workorder", "The work was done.", ("machine",), links=("machine",)),
+    EventKind("command.sent", "thing", "What was really sent to a machine.", ("decision", "signal", "value", "unit", "before"), links=("decision",)),
     # learn, serve, improve, govern
     EventKind("model.trained", "model", "A model's card.", ("card",)),
-    EventKind("decision.made", "decision", "What a service says.", ("decision",)),
+    EventKind("decision.made", "decision", "What a service says.", ("decision",), links=("decision.about", "decision.model", "decision.because.ref")),
     EventKind("decision.approved", "decision", "A person approved what a decision asks for.", ()),
     EventKind("decision.declined", "decision", "A person declined what a decision asks for.", ("why",)),
     EventKind("outcome.measured", "unit", "What the product did in use, beside how it was built.", ("outcome", "as_built")),
     EventKind("change.proposed", "change", "A change with its reason.", ("change",)),
     EventKind("change.notproposed", "change", "A change was looked for and is not supported, with the reason.", ("reason", "evidence")),
-    EventKind("trial.assigned", "order", "The rule an order of a randomised trial is built by, old or new.", ("change", "arm", "pair")),
+    EventKind("trial.assigned", "order", "The rule an order of a randomised trial is built by, old or new.", ("change", "arm", "pair"), links=("change",)),
     EventKind("change.gated", "change", "What the gate tested.", ("tests", "passed")),
     EventKind("change.approved", "change", "A person approved it.", ("automatic",)),
     EventKind("change.declined", "change", "A person declined it.", ("why",)),
-    EventKind("change.released", "change", "It is in force.", ("target", "rule", "before", "after", "revision")),
+    EventKind("change.released", "change", "It is in force.", ("target", "rule", "before", "after", "revision"), leads=("revision",)),
     EventKind("change.undone", "change", "It is no longer in force.", ("why",)),
     EventKind("change.checked", "change", "How the orders made since a release did, beside those before.", ("check",)),
     EventKind("user.added", "user", "A user with a role.", ("role",)),
     EventKind("user.removed", "user", "A user can no longer enter.", ()),
     EventKind("points.corrected", "thing", "Values were replaced, by whom and why.", ("reason",)),
+    EventKind("edge.head", "edge", "How far the chain of an edge reached: whoever keeps this can prove that nothing before it was changed.", ("length", "head")),
+    # keeping
+    EventKind("plant.restored", "plant", "The plant was made from a backup; what came after that generation is not in it.", ("generation", "made_ns", "head")),
+    EventKind("plant.exported", "plant", "Personal data left the plant as files, by whom and why.", ("what", "why", "persons")),
+    EventKind("points.expired", "plant", "Values older than their signals are kept for were removed.", ("samples", "rows", "rules")),
     # the loop itself
     EventKind("site.checked", "site", "The site file as it was resolved.", ("hash",)),
     EventKind("turn.started", "turn", "One turn of the loop began.", ("orders", "seed", "number")),
@@ -80,6 +100,42 @@ _KINDS = [
     EventKind("turn.finished", "turn", "One turn of the loop is done.", ("report",)),
 ]
 KINDS: dict[str, EventKind] = {kind.name: kind for kind in _KINDS}
+PARENTS = {"unit": "order"}  # noun -> noun whose state moves with it, named by that field of the first body that has it
+_CALLED = {"rules": "rule", "machine": "thing", "owner": "person", "lots": "lot", "left": "thing", "right": "person"}
+_EVIDENCE = {"points": "thing"}  # what the word of an evidence calls it -> noun
+
+
+def references(event: Event, *, leads: bool = False) -> list[tuple[str, str, str]]:
+    """(field, noun, id) of what stands in the body of an event as an id, each once, in the order of the declared
+    fields.
+
+    leads  what it was done for, instead of what it rests on
+    """
+    declared = KINDS.get(event.kind)
+    if declared is None:
+        return []
+    found: dict[tuple[str, str], str] = {}
+    for path in declared.leads if leads else declared.links:
+        *way, field = path.split(".")
+        for row in _rows(event.body, way):
+            ids = row.get(field)
+            noun = _CALLED.get(field, field)
+            if field in ("ref", "about"):
+                noun = str(row.get("kind", "")) if field == "ref" else ""
+                noun = _EVIDENCE.get(noun, noun)
+            for id_ in ids if isinstance(ids, (list, tuple)) else (ids,):
+                if isinstance(id_, str) and id_:
+                    found.setdefault((field, id_), noun)
+    return [(field, noun, id_) for (field, id_), noun in found.items()]
+
+
+def _rows(body: Any, way: list[str]) -> list[Mapping[str, Any]]:
+    """The tables at the end of a way through a body: one, or the rows of a list."""
+    found: list[Any] = [body]
+    for step in way:
+        inner = [row.get(step) for row in found if isinstance(row, Mapping)]
+        found = [one for some in inner for one in (some if isinstance(some, (list, tuple)) else (some,))]
+    return [row for row in found if isinstance(row, Mapping)]
 
 
 def check(event: Event) -> None:

@@ -8,24 +8,30 @@ Canonical JSON: keys sorted, no spaces, UTF-8, no NaN. Bodies hold ids and salte
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from loopwright.core.errors import InputError
-from loopwright.core.kinds import check
+from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.kinds import KINDS, check
 from loopwright.core.types import Event
-from loopwright.store import schema
-from loopwright.store.schema import events, reasons, told
+from loopwright.store import fold, schema
+from loopwright.store.schema import events, links, reasons, told
 
 ROOT = "0" * 64  # what the first event follows
-_FIELDS = ("id", "kind", "about", "t_ns", "known_ns", "actor", "body", "because", "key")
+CHUNK = 5_000  # events read at a time
+SCHEMA = pa.schema([
+    (column.name, pa.int64() if isinstance(column.type, sa.BigInteger) else pa.string()) for column in events.columns
+])
+Values = tuple[int, str, str, str, int, int, str, str, str, str | None, str]  # of the columns of `events`
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Ledger:
     def record(self, offered: Sequence[Event]) -> list[Event]:
         """Appends events in one transaction; gives them back with id, known_ns and hash.
 
+        The same transaction folds them into where everything stands, and into who names whom (store.fold).
         An event whose (kind, key) is already there is not appended: it comes back as it was first recorded.
         Raises InputError for an unknown kind, a missing field, a body that JSON cannot hold, or an id that is taken.
         """
@@ -57,6 +64,7 @@ class Ledger:
             return []
         for event in offered:
             check(event)
+            _check_text(event)
         prepared = [(event, canonical(event.body, event)) for event in offered]
         with told("written"), self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             schema.lock_writers(connection)
@@ -69,20 +77,23 @@ class Ledger:
                     continue
                 number, known = number + 1, self._known(known)
                 row = _row(event, body, known, head, number)
-                head = row["hash"]
+                head = row[-1]
                 rows.append(row)
                 result.append(_event(row))
                 if event.key:
                     there[event.kind, event.key] = result[-1]
-            if rows:
-                self._refuse_taken(connection, [e.id for e in offered if e.id], {row["id"] for row in rows})
-                connection.execute(sa.insert(events), rows)
-            links = [
-                {"because": b, "number": row["number"]} for row in rows for b in sorted(set(json.loads(row["because"])))
-            ]
-            if links:
-                connection.execute(sa.insert(reasons), links)
+            self._append(connection, rows, offered)
         return result
+
+    def _append(self, connection: sa.Connection, rows: list[Values], offered: Sequence[Event]) -> None:
+        """New rows of the chain, and all that is derived from them."""
+        if not rows:
+            return
+        self._refuse_taken(connection, [e.id for e in offered if e.id], {row[1] for row in rows})
+        schema.insert(connection, events, rows)
+        new = [(row[0], _event(row)) for row in rows]
+        schema.insert(connection, reasons, [(b, number) for number, one in new for b in sorted(set(one.because))])
+        fold.enter(connection, new)
 
     def recall(
         self,
@@ -93,27 +104,58 @@ class Ledger:
         end_ns: int | None = None,
         known_by_ns: int | None = None,
         because: str | None = None,
+        mentions: str | Sequence[str] | None = None,
+        after: str = "",
         limit: int | None = None,
         newest_first: bool = False,
     ) -> list[Event]:
-        """Events in the order in which they were recorded; see Store.recall."""
-        query = sa.select(events)
-        if kind is not None:
-            query = query.where(sa.or_(*(_kind_is(k) for k in _several(kind)), sa.false()))
-        if about is not None:
-            query = query.where(events.c.about.in_(_several(about)))
-        for condition, limit_ns in (
-            (events.c.t_ns.__ge__, start_ns), (events.c.t_ns.__lt__, end_ns), (events.c.known_ns.__le__, known_by_ns),
-        ):
-            if limit_ns is not None:
-                query = query.where(condition(limit_ns))
-        if because is not None:
-            query = query.where(events.c.number.in_(sa.select(reasons.c.number).where(reasons.c.because == because)))
-        query = query.order_by(events.c.number.desc() if newest_first else events.c.number)
-        if limit is not None:
-            query = query.limit(limit)
+        """Events in the order in which they were recorded; see Store.recall.
+
+        mentions  ids that stand in a field of the body that is declared as a reference (core.kinds)
+        after     id of an event: only those beyond it, in the order asked for (the next page)
+        """
         with told("read"), self._engine.connect() as connection:
-            return [_event(row) for row in connection.execute(query).mappings()]
+            bound = self._bound(connection, known_by_ns, after, newest_first)
+            few = about is not None or because is not None or mentions is not None
+            chosen = [*bound, *_times(start_ns, end_ns, few)]
+            if about is not None:
+                chosen.append(events.c.about.in_(_several(about)))
+            if because is not None:
+                chosen.append(events.c.number.in_(sa.select(reasons.c.number).where(reasons.c.because == because)))
+            if mentions is not None:
+                chosen.append(events.c.number.in_(_naming(mentions, kind)))
+            parts = _parts(kind, few, limit)
+            found = [self._some(connection, [*chosen, *part], limit, newest_first) for part in parts]
+            merged = heapq.merge(*found, key=lambda row: row[0], reverse=newest_first) if len(found) > 1 else found[0]
+            return [_event(row) for row in islice(merged, limit)]
+
+    def _some(
+        self, connection: sa.Connection, chosen: list[sa.ColumnElement[bool]], limit: int | None, newest_first: bool
+    ) -> Sequence[sa.Row[Any]]:
+        query = sa.select(events).where(*chosen).order_by(events.c.number.desc() if newest_first else events.c.number)
+        return connection.execute(query.limit(limit) if limit is not None else query).all()
+
+    def _bound(
+        self, connection: sa.Connection, known_by_ns: int | None, after: str, newest_first: bool
+    ) -> list[sa.ColumnElement[bool]]:
+        """Limits of the number: numbers and known_ns grow together."""
+        chosen: list[sa.ColumnElement[bool]] = []
+        if known_by_ns is not None:
+            query = sa.select(events.c.number).where(events.c.known_ns <= known_by_ns)
+            last = connection.execute(query.order_by(events.c.known_ns.desc()).limit(1)).scalar()
+            chosen.append(events.c.number <= (last or 0))
+        if after:
+            number = connection.execute(sa.select(events.c.number).where(events.c.id == after)).scalar()
+            if number is None:
+                raise UnknownName("event", after)
+            chosen.append(events.c.number < number if newest_first else events.c.number > number)
+        return chosen
+
+    def count(self, kinds: Sequence[str], after: int = 0) -> dict[str, int]:
+        """kind -> how many events of it were recorded after that number; kinds without any are left out."""
+        query = sa.select(events.c.kind, sa.func.count()).where(events.c.kind.in_(kinds), events.c.number > after)
+        with told("read"), self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(events.c.kind))}
 
     def knows(self, event_id: str) -> bool:
         """Whether an event of that id is recorded."""
@@ -130,38 +172,52 @@ class Ledger:
         with told("read"), self._engine.connect() as connection:
             return self._last(connection)[1]
 
+    def length(self) -> int:
+        """How many events there are: the number of the newest."""
+        with told("read"), self._engine.connect() as connection:
+            return self._last(connection)[0]
+
     def verify(self) -> Chain:
         """Reads the whole chain and computes every hash again."""
         number, head, known = 0, ROOT, 0
-        with told("read"), self._engine.connect() as connection:
-            for row in (
-                connection.execution_options(yield_per=5000)
-                .execute(sa.select(events).order_by(events.c.number))
-                .mappings()
-            ):
+        for part in self.rows():
+            for row in part:
                 why = ""
-                if row["number"] != number + 1:
+                if row[0] != number + 1:
                     why = f"event {number + 1} is missing"
-                elif _hash(head, row) != row["hash"]:
-                    why = (
-                        f"event {row['number']} ({row['kind']} about {row['about']}) was changed, or the one before it"
-                    )
-                elif row["known_ns"] <= known:
-                    why = f"event {row['number']} is known before the one it follows"
+                elif _hash(head, row) != row[-1]:
+                    why = f"event {row[0]} ({row[2]} about {row[3]}) was changed, or the one before it"
+                elif row[5] <= known:
+                    why = f"event {row[0]} is known before the one it follows"
                 if why:
                     return Chain(number, head, number + 1, why)
-                number, head, known = row["number"], row["hash"], row["known_ns"]
+                number, head, known = row[0], row[-1], row[5]
         return Chain(number, head)
+
+    def rows(self, after: int = 0, up_to: int | None = None) -> Iterator[list[Values]]:
+        """The columns of `schema.events` of all events after a number, in order, at most CHUNK at a time."""
+        while True:
+            query = sa.select(events).where(events.c.number > after).order_by(events.c.number).limit(CHUNK)
+            if up_to is not None:
+                query = query.where(events.c.number <= up_to)
+            with told("read"), self._engine.connect() as connection:
+                found = [tuple(row) for row in connection.execute(query)]
+            if not found:
+                return
+            yield found
+            after = found[-1][0]
+
+    def batches(self, after: int = 0, up_to: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The same as Arrow, body and because as JSON text."""
+        for part in self.rows(after, up_to):
+            columns = zip(*part, strict=True)
+            yield pa.record_batch(
+                [pa.array(values, one.type) for values, one in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+            )
 
     def table(self) -> pa.Table:
         """All events as a table, body and because as JSON text."""
-        columns = [c.name for c in events.columns]
-        with told("read"), self._engine.connect() as connection:
-            rows = connection.execute(sa.select(events).order_by(events.c.number)).all()
-        kinds = {"number": pa.int64(), "t_ns": pa.int64(), "known_ns": pa.int64()}
-        return pa.table(
-            {name: pa.array([row[i] for row in rows], kinds.get(name, pa.string())) for i, name in enumerate(columns)}
-        )
+        return pa.Table.from_batches(self.batches(), SCHEMA)
 
     def _last(self, connection: sa.Connection) -> tuple[int, str, int]:
         query = sa.select(events.c.number, events.c.hash, events.c.known_ns).order_by(events.c.number.desc()).limit(1)
@@ -174,13 +230,15 @@ class Ledger:
             wanted = sorted({event.key for event in keyed if event.kind == kind})
             for at in range(0, len(wanted), 500):
                 query = sa.select(events).where(events.c.kind == kind, events.c.key.in_(wanted[at:at + 500]))
-                found.update({(row["kind"], row["key"]): _event(row) for row in connection.execute(query).mappings()})
+                found.update({(row.kind, row.key): _event(row) for row in connection.execute(query)})
         return found
 
     def _refuse_taken(self, connection: sa.Connection, given: list[str], new: set[str]) -> None:
         wanted = [i for i in given if i in new]
-        query = sa.select(events.c.id).where(events.c.id.in_(wanted))
-        taken = list(connection.execute(query).scalars()) if wanted else []
+        taken: list[str] = []
+        for at in range(0, len(wanted), 500):
+            query = sa.select(events.c.id).where(events.c.id.in_(wanted[at:at + 500]))
+            taken += connection.execute(query).scalars()
         if taken or len(set(wanted)) < len(wanted):
             said = f"id {(taken or wanted)[0]!r} is taken"
             raise InputError("events", said, "an id of its own, or '' to be given one")
@@ -189,15 +247,10 @@ class Ledger:
 def canonical(body: Mapping[str, Any], event: Event) -> str:
     """The body as canonical JSON; InputError names what JSON cannot hold."""
     try:
-        return json.dumps(
-            body if isinstance(body, dict) else dict(body),
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-            default=_plain,
-        )
-    except (TypeError, ValueError) as error:
+        text = _BODY.encode(body if isinstance(body, dict) else dict(body))
+        text.encode()
+        return text
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"event {event.kind} about {event.about!r}",
             f"its body cannot be written as JSON ({error})",
@@ -219,50 +272,91 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r}")
 
 
-def _row(event: Event, body: str, known_ns: int, head: str, number: int) -> dict[str, Any]:
-    row = {
-        "number": number,
-        "id": event.id,
-        "kind": event.kind,
-        "about": event.about,
-        "t_ns": int(event.t_ns),
-        "known_ns": known_ns,
-        "actor": event.actor,
-        "body": body,
-        "because": json.dumps(list(event.because)),
-        "key": event.key or None,
-    }
-    if not event.id:
-        row["id"] = _hash(head, row)[:20]
-    row["hash"] = _hash(head, row)
-    return row
+_BODY = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+)
+_FIELDS = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-def _hash(head: str, row: Any) -> str:
-    text = json.dumps([row[field] for field in _FIELDS], separators=(",", ":"), ensure_ascii=False)
-    return sha256((head + text).encode()).hexdigest()
+def _check_text(event: Event) -> None:
+    """What every database can hold: text without NUL, a time of 64 bits."""
+    where = f"event {event.kind} about {event.about!r}"
+    if isinstance(event.because, str):
+        raise InputError(where, f"because is the text {event.because!r}", "a tuple of ids")
+    for text in (event.about, event.actor, event.key, event.id, *event.because):
+        if not isinstance(text, str) or "\0" in text or _broken(text):
+            raise InputError(where, f"{text!r} cannot be kept as text", "text without NUL and half characters")
+    if not isinstance(event.t_ns, (int, np.integer)) or not -(2**63) <= event.t_ns < 2**63:
+        raise InputError(where, f"t_ns {event.t_ns!r} is no time", "nanoseconds since 1970 that fit 64 bits")
+
+
+def _broken(text: str) -> bool:
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _row(event: Event, body: str, known_ns: int, head: str, number: int) -> Values:
+    because = json.dumps(list(event.because))
+    rest = (event.kind, event.about, int(event.t_ns), known_ns, event.actor, body, because, event.key or None)
+    tail = _FIELDS.encode(rest)[1:]
+    id_ = event.id or _digest(head, "", tail)[:20]
+    return (number, id_, *rest, _digest(head, id_, tail))
+
+
+def _digest(head: str, id_: str, tail: str) -> str:
+    """sha256 of the hash before and of the JSON list of an id and the fields after it."""
+    return sha256(f"{head}[{_FIELDS.encode(id_)},{tail}".encode()).hexdigest()
+
+
+def _hash(head: str, row: Values) -> str:
+    return _digest(head, row[1], _FIELDS.encode(row[2:-1])[1:])
 
 
 def _event(row: Any) -> Event:
-    return Event(
-        kind=row["kind"],
-        about=row["about"],
-        t_ns=row["t_ns"],
-        actor=row["actor"],
-        body=json.loads(row["body"]),
-        because=tuple(json.loads(row["because"])),
-        key=row["key"] or "",
-        id=row["id"],
-        known_ns=row["known_ns"],
-        hash=row["hash"],
-    )
+    _, id_, kind, about, t_ns, known_ns, actor, body, because, key, digest = row
+    reasons_ = () if because == "[]" else tuple(json.loads(because))
+    return Event(kind, about, t_ns, actor, json.loads(body), reasons_, key or "", id_, known_ns, digest)
 
 
-def _kind_is(kind: str) -> sa.ColumnElement[bool]:
+def _parts(kind: str | Sequence[str] | None, few: bool, limit: int | None) -> list[list[sa.ColumnElement[bool]]]:
+    """The conditions on kind, one query each: with a limit every kind is read along its own index and merged.
+
+    few  another condition finds few events: the index of kinds is left alone
+    """
+    if kind is None:
+        return [[]]
+    column = events.c.kind + "" if few else events.c.kind
+    kinds = _several(kind)
+    if limit is None or few:
+        return [[sa.or_(*(_kind_is(column, one) for one in kinds), sa.false())]]
+    names = [name for one in kinds for name in ([n for n in KINDS if n.startswith(one)] if one[-1:] == "." else [one])]
+    return [[column == name] for name in dict.fromkeys(names)] or [[sa.false()]]
+
+
+def _kind_is(column: sa.ColumnElement[str], kind: str) -> sa.ColumnElement[bool]:
     """A kind by its name, or all whose name begins with 'unit.'."""
     if kind.endswith("."):
-        return sa.and_(events.c.kind >= kind, events.c.kind < kind[:-1] + "/")  # '/' follows '.'
-    return events.c.kind == kind
+        return sa.and_(column >= kind, column < kind[:-1] + "/")  # '/' follows '.'
+    return column == kind
+
+
+def _times(start_ns: int | None, end_ns: int | None, few: bool) -> list[sa.ColumnElement[bool]]:
+    column = events.c.t_ns + 0 if few else events.c.t_ns
+    limits = (column >= start_ns if start_ns is not None else None, column < end_ns if end_ns is not None else None)
+    return [limit for limit in limits if limit is not None]
+
+
+def _naming(mentions: str | Sequence[str], kind: str | Sequence[str] | None) -> sa.Select[tuple[int]]:
+    """Numbers of the events that name one of these ids."""
+    query = sa.select(links.c.number).where(links.c.ref.in_(_several(mentions)))
+    if kind is None:
+        return query
+    return query.where(sa.or_(*(_kind_is(links.c.kind, one) for one in _several(kind)), sa.false()))
 
 
 def _several(names: str | Iterable[str]) -> list[str]:

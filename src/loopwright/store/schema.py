@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from loopwright.core.errors import MissingExtra, StoreError
 
-HEAD = "0001"  # the newest step of migrations/versions
+HEAD = "0002"  # the newest step of migrations/versions
 _meta = sa.MetaData()
 events = sa.Table(
     "events", _meta,
@@ -25,6 +25,17 @@ reasons = sa.Table(
     _meta,
     sa.Column("because", sa.Text, primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True),
+)
+links = sa.Table(  # which events name an id in their body
+    "links", _meta,
+    sa.Column("ref", sa.Text, primary_key=True), sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("t_ns", sa.BigInteger, primary_key=True), sa.Column("number", sa.BigInteger, primary_key=True),
+)
+states = sa.Table(  # where everything stands; kinds: kind -> number of its last event, as JSON
+    "states", _meta,
+    sa.Column("noun", sa.Text, primary_key=True), sa.Column("about", sa.Text, primary_key=True),
+    sa.Column("parent", sa.Text), sa.Column("kind", sa.Text), sa.Column("number", sa.BigInteger),
+    sa.Column("since_ns", sa.BigInteger), sa.Column("known_ns", sa.BigInteger), sa.Column("kinds", sa.Text),
 )
 persons = sa.Table(
     "persons", _meta,
@@ -86,6 +97,27 @@ def migrate(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]], replace: bool = False) -> None:
+    """Adds rows, given in the order of the table's columns; `replace` overwrites those of the same primary key."""
+    if not rows:
+        return
+    names = [column.name for column in table.columns]
+    columns = ", ".join(f'"{name}"' for name in names)
+    if connection.dialect.name == "postgresql" and not replace:
+        cursor: Any = connection.connection.cursor()
+        with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join([mark] * len(names))})"
+    if replace:
+        keys = [column.name for column in table.primary_key]
+        rest = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+        sql += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {rest}"
+    connection.exec_driver_sql(sql, list(rows))
 
 
 def lock_writers(connection: sa.Connection) -> None:
