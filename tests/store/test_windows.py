@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.store import Store, windows
-from tests.store.plant import MILL, S, blocks, numbered, points, speeds
+from loopwright.core.types import BLOCKS_IN, POINTS_IN
+from loopwright.store import Store, open_store
+from tests.store import slow
+from tests.store.plant import S, blocks, declared, numbered, plain, points, speeds
 
 
 def test_the_last_value_of_each_step_stands_and_gaps_stay_open(store: Store) -> None:
@@ -84,17 +89,59 @@ def test_a_signal_nobody_declared_is_named(store: Store) -> None:
         store.windows(["mill-1"], ["mode"], start_ns=1, end_ns=1, step_ns=1)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["mill-1", "mill-2"]), st.integers(0, 99), st.floats(0, 9)), max_size=40), st.integers(1, 40))
-def test_the_grid_agrees_with_a_loop_over_rows(rows: list[tuple[str, int, float]], step_ns: int) -> None:
-    unique = {(thing, t): value for thing, t, value in rows}
-    table = points(*((thing, "spindle.speed", t, value) for (thing, t), value in sorted(unique.items())))
-    t_ns = windows.grid(5, 95, step_ns)
-    found = windows.build(table, None, ["mill-1", "mill-2"], [MILL.signals[0]], (t_ns, step_ns, 95))
-    slow, mask = np.zeros(found.values.shape), np.zeros(found.mask.shape, bool)
-    for (thing, t), value in sorted(unique.items(), key=lambda item: item[0][1]):
-        if 5 <= t < 95:
-            at = (["mill-1", "mill-2"].index(thing), (t - 5) // step_ns, 0)
-            slow[at], mask[at] = value, True
-    assert (found.values == slow).all()
-    assert (found.mask == mask).all()
+Said = tuple[str, str, int, int, int, int]
+SAID = st.tuples(
+    st.sampled_from(["mill-1", "mill-2"]), st.sampled_from(["spindle.speed", "parts", "vibration"]), st.integers(0, 60),
+    st.integers(0, 1), st.integers(0, 3), st.sampled_from([0, 0, 0, 1, 2]),
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(SAID, min_size=1, max_size=8), max_size=6), st.integers(1, 40), st.booleans())
+def test_the_grid_agrees_with_a_loop_over_rows(batches: list[list[Said]], step_ns: int, flushed: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder), SimClock(10**18)) as store:
+        declared(store)
+        for rows in batches:
+            put(store, rows)
+        if flushed:
+            store.flush()
+        known_by_ns = store._clock.now_ns() + len(batches) // 2
+        for by in (None, known_by_ns):
+            asked = (["mill-2", "mill-1", "nobody"], ["vibration", "spindle.speed", "parts"], 5, 55, step_ns, by)
+            found = store.windows(*asked[:2], start_ns=5, end_ns=55, step_ns=step_ns, known_by_ns=by)
+            slow.same(found, *slow.windows(store, *asked))
+
+
+def put(store: Store, rows: list[Said]) -> None:
+    """Puts rows of (thing, signal, t_ns, n, value, quality): a value of 0 is a gap, of vibration a block so long."""
+    flat = [
+        {"thing": thing, "signal": signal, "t_ns": t_ns, "n": n, "quality": quality,
+         "value": float(value) if signal == "spindle.speed" and value else None, "code": value if signal == "parts" and value else None}
+        for thing, signal, t_ns, n, value, quality in rows if signal != "vibration"
+    ]
+    fast = [
+        {"thing": thing, "signal": signal, "t_ns": t_ns, "dt_ns": 3, "values": [float(value + i) for i in range(value + 1)], "quality": quality}
+        for thing, signal, t_ns, _, value, quality in rows if signal == "vibration"
+    ]
+    for table in (pa.Table.from_pylist(flat, schema=POINTS_IN), pa.Table.from_pylist(fast, schema=BLOCKS_IN)):
+        if table.num_rows:
+            store.put(plain(table))
+
+
+def test_a_signal_of_several_numbers_a_sample_has_no_window(store: Store) -> None:
+    with pytest.raises(InputError, match=r"3 numbers.*get\(blocks=True\)"):
+        store.windows(["mill-1"], ["force"], start_ns=0, end_ns=10, step_ns=1)
+
+
+def test_more_cells_than_memory_are_refused_before_anything_is_read(store: Store) -> None:
+    with pytest.raises(InputError, match="ask for a shorter time"):
+        store.windows(["mill-1"] * 10, ["mode"], start_ns=0, end_ns=2**40, step_ns=1)
+    with pytest.raises(InputError, match="ask for a shorter time or fewer things"):
+        store.windows(["mill-1"] * 1000, ["mode"], start_ns=0, end_ns=2**30, step_ns=10)
+
+
+def test_a_thing_that_is_asked_for_twice_stands_twice(store: Store) -> None:
+    store.put(numbered(speeds([1, 2]), 0))
+    found = store.windows(["mill-1", "mill-1"], ["spindle.speed"], start_ns=0, end_ns=2 * S, step_ns=S)
+    assert found.values[:, :, 0].tolist() == [[1.0, 2.0]] * 2

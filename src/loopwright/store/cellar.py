@@ -83,6 +83,7 @@ class Store:
         self.events, self.people = Ledger(self._engine, self._next_known), People(self._engine)
         self._reader = Reader()
         self.listeners: list[Listener] = []  # each is called with what was stored of a batch, under the lock
+        self.leavers: list[Callable[[Sequence[str] | None], None]] = []  # with things whose rows go, None: any
         if not self.read_only:
             erasing.finish(self._tables, self._journal)
         self._version: tuple[int, ...] = ()
@@ -159,7 +160,7 @@ class Store:
         known_by_ns       only what was known by then; a value corrected later stands as it did then
         """
         wanted = Wanted(listed(things), listed(signals), start_ns, end_ns, known_by_ns)
-        found = self._again(lambda: self._reader.get(self._view(blocks, wanted.things), wanted))
+        found = self._again(lambda: self._reader.get(self._view(blocks, wanted), wanted))
         fast = [] if blocks or wanted.signals is None else self._memory.catalogue.fast_of(wanted.signals)
         if not fast:
             return found
@@ -183,12 +184,7 @@ class Store:
         a signal that nobody declared.
         """
         self._look_again()
-        t_ns = windows.grid(start_ns, end_ns, step_ns)
-        channels = [self._memory.catalogue.signal(name) for name in signals]
-        slow, fast = ([s.name for s in channels if s.fast == wanted] for wanted in (False, True))
-        points = self.get(things=things, signals=slow, start_ns=start_ns, end_ns=end_ns, known_by_ns=known_by_ns)
-        blocks = self._blocks(things, fast, start_ns, end_ns, known_by_ns) if fast else None
-        return windows.build(points, blocks, things, channels, (t_ns, step_ns, end_ns))
+        return windows.read(self, things, signals, (start_ns, end_ns, step_ns), known_by_ns)
 
     # events
 
@@ -204,7 +200,8 @@ class Store:
     def recall(
         self, *, kind: str | Sequence[str] | None = None, about: str | Sequence[str] | None = None,
         start_ns: int | None = None, end_ns: int | None = None, known_by_ns: int | None = None,
-        because: str | None = None, limit: int | None = None, newest_first: bool = False,
+        because: str | None = None, mentions: str | Sequence[str] | None = None, after: str = "",
+        limit: int | None = None, newest_first: bool = False,
     ) -> list[Event]:
         """Events in the order in which they were recorded.
 
@@ -212,10 +209,12 @@ class Store:
         about     an id or several
         start_ns  start <= t_ns < end
         because   an id that the event names as its reason
+        mentions  ids that the event names in its body: an order, a machine, a rule (fields declared in core.kinds)
+        after     id of an event: only those beyond it in the order asked for; with limit, the next page
         """
         return self.events.recall(
             kind=kind, about=about, start_ns=start_ns, end_ns=end_ns, known_by_ns=known_by_ns, because=because,
-            limit=limit, newest_first=newest_first,
+            mentions=mentions, after=after, limit=limit, newest_first=newest_first,
         )
 
     # upkeep and accounts
@@ -271,7 +270,7 @@ class Store:
         events = self.events.table() if "events" in sql.lower() else None
 
         def read() -> pa.Table:
-            views = {"points": self._view(False, None), "blocks": self._view(True, None)}
+            views = {"points": self._view(False, Wanted()), "blocks": self._view(True, Wanted())}
             return self._reader.query(sql, views, events)
 
         return self._again(read)
@@ -286,6 +285,8 @@ class Store:
             gone = sorted(set(listed(things) or []))
             memory = self._memory
             memory.forget(gone)
+            for leaver in self.leavers:
+                leaver(gone)
             return erasing.erase(gone, self._tables, self._journal, memory.tail, memory.books, self._reader)
 
     def close(self) -> None:
@@ -324,10 +325,10 @@ class Store:
         self._journal.commit(work)
         self._known = work.known_ns
 
-    def _view(self, blocks: bool, things: list[str] | None) -> View:
+    def _view(self, blocks: bool, wanted: Wanted) -> View:
         self._look_again()
         with self._lock:
-            return self._memory.view(blocks, things)
+            return self._memory.view(blocks, wanted)
 
     def _blocks(
         self, things: Names, signals: list[str], start_ns: int | None, end_ns: int | None, known_by_ns: int | None
