@@ -92,6 +92,8 @@ def longest_ns(table: pa.Table) -> int:
 
 
 def _settled(batch: Batch, rows: Keys, live: Live, stored: Lookup) -> keys.Settled:
+    if batch.correction and batch.sequence is not None:
+        return keys.last_of_key(rows)
     if keys.surely_new(rows, live.t_ns):
         return keys.all_new(rows)
     old = stored(rows.take(rows.t_ns <= live.t_ns[rows.slot]))

@@ -156,6 +156,16 @@ def settle_correction(keys: Keys, stored: Keys) -> Settled:
     return Settled(kept, keys.n, none, none)
 
 
+def last_of_key(keys: Keys) -> Settled:
+    """As `settle_correction`, for a batch that its numbers tell from a repeat: the last row of each key is kept, also
+    where only its quality is another."""
+    order = np.lexsort((np.arange(len(keys.slot)), keys.n, keys.t_ns, keys.slot))
+    again = _same(keys.slot[order], keys.t_ns[order], keys.n[order])
+    kept, none = np.ones(len(keys.slot), bool), np.zeros(len(keys.slot), bool)
+    kept[order[:-1][again[1:]]] = False
+    return Settled(kept, keys.n, none, none)
+
+
 def late(keys: Keys, newest_t_ns: Ints) -> Any:
     """(rows,) bool: t_ns is below its signal's highest when it arrived, rows of the same batch before it included."""
     order = np.argsort(keys.slot, kind="stable")

@@ -14,11 +14,12 @@ from loopwright.core.types import Batch, Kind, Thing
 from loopwright.store import flush, intake, load
 from loopwright.store.books import Books
 from loopwright.store.catalogue import Catalogue
+from loopwright.store.changes import Past
 from loopwright.store.flush import Tables
 from loopwright.store.journal import Entry, Journal, Work
 from loopwright.store.keys import Keys, joined, keys_of
 from loopwright.store.live import Live
-from loopwright.store.read import Reader, View
+from loopwright.store.read import Reader, View, Wanted
 from loopwright.store.tail import Tail
 
 
@@ -35,6 +36,7 @@ class Memory:
         self.catalogue.declare(*journal.declared())
         self.live.resize(len(self.catalogue.names))
         self.books = Books(journal)
+        self.past = Past(journal, self.books.corrected)
         self.span_ns = int(journal.meta("span_ns", "0"))
         self.stale = self._load()
 
@@ -85,22 +87,23 @@ class Memory:
             work.meta["span_ns"] = str(span_ns)
         if batch.correction:
             work.corrected = sorted(set(taken.table.column("thing").unique().to_pylist()) - self.books.corrected)
+        self.past.enter(batch, taken, work, self.live, self.catalogue)
 
     def keep(self, work: Work, keys: Keys | None = None) -> None:
         """The work is durable: the memory follows."""
         self.books.keep(work)
+        self.past.keep(work)
         self.span_ns = int(work.meta.get("span_ns") or self.span_ns)
         if work.entry and keys is not None:
             self.tail.add(work.entry, keys)
             self.live.update(work.entry.table, keys.slot)
 
-    def view(self, blocks: bool, things: list[str] | None) -> View:
-        """What stands now: a snapshot of the points, and what the tail holds beyond it."""
+    def view(self, blocks: bool, wanted: Wanted) -> View:
+        """What stands now of the wanted: a snapshot of the points, and what the tail holds beyond it."""
         table = self._tables[blocks]
         snapshot = table.snapshot
         rows = self.tail.rows(blocks, snapshot.flushed)
-        corrected = self.books.corrected
-        versions = bool(corrected) and (things is None or not corrected.isdisjoint(things))
+        versions = self.past.replaced(wanted.things, wanted.signals, wanted.start_ns, wanted.end_ns)
         return View(snapshot, pa.concat_tables([table.schema.empty_table(), *rows]), blocks, versions)
 
     def save(self) -> None:

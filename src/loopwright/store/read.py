@@ -150,19 +150,18 @@ def listed(names: Names) -> list[str] | None:
 def _union(what: View, tail: str, wanted: Wanted) -> str:
     """The wanted rows that stand. Only a row that names a correction replaces another, so the few of those are looked
     for among the many: a window over all versions takes three times as long."""
-    rows = _rows(what, tail, wanted, [*what.shown.names, "batch", *(["n"] if what.blocks else [])])
+    rows = rows_of(what, tail, wanted, [*what.shown.names, "batch", *(["n"] if what.blocks else [])])
     if not what.versions:
         return rows
-    newest = _rows(what, tail, wanted, [*_KEY, "batch"], "correction > ''")
+    newest = rows_of(what, tail, wanted, [*_KEY, "batch"], "correction > ''")
     same = " AND ".join(f"a.{name} = c.{name}" for name in _KEY)
-    some = ' WHERE len(a."values") > 0' if what.blocks else ""  # a block without numbers stands for one that is gone
     return (
         f"SELECT a.* FROM ({rows}) AS a ANTI JOIN (SELECT {', '.join(_KEY)}, max(batch) AS newest FROM ({newest}) "
-        f"GROUP BY ALL) AS c ON {same} AND a.batch < c.newest{some}"
+        f"GROUP BY ALL) AS c ON {same} AND a.batch < c.newest"
     )
 
 
-def _rows(what: View, tail: str, wanted: Wanted, names: list[str], more: str = "") -> str:
+def rows_of(what: View, tail: str, wanted: Wanted, names: list[str], more: str = "") -> str:
     """Every wanted row with these columns, all versions of it; `more` is another condition."""
     condition = wanted.condition()
     if more:
