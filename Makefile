@@ -1,13 +1,14 @@
 # make demo            install what is needed and run the main job; ARGS=--once ends by itself
 # make test            install what is needed and run all tests
 # make check           style, types, import directions
+# make bench       every benchmark, quick sizes; make bench-store: the cellar at full size (hours)
 # make setup           .venv with everything but torch and SUMO
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick check setup bench docs clean
+.PHONY: demo test quick check setup bench bench-store docs clean
 
 setup: $(STAMP)
 
@@ -37,6 +38,9 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-store: $(STAMP)
+	@$(BIN)/python -m benchmarks.run --full store edge
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info

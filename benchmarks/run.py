@@ -2,8 +2,10 @@
 
     python -m benchmarks.run              all of them
     python -m benchmarks.run store plan   some
+    python -m benchmarks.run --full store everything whose name begins so, at full size where there is one
 
 A benchmark is a file bench_<name>.py here with rows() -> list of flat dicts; its docstring's first line is its title.
+full_rows(), where there is one, gives the rows at full size: minutes to hours.
 """
 
 from __future__ import annotations
@@ -57,14 +59,15 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(parts)
 
 
-def section(name: str, module_path: str) -> str:
+def section(name: str, module_path: str, full: bool = False) -> str:
     """One benchmark, run now."""
     module = importlib.import_module(module_path)
     begun_s = monotonic_s()
-    rows = module.rows()
+    rows = module.full_rows() if full and hasattr(module, "full_rows") else module.rows()
     title = (module.__doc__ or name).strip().splitlines()[0].rstrip(".")
     took_s = monotonic_s() - begun_s
-    return f"## {name}\n\n{title}.\n\n`python -m {module_path}`, {took_s:.0f} s.\n{table(rows)}\n"
+    how = f"make bench ARGS='--full {name}'" if full else f"python -m {module_path}"
+    return f"## {name}\n\n{title}.\n\n`{how}`, {took_s:.0f} s.\n{table(rows)}\n"
 
 
 def kept() -> dict[str, str]:
@@ -78,9 +81,12 @@ def kept() -> dict[str, str]:
 def main(names: Sequence[str]) -> None:
     """Runs these benchmarks, or all, and writes the results."""
     modules, sections = found(), kept()
-    for name in names or modules:
+    full = "--full" in names
+    wanted = [name for name in names if name != "--full"]
+    chosen = [name for name in modules if any(name.startswith(part) for part in wanted)] if full else wanted
+    for name in chosen or modules:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        sections[name] = section(name, modules[name])
+        sections[name] = section(name, modules[name], full)
         print(sections[name], flush=True)
         head = (
             f"# Results\n\nMeasured by `make bench` on {machine()}, last on {iso(RealClock().now_ns())[:10]}.\n"
