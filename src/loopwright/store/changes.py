@@ -59,7 +59,8 @@ class Touched:
 def changes(store: Store, after_known_ns: int = 0) -> list[Touched]:
     """What changed in the past and was known after that time, in the order in which it was known.
 
-    Ask next time with the plant's time of this call, not with the last known_ns of it. Kept for 30 days; who asks for more gets one row of everything, 'trimmed', first.
+    Ask next time with the plant's time of this call, not with the last known_ns of it. Kept for 30 days; who asks for
+    more gets one row of everything, 'trimmed', first.
     """
     with store._lock:
         rows = store._journal.changed(after_known_ns)

@@ -95,9 +95,7 @@ class Reader:
 
     def columns(self, what: View, wanted: Wanted, columns: str) -> pa.Table:
         """These columns (SQL) of the wanted rows that are in force, in no order."""
-        newest = _NEWEST if what.versions else ""
-        sql = f"SELECT {columns} FROM (SELECT * FROM ({_union(what, 'tail', wanted)}) {newest})"
-        return self.run(sql, {"tail": what.tail})
+        return self.run(f"SELECT {columns} FROM ({_union(what, 'tail', wanted)})", {"tail": what.tail})
 
     def run(self, sql: str, tables: dict[str, pa.Table]) -> pa.Table:
         """What the statement gives, with these tables by name."""
