@@ -36,8 +36,9 @@ def killed(mode: str, kills: int, plants: int = 10) -> dict[str, Any]:
                 restarts.append(monotonic_s() - begun_s)
                 check(Path(folder), said)
             acknowledged += sum(max(last + 1, 0) for letter, last in said.items() if letter != "d")
+    who = {"put": "the writer", "flush": "the flusher", "compact": "the compactor"}[mode]
     return {
-        "killed": {"put": "the writer", "flush": "the flusher", "compact": "the compactor"}[mode], "kills": len(restarts),
+        "killed": who, "kills": len(restarts),
         "samples": acknowledged, "lost": 0, "twice": 0, "restart_p50_s": float(np.median(restarts)),
         "restart_max_s": max(restarts), "limit_s": 5, "met": max(restarts) < 5,
     }
