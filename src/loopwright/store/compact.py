@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -25,7 +26,7 @@ def choose(snapshot: Snapshot) -> list[str]:
     log8(128 MB / size of a flush) times. Files of 64 MB and more are left alone.
     """
     size = snapshot.bytes
-    tier = np.ceil(np.log(np.maximum(size, 1) / _SMALL_BYTES) / np.log(_GROWTH)).clip(0)
+    tier = tiers(size)
     open_ = size < TARGET_BYTES // 2
     for level in range(int(tier[open_].max()) + 1 if open_.any() else 0):
         taken = np.flatnonzero(open_ & (tier <= level))
@@ -34,6 +35,11 @@ def choose(snapshot: Snapshot) -> list[str]:
             within = np.cumsum(size[taken]) <= 2 * TARGET_BYTES
             return [snapshot.files[i] for i in taken[within]]
     return []
+
+
+def tiers(size: Any) -> Any:
+    """(files,) the tier of files of so many bytes."""
+    return np.ceil(np.log(np.maximum(size, 1) / _SMALL_BYTES) / np.log(_GROWTH)).clip(0)
 
 
 def in_order(snapshot: Snapshot, files: list[str], where: str = "true") -> Iterator[pa.Table]:

@@ -97,7 +97,7 @@ class Table:
         """Puts the wanted rows of these files into new, sorted ones; False when others took one of them away."""
 
         def rows() -> Iterator[pa.Table]:
-            for part in compact.in_order(snapshot, files, where):
+            for part in self._ordered(snapshot, files, where):
                 if stop():
                     return
                 yield part
@@ -108,6 +108,10 @@ class Table:
             return True
         self.place.remove([added.name for added in come])
         return False
+
+    def _ordered(self, snapshot: Snapshot, files: list[str], where: str) -> Iterator[pa.Table]:
+        """The wanted rows of these files as they are to be kept, in parts."""
+        return compact.in_order(snapshot, files, where)
 
     def _write(self, chunks: Iterable[pa.Table], level: int) -> list[Added]:
         return datafile.write(self.place, self.layout, chunks, self._writer or None, level)
