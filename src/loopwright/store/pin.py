@@ -1,0 +1,234 @@
+"""The state of a plant at one instant, held still while others go on writing it: what a backup copies.
+
+    with pinned(folder) as state:
+        state.tables, state.databases, state.others
+
+The instant is one at which a kill could have come: databases are held by read transactions (SQLite's WAL keeps what
+they see), and no table may have moved between the moment its version was read and the moment the journal was held. So
+whatever the plant recovers from after a kill, it recovers from after a restore.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from loopwright.core.errors import StoreError
+from loopwright.store.transfer import Held
+
+LOG = "_delta_log"
+JOURNAL, LIVE = "journal.sqlite", "live.arrow"
+_LEFT = ("lock", "server.json", "mirror", "broker", LIVE)  # of this process, or made anew on open
+_ENDINGS = ("-wal", "-shm", "-journal", ".part", ".tmp")
+_MAGIC = b"SQLite format 3\x00"
+_PATIENCE_S = 60.0
+
+
+class Moved(Exception):
+    """A file of the instant is gone: it was erased or tidied away meanwhile. Another instant may do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file: its path in the plant, where it can be read, its size. fixed: a file of that path never changes."""
+
+    path: str
+    source: Path
+    bytes: int
+    fixed: bool
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One Delta table at one version: its data files, and a log that is valid alone."""
+
+    version: int
+    rows: int
+    parts: tuple[Part, ...]
+
+
+@dataclass
+class State:
+    """tables by folder name; open connections on databases by path, each in a read transaction; all other files."""
+
+    folder: Path
+    tables: dict[str, Pin] = field(default_factory=dict)
+    databases: dict[str, sqlite3.Connection] = field(default_factory=dict)
+    live: bytes | None = None
+    events: Held | None = None
+    others: list[Part] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def pinned(
+    folder: Path, guard: contextlib.AbstractContextManager[Any] | None = None, events_url: str = ""
+) -> Iterator[State]:
+    """The plant in `folder` as it stood at one instant, until the end of the block.
+
+    guard       held while the instant is chosen: the flush lock of a plant that this process writes
+    events_url  where events and people stand, when not in the folder
+    Raises StoreError when it cannot be read, or is written without any pause.
+    """
+    state = State(folder)
+    try:
+        try:
+            tables = _tables(folder)
+            if events_url:
+                state.events = Held(events_url)
+            with guard or contextlib.nullcontext():
+                _hold(state, tables)
+            for name, table in tables.items():
+                state.tables[name] = _pin(name, folder / name, table)
+            state.others = list(_others(folder, set(tables), set(state.databases)))
+        except (FileNotFoundError, DeltaError) as error:
+            raise Moved(str(error).splitlines()[0][:200]) from error
+        except (OSError, sqlite3.Error) as error:
+            said = str(error).splitlines()[0][:200]
+            raise StoreError(f"plant {folder}", f"it cannot be read ({said})", "", "restore its last backup") from error
+        yield state
+    finally:
+        for connection in state.databases.values():
+            connection.close()
+        if state.events:
+            state.events.close()
+
+
+def _hold(state: State, tables: dict[str, DeltaTable]) -> None:
+    """Chooses the instant: the journal is held last, and everything else must not have moved until then."""
+    until = time.monotonic() + _PATIENCE_S
+    paths = sorted(_databases(state.folder, set(tables)), key=lambda path: path == JOURNAL)
+    watches = {path: _connect(state.folder / path) for path in paths}
+    live = state.folder / LIVE
+    try:
+        while time.monotonic() < until:
+            for table in tables.values():
+                table.update_incremental()
+            before, mark, state.live = _versions(watches), _mark(live), _content(live)
+            if state.events:
+                state.events.hold()
+            for path in paths:
+                state.databases[path] = _connect(state.folder / path)
+                state.databases[path].execute("BEGIN")
+                state.databases[path].execute("SELECT count(*) FROM sqlite_master").fetchone()
+            after = _versions(watches)
+            still = all(before[path] == after[path] for path in paths if path != JOURNAL) and mark == _mark(live)
+            still = still and not (state.events and state.events.moved())
+            if still and not any(_moved(state.folder / name, table) for name, table in tables.items()):
+                return
+            for connection in state.databases.values():
+                connection.close()
+            time.sleep(random.uniform(0.002, 0.02))
+    finally:
+        for connection in watches.values():
+            connection.close()
+    raise StoreError(
+        f"plant {state.folder}", f"it was written without a pause for {_PATIENCE_S:.0f} s", "",
+        "try again, or end the process that writes it",
+    )
+
+
+def _tables(folder: Path) -> dict[str, DeltaTable]:
+    """Every Delta table below the plant, by its path."""
+    found = {}
+    for at, folders, _ in os.walk(folder):
+        if LOG in folders:
+            found[Path(at).relative_to(folder).as_posix()] = DeltaTable(at)
+            folders.clear()
+    return found
+
+
+def _moved(folder: Path, table: DeltaTable) -> bool:
+    return (folder / LOG / f"{table.version() + 1:020}.json").exists()
+
+
+def _pin(name: str, folder: Path, table: DeltaTable) -> Pin:
+    actions = pa.table(table.get_add_actions(flatten=True))
+    columns = [actions.column(column).to_pylist() for column in ("path", "size_bytes", "num_records")]
+    parts = [Part(f"{name}/{path}", folder / path, size, True, rows) for path, size, rows in zip(*columns, strict=True)]
+    log = [Part(f"{name}/{LOG}/{path.name}", path, path.stat().st_size, path.name[0] != "_")
+           for path in _log(folder / LOG, table.version())]
+    return Pin(table.version(), sum(part.rows or 0 for part in parts), (*parts, *log))
+
+
+def _log(folder: Path, version: int) -> list[Path]:
+    """The files of a table's log that its version needs: the last checkpoint, and the commits after it."""
+    names = sorted(path.name for path in folder.iterdir())
+    checkpoints = [name for name in names if ".checkpoint." in name and int(name[:20]) <= version]
+    first = int(checkpoints[-1][:20]) if checkpoints else -1
+    found = [folder / name for name in checkpoints if int(name[:20]) == first]
+    for number in range(first + 1, version + 1):
+        path = folder / f"{number:020}.json"
+        if not path.exists():
+            raise FileNotFoundError(path)
+        found.append(path)
+    last = folder / "_last_checkpoint"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if json.loads(last.read_bytes())["version"] == first:
+            found.append(last)
+    return found
+
+
+def _databases(folder: Path, tables: set[str]) -> Iterator[str]:
+    for path in _files(folder, tables):
+        with contextlib.suppress(FileNotFoundError), (folder / path).open("rb") as file:
+            if file.read(len(_MAGIC)) == _MAGIC:
+                yield path
+
+
+def _others(folder: Path, tables: set[str], databases: set[str]) -> Iterator[Part]:
+    for path in _files(folder, tables):
+        if path not in databases:
+            with contextlib.suppress(FileNotFoundError):
+                yield Part(path, folder / path, (folder / path).stat().st_size, False)
+
+
+def _files(folder: Path, tables: set[str]) -> Iterator[str]:
+    """Paths of ordinary files of the plant that are not of a table, and are kept."""
+    for at, folders, files in os.walk(folder):
+        here = Path(at).relative_to(folder)
+        if here == Path():
+            folders[:] = [name for name in folders if name not in _LEFT]
+            files = [name for name in files if name not in _LEFT]
+        folders[:] = sorted(name for name in folders if (here / name).as_posix() not in tables)
+        for name in sorted(files):
+            path = folder / here / name
+            if not name.endswith(_ENDINGS) and path.is_file() and not path.is_symlink():
+                yield (here / name).as_posix()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    found = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    found.execute("PRAGMA busy_timeout=5000")
+    return found
+
+
+def _versions(watches: dict[str, sqlite3.Connection]) -> dict[str, int]:
+    return {path: watch.execute("PRAGMA data_version").fetchone()[0] for path, watch in watches.items()}
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
