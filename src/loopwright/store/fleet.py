@@ -117,6 +117,7 @@ class Fleet:
         self._names = catalogue.names
         self._cell = np.full(0, -1, np.int64)  # slot -> row * C + channel, -1: not of this fleet
         self._base = 0  # the first step that is held
+        self._unread = 0  # up to here something may have been put before it was listened for
         self._cells = self._empty(0)
         self._forget_notes(anew=True)
         self._follow()
@@ -207,6 +208,7 @@ class Fleet:
             self._base = first - self._spare // 2
             self._clear(0)
             self._read(self._things, self._base, self._base + held)
+            self._unread = self._newest_step() + 1
             return
         if ahead + self.steps <= held - self._spare // 2:
             return
@@ -216,7 +218,15 @@ class Fleet:
                 piece = part[step + gone:step + 2 * gone]
                 part[step:step + len(piece)] = piece
         self._clear(held - gone)
-        self._base += gone
+        end, self._base = self._base + held, self._base + gone
+        if end < self._unread:
+            self._read(self._things, end, min(self._base + held, self._unread))
+
+    def _newest_step(self) -> int:
+        """The last step that anything of this fleet may reach into."""
+        memory = self._store._memory
+        newest = memory.live.t_ns[:len(self._cell)][self._cell >= 0]
+        return (int(newest.max()) + memory.span_ns) // self.step_ns if len(newest) else self._base
 
     def _clear(self, first: int) -> None:
         """Nothing stands from that place on."""
