@@ -1,141 +1,136 @@
-"""What became of every sample: counts by source, in total and by minute, and the equation over them.
+"""What became of every sample: the equation of every hop, in total, by source, over any range of time.
 
     in = out + duplicate + refused + waiting + lost       (late, possible_duplicate, conflict are parts of out)
 
 A source hop's `in` is the sender's: how many samples it says it has sent, or that its numbering shows, and every
 repeat on top. What is sent and has not arrived is waiting while the stream is open, and lost once its end is noted.
-A window of time begins with what was on its way before it.
+A range of time begins with what was on its way before it. Every other number is a sum over the minutes of the range, so
+ranges that lie side by side add up to the whole; `lost` of one range is negative where samples came in it that an
+earlier one had given up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+import pyarrow as pa
 
 from loopwright.core.types import Hop
+from loopwright.store.counts import NS_PER_MINUTE, Counts, refusals
 
-NS_PER_MINUTE = 60_000_000_000
+__all__ = ["NS_PER_MINUTE", "Counts"]  # where they stood before
+
 UNCOUNTED = "the source does not count what it sends"
-Key = tuple[str, str]  # hop, source
-Counts = dict[str, int]
+SHOWN = 5  # words of sources that stand in the word of their hop
+BY_SOURCE = pa.schema([
+    ("hop", pa.string()), ("source", pa.string()),
+    *((name, pa.int64()) for name in ("in", "out", "late", "duplicate", "possible_duplicate", "conflict", "refused")),
+    ("refused_by_reason", pa.map_(pa.string(), pa.int64())), ("waiting", pa.int64()), ("lost", pa.int64()),
+    ("word", pa.string()), ("erased", pa.int64()), ("in_journal", pa.int64()), ("in_points", pa.int64()),
+])
 
 
-@dataclass
-class Stream:
-    """One source's state.
+@dataclass(frozen=True)
+class Part:
+    """The books of one hop, or of one source, over a range.
 
-    expected  samples it has sent, as far as is known (repeats not counted)
-    arrived   of these, how many came (stored, refused, or a copy of what another source brought)
-    counted   whether the sender counts, or numbers, what it sends
-    closed_ns when its end was noted (0: open), word: what was said then
-    counts    totals by word: expected, arrived, stored, late, duplicate, copied (duplicates of what another source
-              brought), possible_duplicate, conflict, refused:<reason>, erased, erased_early (while in the journal)
+    before     what was on its way when the range began
+    counts     sums of the range by word
+    uncounted  how many of its sources do not count what they send
+    words      what was said of some of them, and of how many more
     """
 
-    expected: int = 0
-    arrived: int = 0
-    counted: bool = False
-    closed_ns: int = 0
-    word: str = ""
+    before: int = 0
     counts: Counts = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data that JSON can hold."""
-        return dict(vars(self))
+    uncounted: int = 0
+    words: Sequence[str] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The books of some sources over a window of time.
+    """The books over a range, all read at one moment.
 
-    streams   their state now
-    inside    their counts in the window
-    before    what was on its way to each when the window began
-    window    whole minutes, None: open
+    parts    hop -> its part
+    window   minutes start <= m < end as they were counted, None: open (older accounts stand by the hour or the day)
+    waiting  samples of it that the journal holds
     """
 
-    streams: dict[Key, Stream]
-    inside: dict[Key, Counts]
-    before: dict[Key, int]
+    parts: Mapping[str, Part]
     window: tuple[int | None, int | None]
+    waiting: int
 
-    def holds(self, number: int, source: str) -> bool:
-        """Whether a batch of that id and source belongs to it."""
-        start, end = self.window
-        minute = number // NS_PER_MINUTE
-        named = any(key[1] == source for key in self.streams)
-        return named and (start is None or minute >= start) and (end is None or minute < end)
-
-
-def added(counts: Mapping[str, int], more: Mapping[str, int]) -> Counts:
-    """Both, word by word; words of 0 are left out."""
-    total = dict(counts)
-    for word, number in more.items():
-        if number:
-            total[word] = total.get(word, 0) + number
-    return total
+    @property
+    def batches(self) -> tuple[int | None, int | None]:
+        """The window as ids of batches: start <= id < end."""
+        start, end = (None if minute is None else minute * NS_PER_MINUTE for minute in self.window)
+        return start, end
 
 
-def hops(reading: Reading, waiting: int, standing: int) -> dict[str, Hop]:
+def hops(reading: Reading, standing: int) -> dict[str, Hop]:
     """The equation of every hop by name, 'journal' and 'points' among them.
 
-    waiting   samples of the reading that the journal still holds
-    standing  samples of it that were counted in the points themselves
+    standing  samples of the reading that were counted in the points themselves
     """
-    found = {name: _source_hop(name, reading) for name in sorted({hop for hop, _ in reading.streams})}
-    total: Counts = {}
-    for counts in reading.inside.values():
-        total = added(total, counts)
-    stored, early, erased = (total.get(word, 0) for word in ("stored", "erased_early", "erased"))
-    moved = stored - waiting - early
-    lost = moved - erased - standing
+    found = {name: hop_of(name, part) for name, part in sorted(reading.parts.items())}
+
+    def total(word: str) -> int:
+        return sum(part.counts.get(word, 0) for part in reading.parts.values())
+
+    stored, early = total("stored"), total("erased_early")
+    moved = stored - reading.waiting - early
+    gone = {word: n for word in ("erased", "expired") if (n := total(word))}
+    lost = moved - sum(gone.values()) - standing
     return found | {
-        "journal": Hop("journal", stored, moved, refused=_erased(early), waiting=waiting, word=_word(early)),
-        "points": Hop("points", moved, standing, refused=_erased(erased), lost=lost, word=_word(erased)),
+        "journal": Hop(
+            "journal", stored, moved, refused={"erased": early} if early else {}, waiting=reading.waiting,
+            word=_said({"erased": early}),
+        ),
+        "points": Hop("points", moved, standing, refused=gone, lost=lost, word=_said(gone)),
     }
 
 
-def _source_hop(name: str, reading: Reading) -> Hop:
-    total: Counts = {}
-    waiting = lost = carried = 0
-    words = []
-    until = reading.window[1]
-    keys = [key for key in reading.streams if key[0] == name]
-    for key in keys:
-        stream, counts, before = reading.streams[key], reading.inside[key], reading.before[key]
-        total = added(total, counts)
-        missing = before + counts.get("expected", 0) - counts.get("arrived", 0)
-        carried += before
-        if stream.closed_ns and (until is None or stream.closed_ns // NS_PER_MINUTE < until):
-            lost += missing
-        else:
-            waiting += missing
-        words += [f"{key[1]}: {word}" for word in (stream.word, "" if stream.counted else UNCOUNTED) if word]
-    uncounted = any(not reading.streams[key].counted for key in keys)
-    if uncounted and lost:
+def hop_of(name: str, part: Part) -> Hop:
+    """The equation of one hop, or of one source of it."""
+    counts = part.counts
+    lost = counts.get("lost", 0)
+    words = list(part.words)
+    if part.more:
+        words.append(f"and {part.more} more")
+    if part.uncounted and lost > 0:
         words.insert(0, f"at least {lost} lost in the sources that count")
-    repeats = total.get("duplicate", 0) - total.get("copied", 0)
+    if lost < 0:
+        words.insert(0, f"{-lost} came after all that had been given up before")
+    repeats = counts.get("duplicate", 0) - counts.get("copied", 0)
+    expected, arrived = counts.get("expected", 0), counts.get("arrived", 0)
     return Hop(
-        name, into=carried + total.get("expected", 0) + repeats, out=total.get("stored", 0), late=total.get("late", 0),
-        duplicate=total.get("duplicate", 0), possible_duplicate=total.get("possible_duplicate", 0),
-        conflict=total.get("conflict", 0), refused=refusals(total), waiting=waiting,
-        lost=None if uncounted else lost, word=_joined(words),
+        name, into=part.before + expected + repeats, out=counts.get("stored", 0), late=counts.get("late", 0),
+        duplicate=counts.get("duplicate", 0), possible_duplicate=counts.get("possible_duplicate", 0),
+        conflict=counts.get("conflict", 0), refused=refusals(counts), waiting=part.before + expected - arrived - lost,
+        lost=None if part.uncounted else lost, word="; ".join(words),
     )
 
 
-def refusals(counts: Mapping[str, int]) -> Counts:
-    """reason -> samples refused."""
-    return {word.removeprefix("refused:"): number for word, number in counts.items() if word.startswith("refused:")}
+def source_table(parts: Mapping[tuple[str, str], Part], waiting: Mapping[tuple[str, str], int]) -> pa.Table:
+    """One row a source (BY_SOURCE): its hop's equation, and where its `out` is now.
+
+    waiting  (hop, source) -> samples that the journal still holds
+    out = in_journal + in_points + erased, by the books; what really stands there is counted by `count.by_source`
+    """
+    rows = []
+    for (hop, source), part in sorted(parts.items()):
+        row = hop_of(hop, part)
+        erased = sum(part.counts.get(word, 0) for word in ("erased", "erased_early", "expired"))
+        inside = waiting.get((hop, source), 0)
+        rows.append({
+            "hop": hop, "source": source, **{k: v for k, v in row.as_dict().items() if k in BY_SOURCE.names},
+            "refused_by_reason": sorted(row.refused.items()), "word": row.word, "erased": erased, "in_journal": inside,
+            "in_points": row.out - erased - inside,
+        })
+    return pa.Table.from_pylist(rows, schema=BY_SOURCE)
 
 
-def _erased(samples: int) -> Counts:
-    return {"erased": samples} if samples else {}
-
-
-def _word(samples: int) -> str:
-    return f"{samples} erased on request" if samples else ""
-
-
-def _joined(words: list[str]) -> str:
-    return "; ".join(words[:5]) + (f"; and {len(words) - 5} more" if len(words) > 5 else "")
+def _said(gone: Mapping[str, int]) -> str:
+    words = {"erased": "erased on request", "expired": "older than they are kept"}
+    return "; ".join(f"{n} {words[word]}" for word, n in gone.items() if n)

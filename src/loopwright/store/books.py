@@ -1,135 +1,182 @@
-"""The books of one plant: numbers seen and counts, by source and minute, in memory and in the journal alike."""
+"""The books of one plant: numbers seen and counts, by source and minute. They stand in the journal.
+
+A put needs the state of its own source only, so that is what memory holds, of the sources that spoke last: opening a
+plant, and the memory it takes, do not grow with the sources it ever heard.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from loopwright.core.types import Batch
-from loopwright.store.accounts import NS_PER_MINUTE, Counts, Key, Reading, Stream, added
+from loopwright.store import sums
+from loopwright.store.accounts import Reading
+from loopwright.store.counts import NS_PER_MINUTE, REFUSED, Booked, Counts, Key
 from loopwright.store.intake import Taken
 from loopwright.store.journal import Journal, Work
 from loopwright.store.ranges import Ranges
+from loopwright.store.sums import Asked
 
 Minute = tuple[int, str, str]  # minute of known_ns, hop, source
-_EVER = 1 << 62
+_KEPT = 50_000  # sources in memory; the others are looked up when they speak again
+MOST_REASONS = 40  # reasons a source; what comes beyond them is counted as OTHER
+LONGEST_REASON = 100  # characters
+OTHER = "another reason"
+_STATE = "SELECT expected, arrived, lost, counted, closed_ns, word FROM streams WHERE hop = ? AND source = ?"
+
+
+@dataclass(slots=True)
+class Stream:
+    """One source's state.
+
+    expected  samples it has sent, as far as is known (repeats not counted)
+    arrived   of these, how many came (stored, refused, or a copy of what another source brought)
+    lost      of the rest, how many are given up
+    counted   whether the sender counts, or numbers, what it sends
+    closed_ns when its end was noted (0: open), word: what was said then
+    """
+
+    expected: int = 0
+    arrived: int = 0
+    lost: int = 0
+    counted: bool = False
+    closed_ns: int = 0
+    word: str = ""
 
 
 class Books:
     """What became of every sample. `enter`, `end`, `erase` prepare a change; `keep` takes it over once durable.
 
-    seen       source -> the numbers of it that came
     corrected  things of which a value was replaced
     """
 
     def __init__(self, journal: Journal) -> None:
-        self.seen, totals, self.corrected = journal.books()
+        self.corrected = {row[0] for row in journal.rows("SELECT thing FROM corrected")}
         self._journal = journal
-        self._streams: dict[Key, Stream] = {key: Stream(**body) for key, body in totals.items()}
-        self._minute: dict[Minute, Counts] = {}
+        self._streams: dict[Key, Stream] = {}
+        self._seen: dict[str, Ranges] = {}
+        self._reasons: dict[Key, set[str]] = {}
+
+    def seen(self, source: str) -> Ranges:
+        """The numbers of a source that came."""
+        if source not in self._seen:
+            _make_room(self._seen)
+            rows = self._journal.rows("SELECT first, last FROM seen WHERE source = ? ORDER BY first", [source])
+            self._seen[source] = Ranges(rows)
+        return self._seen[source]
 
     def cursor(self, source: str) -> int | None:
         """The highest number of a source such that everything from its first one up to it is stored."""
-        return self.seen[source].unbroken if source in self.seen else None
+        return self.seen(source).unbroken
 
     def sources(self) -> list[Key]:
         """(hop, source) of every source that was ever heard, sorted."""
-        return sorted(self._streams)
+        return self._journal.rows("SELECT hop, source FROM streams ORDER BY hop, source")
+
+    def whole(self) -> Reading:
+        """The books since the beginning, hop by hop."""
+        return Reading(sums.totals(Asked(), self._journal), (None, None), 0)
 
     def enter(self, batch: Batch, taken: Taken, known_ns: int) -> Work:
         """What a batch changes."""
         work = Work(known_ns=known_ns)
         key = (batch.hop, batch.source)
-        stream = self._streams.get(key, Stream())
+        stream = self._stream(key)
         shown = 0
         if taken.numbers:
-            ranges = self.seen.get(batch.source, Ranges())
+            ranges = self.seen(batch.source)
             gone, come = ranges.merged(*taken.numbers)
             work.seen = (batch.source, gone, come)
-            shown = (
-                max(come[1], ranges.end or come[1])
-                - min(come[0], come[0] if ranges.start is None else ranges.start)
-                + 1
-            )
+            first = come[0] if ranges.start is None else min(come[0], ranges.start)
+            shown = max(come[1], ranges.end or come[1]) - first + 1
         arrived = stream.arrived + taken.arrived
         expected = max(stream.expected, batch.sent or 0, shown, arrived)
         receipt = taken.receipt
         counts = {
-            "expected": expected - stream.expected, "arrived": taken.arrived, "stored": receipt.stored,
-            "late": receipt.late, "duplicate": receipt.duplicate, "copied": taken.copied,
+            "stored": receipt.stored, "late": receipt.late, "duplicate": receipt.duplicate, "copied": taken.copied,
             "possible_duplicate": receipt.possible_duplicate, "conflict": receipt.conflict,
-            **{f"refused:{reason}": n for reason, n in receipt.refused.items()},
+            **self._bounded(key, receipt.refused),
         }
         more = expected > stream.expected  # a stream that was ended goes on
-        self._book(work, key, counts, {
-            "expected": expected, "arrived": arrived, "closed_ns": 0 if more else stream.closed_ns,
-            "word": "" if more else stream.word,
-            "counted": stream.counted or batch.sent is not None or batch.sequence is not None,
-        })
+        self._book(work, key, counts, Stream(
+            expected, arrived, counted=stream.counted or batch.sent is not None or batch.sequence is not None,
+            closed_ns=0 if more else stream.closed_ns, word="" if more else stream.word,
+        ))
         return work
 
     def end(self, key: Key, sent: int | None, word: str, known_ns: int) -> Work:
         """What the sender's final count changes: what it sent and did not arrive is lost from now on."""
         work = Work(known_ns=known_ns)
-        stream = self._streams.get(key, Stream())
-        expected = max(stream.expected, sent or 0)
-        self._book(work, key, {"expected": expected - stream.expected}, {
-            "expected": expected, "arrived": stream.arrived, "closed_ns": known_ns, "word": word,
-            "counted": stream.counted or sent is not None,
-        })
+        old = self._stream(key)
+        expected = max(old.expected, sent or 0)
+        counted = old.counted or sent is not None
+        self._book(work, key, {}, Stream(expected, old.arrived, 0, counted, known_ns, word[:200]))
         return work
 
     def erase(self, work: Work, counts: Mapping[Minute, Counts]) -> None:
-        """Books erased samples in the minutes in which they were accepted."""
-        for minute, words in counts.items():
-            key = minute[1:]
-            stream = Stream(**work.sources.get(key, self._streams.get(key, Stream()).as_dict()))
-            stream.counts = added(stream.counts, words)
-            work.sources[key] = stream.as_dict()
-            work.minutes[minute] = added(work.minutes.get(minute) or self._of_minute(minute), words)
+        """Books samples that go, in the minutes in which they were accepted.
+
+        words  'erased', 'erased_early' (while in the journal), 'expired' (older than they are kept)
+        """
+        entered = int(self._journal.meta("known_ns", "0")) // NS_PER_MINUTE
+        for (minute, hop, source), words in counts.items():
+            work.booked.append(Booked((hop, source), entered, minute, words))
 
     def keep(self, work: Work) -> None:
         """The work is durable: the memory follows."""
         if work.seen:
             source, _, numbers = work.seen
-            self.seen.setdefault(source, Ranges()).add(*numbers)
+            self.seen(source).add(*numbers)
         self.corrected.update(work.corrected)
-        for key, body in work.sources.items():
-            self._streams[key] = Stream(**body)
-        for minute, counts in work.minutes.items():
-            if self._minute and minute[0] != next(iter(self._minute))[0]:
-                self._minute.clear()
-            self._minute[minute] = dict(counts)
-
-    def read(self, start_ns: int | None, end_ns: int | None, source: str | None) -> Reading:
-        """The books of all sources, or one, over whole minutes of known_ns."""
-        start, end = (None if t is None else t // NS_PER_MINUTE for t in (start_ns, end_ns))
-        streams = {key: stream for key, stream in self._streams.items() if source is None or key[1] == source}
-        before = dict.fromkeys(streams, 0)
-        if start is None and end is None:
-            return Reading(streams, {key: stream.counts for key, stream in streams.items()}, before, (start, end))
-        inside: dict[Key, Counts] = {key: {} for key in streams}
-        if start is not None:
-            before = {key: stream.expected - stream.arrived for key, stream in streams.items()}
-        for minute, hop, name, counts in self._journal.minutes(-_EVER if start is None else start, _EVER):
-            key = (hop, name)
-            if key in streams and start is not None:
-                before[key] -= counts.get("expected", 0) - counts.get("arrived", 0)
-            if key in streams and (end is None or minute < end):
-                inside[key] = added(inside[key], counts)
-        return Reading(streams, inside, before, (start, end))
+        for key, stream in work.streams.items():
+            _make_room(self._streams)
+            self._streams[key] = stream
 
     def hop_of(self, source: str) -> str:
         """The hop that a source came by."""
-        return next((hop for hop, name in self._streams if name == source), "")
+        rows = self._journal.rows("SELECT hop FROM streams WHERE source = ? LIMIT 1", [source])
+        return str(rows[0][0]) if rows else ""
 
-    def _book(self, work: Work, key: Key, counts: Counts, state: dict[str, Any]) -> None:
-        minute = (work.known_ns // NS_PER_MINUTE, *key)
-        work.sources[key] = {**state, "counts": added(self._streams.get(key, Stream()).counts, counts)}
-        work.minutes[minute] = added(self._of_minute(minute), counts)
+    def _stream(self, key: Key) -> Stream:
+        if key in self._streams:
+            return self._streams[key]
+        rows = self._journal.rows(_STATE, key)
+        if not rows:
+            return Stream()
+        expected, arrived, lost, counted, closed_ns, word = rows[0]
+        return Stream(expected, arrived, lost, bool(counted), closed_ns, word)
 
-    def _of_minute(self, minute: Minute) -> Counts:
-        if minute in self._minute:
-            return self._minute[minute]
-        rows = self._journal.minutes(minute[0], minute[0] + 1)
-        return next((counts for _, hop, source, counts in rows if (hop, source) == minute[1:]), {})
+    def _book(self, work: Work, key: Key, counts: Counts, now: Stream) -> None:
+        old = self._stream(key)
+        now.lost = now.expected - now.arrived if now.closed_ns else 0
+        added = {word: getattr(now, word) - getattr(old, word) for word in ("expected", "arrived", "lost")}
+        state = (now.counted, now.closed_ns, now.word)
+        minute = work.known_ns // NS_PER_MINUTE
+        same = state == (old.counted, old.closed_ns, old.word)
+        work.booked.append(Booked(key, minute, minute, {**added, **counts}, None if same else state))
+        work.streams[key] = now
+
+    def _bounded(self, key: Key, refused: Mapping[str, int]) -> Counts:
+        """Refusals as words of the books: reasons cut short, and not more of them than MOST_REASONS."""
+        if not refused:
+            return {}
+        if key not in self._reasons:
+            _make_room(self._reasons)
+            rows = self._journal.rows("SELECT reason FROM refusals WHERE hop = ? AND source = ?", key)
+            self._reasons[key] = {row[0] for row in rows}
+        known, counts = self._reasons[key], Counts()
+        for reason, samples in refused.items():
+            short = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON - 3] + "..."
+            if short not in known and len(known) >= MOST_REASONS:
+                short = OTHER
+            known.add(short)
+            counts[REFUSED + short] = counts.get(REFUSED + short, 0) + samples
+        return counts
+
+
+def _make_room(kept: dict[Key, Stream] | dict[str, Ranges] | dict[Key, set[str]]) -> None:
+    """Forgets the half that was taken in first, when there are too many."""
+    if len(kept) >= _KEPT:
+        for key in list(kept)[:_KEPT // 2]:
+            del kept[key]  # type: ignore[arg-type]

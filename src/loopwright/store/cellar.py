@@ -21,7 +21,7 @@ import pyarrow as pa
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import InputError, NotAllowed, StoreError
 from loopwright.core.types import Batch, Event, Hop, Kind, Receipt, Thing, Windows
-from loopwright.store import accounts, flush, intake, lock, windows
+from loopwright.store import audit, flush, intake, lock, windows
 from loopwright.store import erase as erasing
 from loopwright.store.events import Ledger
 from loopwright.store.journal import Journal, Work, reading_uri
@@ -29,9 +29,9 @@ from loopwright.store.keys import Keys
 from loopwright.store.memory import Memory
 from loopwright.store.people import People
 from loopwright.store.points import PointsTable
-from loopwright.store.ranges import Ranges
 from loopwright.store.read import Names, Reader, View, Wanted, listed
 from loopwright.store.schema import connect
+from loopwright.store.sealed import NAME, AccountsTable
 
 _log = logging.getLogger("loopwright.store")
 _Result = TypeVar("_Result")
@@ -77,6 +77,7 @@ class Store:
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
         self._tables = (PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create))
+        self._accounts = AccountsTable(path / NAME, create)
         here = path / "events.sqlite"
         file = f"{reading_uri(here)}&uri=true" if self.read_only else here
         self._engine = connect(events_url or f"sqlite:///{file}", self.read_only)
@@ -91,9 +92,9 @@ class Store:
         self._load()
 
     @property
-    def tables(self) -> dict[str, PointsTable]:
+    def tables(self) -> dict[str, PointsTable | AccountsTable]:
         """Every Delta table of the plant by the name of its folder."""
-        return {table.folder.name: table for table in self._tables}
+        return {table.folder.name: table for table in (*self._tables, self._accounts)}
 
     # what there is
 
@@ -134,7 +135,7 @@ class Store:
         with self._lock:
             memory = self._memory
             known_ns = max(self._clock.now_ns(), self._known + 1)
-            seen = memory.books.seen.get(batch.source, Ranges())
+            seen = memory.books.seen(batch.source)
             taken = intake.take_in(batch, known_ns, memory.catalogue, memory.live, seen, memory.lookup(batch.blocks))
             work = memory.books.enter(batch, taken, known_ns)
             memory.enter(batch, taken, work)
@@ -228,6 +229,7 @@ class Store:
                 flush.upkeep(table, self._reader)
                 with self._lock:
                     self._memory.save()
+            audit.seal(self)
             return moved
 
     def hops(self, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None) -> dict[str, Hop]:
@@ -236,13 +238,7 @@ class Store:
         start_ns, end_ns  by known_ns, in whole minutes (the minute of end_ns is not in it)
         source            only of this one
         """
-        self._look_again()
-        with self._lock:
-            snapshots = (self._tables[0].snapshot, self._tables[1].snapshot)
-            entries = flush.counted(self._memory.tail.entries(), snapshots)
-            reading = self._memory.books.read(start_ns, end_ns, source)
-        waiting = sum(entry.samples for entry in entries if reading.holds(entry.id, entry.source))
-        return accounts.hops(reading, waiting, flush.standing(snapshots, self._reader, reading, source))
+        return audit.hops(self, start_ns, end_ns, source)
 
     def note_sent(self, hop: str, source: str, sent: int | None, word: str = "") -> None:
         """The sender's own final count when a stream ends: what did not arrive by now is lost, no longer waiting."""

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from loopwright.core.errors import StoreError
 from loopwright.core.types import Kind, Thing
+from loopwright.store import counts
 from loopwright.store.catalogue import kind_as_dict, kind_from_dict
 from loopwright.store.mirror import Mirror, Statement
-from loopwright.store.ranges import Ranges
 
 _VERSION = 2
 _SCHEMA = """
@@ -43,6 +43,7 @@ CREATE TABLE corrected (thing TEXT PRIMARY KEY) WITHOUT ROWID;
 # what later versions added, by version; each statement may run again (IF NOT EXISTS), so a step may grow until it ships
 _STEPS: dict[int, list[str]] = {
     2: [
+        *counts.STEPS,
         "CREATE TABLE IF NOT EXISTS changed (number INTEGER PRIMARY KEY, thing TEXT NOT NULL, signal TEXT NOT NULL, "
         "start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, why TEXT NOT NULL, known_ns INTEGER NOT NULL, "
         "event TEXT NOT NULL)",
@@ -75,8 +76,8 @@ class Work:
     entry: Entry | None = None
     known_ns: int = 0
     seen: tuple[str, list[int], tuple[int, int]] | None = None  # source, starts that go, range that comes
-    sources: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    minutes: dict[tuple[int, str, str], Mapping[str, Any]] = field(default_factory=dict)
+    booked: list[counts.Booked] = field(default_factory=list)
+    streams: dict[counts.Key, Any] = field(default_factory=dict)  # their states afterwards, for the memory
     corrected: list[str] = field(default_factory=list)
     changed: list[tuple[int, str, str, int, int, str, int, str]] = field(default_factory=list)  # number, then `Touched`
     unchanged: list[int] = field(default_factory=list)  # numbers of changes that others took in
@@ -160,10 +161,7 @@ class Journal:
                 if start != first:
                     run("DELETE FROM seen WHERE source = ? AND first = ?", [source, start])
             run("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", [source, first, last])
-        for (hop, source), body in work.sources.items():
-            run("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", [hop, source, json.dumps(body)])
-        for (minute, hop, source), counts in work.minutes.items():
-            run("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)", [minute, hop, source, json.dumps(counts)])
+        counts.write(run, work.booked)
         for thing in work.corrected:
             run("INSERT OR IGNORE INTO corrected VALUES (?)", [thing])
         for number in work.unchanged:
@@ -228,16 +226,19 @@ class Journal:
             for i, hop, source, blocks, correction, samples, data in rows
         ]
 
-    def books(self) -> tuple[dict[str, Ranges], dict[tuple[str, str], dict[str, Any]], set[str]]:
-        """What is known: source -> numbers stored, (hop, source) -> totals, things that were corrected."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        with self._told("read"):
-            for source, first, last in self._db.execute("SELECT source, first, last FROM seen ORDER BY source, first"):
-                found.setdefault(source, []).append((first, last))
-            rows = self._db.execute("SELECT hop, source, body FROM sources").fetchall()
-            corrected = {row[0] for row in self._db.execute("SELECT thing FROM corrected")}
-        seen = {source: Ranges(ranges) for source, ranges in found.items()}
-        return seen, {(hop, source): json.loads(body) for hop, source, body in rows}, corrected
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Reads within it see one moment, whatever another process writes meanwhile."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self.rows("COMMIT")
+
+    def seal(self, before: int) -> None:
+        """Forgets counts that were entered before that minute: they stand in the table of accounts."""
+        with self._told("trimmed"), self._transaction():
+            self._run("DELETE FROM counts WHERE entered < ?", [before])
 
     def changed(self, after_known_ns: int) -> list[tuple[str, str, int, int, str, int, str]]:
         """The feed of changes known after then: (thing, signal, start_ns, end_ns, why, known_ns, event)."""
@@ -262,15 +263,6 @@ class Journal:
             if gone:
                 self._run("DELETE FROM changed WHERE known_ns < ?", [before_ns])
                 self._run("INSERT OR REPLACE INTO meta VALUES ('changed_since', ?)", [str(before_ns)])
-
-    def minutes(self, start: int, end: int) -> list[tuple[int, str, str, dict[str, Any]]]:
-        """(minute, hop, source, counts) of every minute in start <= minute < end."""
-        with self._told("read"):
-            rows = self._db.execute(
-                "SELECT minute, hop, source, body FROM minutes WHERE minute >= ? AND minute < ? ORDER BY minute",
-                [start, end],
-            ).fetchall()
-        return [(minute, hop, source, json.loads(body)) for minute, hop, source, body in rows]
 
     def declared(self) -> tuple[list[Kind], list[Thing]]:
         """The kinds and things that were declared."""
