@@ -27,8 +27,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from loopwright.core.clock import Clock, RealClock, iso
-from loopwright.core.errors import InputError, StoreError
-from loopwright.store.pin import JOURNAL, LIVE, LOG, Moved, Part, State, pinned
+from loopwright.core.errors import InputError, StoreError, UnknownName
+from loopwright.store.pin import JOURNAL, LIVE, LOG, Moved, Part, State, copy_database, pinned
 from loopwright.store.place import durable
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 _CHUNK = 1 << 20
 _TRIES = 5
-_PAGES = 4096  # of a database, between two looks at the keyboard
 Progress = Callable[[str, int, int], None]  # what is done, bytes or rows so far, in all
 
 
@@ -164,6 +163,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return dict(text)
 
 
+def chosen(backup: Path, generation: int | None) -> dict[str, Any]:
+    """The manifest of a generation, None: the newest. InputError when there is none."""
+    stand = dict(generations(backup)) if (backup / "backup.json").is_file() else {}
+    if not stand:
+        raise InputError(f"backup {backup}", "there is no whole generation in it", "a folder that `backup` wrote")
+    number = max(stand) if generation is None else generation
+    if number not in stand:
+        raise UnknownName("generation", str(number), map(str, stand))
+    return read_manifest(stand[number])
+
+
 def lay_out(
     dest: Path, manifest: Mapping[str, Any], target: Path, link: bool, place: Callable[[Any, Path], None]
 ) -> None:
@@ -258,7 +268,7 @@ def _generation(into: Backup, state: State, clock: Clock) -> dict[str, Any]:
         files.append(into.put(Part("events.sqlite", into.half / "events.sqlite", 0, False)))
     for name, connection in state.databases.items():
         copy = into.half / "database"
-        _copy_database(connection, copy, partial(into.step, name))
+        copy_database(connection, copy, partial(into.step, name))
         files.append(into.put(Part(name, copy, copy.stat().st_size, False)))
     manifest = {
         "format": FORMAT, "generation": stand[-1][0] + 1 if stand else 1, "made": iso(made_ns), "made_ns": made_ns,
@@ -282,30 +292,6 @@ def _books(into: Backup, manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _copied(dest: Path, entry: Mapping[str, Any], path: Path) -> None:
     shutil.copyfile(content(dest, entry["sha256"]), path)
-
-
-def _copy_database(source: sqlite3.Connection, path: Path, step: Callable[[int], None]) -> None:
-    """The database as the connection's transaction sees it, as a file of its own."""
-    path.unlink(missing_ok=True)
-    target = sqlite3.connect(path)
-    size = source.execute("PRAGMA page_size").fetchone()[0]
-    left = [source.execute("PRAGMA page_count").fetchone()[0]]
-
-    def moved(_: int, remaining: int, __: int) -> None:
-        step((left[0] - remaining) * size)
-        left[0] = remaining
-
-    try:
-        source.backup(target, pages=_PAGES, progress=moved, sleep=0)
-        free, pages = (target.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
-        if free > pages // 8:
-            target.execute("VACUUM")  # pages of a journal that was flushed
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise OSError(28, "No space left on device") from error
-        raise
-    finally:
-        target.close()
 
 
 def _opened(part: Part) -> IO[bytes]:

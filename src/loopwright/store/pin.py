@@ -11,12 +11,11 @@ whatever the plant recovers from after a kill, it recovers from after a restore.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ _LEFT = ("lock", "server.json", "mirror", "broker", LIVE)  # of this process, or
 _ENDINGS = ("-wal", "-shm", "-journal", ".part", ".tmp")
 _MAGIC = b"SQLite format 3\x00"
 _PATIENCE_S = 60.0
+_PAGES = 4096  # of a database, between two looks at the keyboard
 
 
 class Moved(Exception):
@@ -106,6 +106,32 @@ def pinned(
             state.events.close()
 
 
+def copy_database(
+    source: sqlite3.Connection, path: Path, step: Callable[[int], None] = lambda size: None
+) -> None:
+    """The database as the connection's transaction sees it, as a file of its own."""
+    path.unlink(missing_ok=True)
+    target = sqlite3.connect(path)
+    size = source.execute("PRAGMA page_size").fetchone()[0]
+    left = [source.execute("PRAGMA page_count").fetchone()[0]]
+
+    def moved(_: int, remaining: int, __: int) -> None:
+        step((left[0] - remaining) * size)
+        left[0] = remaining
+
+    try:
+        source.backup(target, pages=_PAGES, progress=moved, sleep=0)
+        free, pages = (target.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
+        if free > pages // 8:
+            target.execute("VACUUM")  # pages of a journal that was flushed
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise OSError(28, "No space left on device") from error
+        raise
+    finally:
+        target.close()
+
+
 def _hold(state: State, tables: dict[str, DeltaTable]) -> None:
     """Chooses the instant: the journal is held last, and everything else must not have moved until then."""
     until = time.monotonic() + _PATIENCE_S
@@ -158,13 +184,16 @@ def _pin(name: str, folder: Path, table: DeltaTable) -> Pin:
     actions = pa.table(table.get_add_actions(flatten=True))
     columns = [actions.column(column).to_pylist() for column in ("path", "size_bytes", "num_records")]
     parts = [Part(f"{name}/{path}", folder / path, size, True, rows) for path, size, rows in zip(*columns, strict=True)]
-    log = [Part(f"{name}/{LOG}/{path.name}", path, path.stat().st_size, path.name[0] != "_")
+    log = [Part(f"{name}/{LOG}/{path.name}", path, path.stat().st_size, True)
            for path in _log(folder / LOG, table.version())]
     return Pin(table.version(), sum(part.rows or 0 for part in parts), (*parts, *log))
 
 
 def _log(folder: Path, version: int) -> list[Path]:
-    """The files of a table's log that its version needs: the last checkpoint, and the commits after it."""
+    """The files of a table's log that its version needs: the last checkpoint, and the commits after it.
+
+    _last_checkpoint is left out: it is a hint, and the only file of a log that changes.
+    """
     names = sorted(path.name for path in folder.iterdir())
     checkpoints = [name for name in names if ".checkpoint." in name and int(name[:20]) <= version]
     first = int(checkpoints[-1][:20]) if checkpoints else -1
@@ -174,10 +203,6 @@ def _log(folder: Path, version: int) -> list[Path]:
         if not path.exists():
             raise FileNotFoundError(path)
         found.append(path)
-    last = folder / "_last_checkpoint"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        if json.loads(last.read_bytes())["version"] == first:
-            found.append(last)
     return found
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from loopwright.core.clock import Clock
-from loopwright.core.errors import InputError, StoreError, UnknownName
+from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Event
 from loopwright.store import cellar
-from loopwright.store.backup import Backup, Progress, content, generations, lay_out, quiet, read_manifest
+from loopwright.store.backup import Progress, chosen, content, lay_out, quiet
 from loopwright.store.place import durable
 from loopwright.store.read import listing
 from loopwright.store.transfer import into
@@ -37,12 +37,12 @@ def restore(
     everything that is broken; then there is no target.
     """
     backup, target = Path(backup).absolute(), Path(target).absolute()
-    manifest = _chosen(backup, generation)
+    manifest = chosen(backup, generation)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"folder {target}", "it is not empty", "a new folder, or an empty one",
                          "a restore never replaces anything")
     half = target.with_name(f".{target.name}.restoring")
-    checked = _Checked(backup, manifest, progress)
+    checked = Checked(backup, manifest, progress)
     try:
         shutil.rmtree(half, ignore_errors=True)
         lay_out(backup, manifest, half, False, checked.place)
@@ -75,8 +75,8 @@ def restore(
 def verify(backup: Path, *, generation: int | None = None, progress: Progress = quiet) -> dict[str, Any]:
     """Does all that a restore does, and leaves nothing. `broken` names what was found; empty when all is well."""
     backup = Path(backup).absolute()
-    manifest = _chosen(backup, generation)
-    checked = _Checked(backup, manifest, progress)
+    manifest = chosen(backup, generation)
+    checked = Checked(backup, manifest, progress)
     with tempfile.TemporaryDirectory(prefix="loopwright-verify-") as folder:
         lay_out(backup, manifest, Path(folder) / "plant", True, checked.place)
         for entry in manifest["files"]:
@@ -130,7 +130,7 @@ def unbalanced(hops: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-class _Checked:
+class Checked:
     """Copies contents while hashing them; `broken` names those that are gone or changed."""
 
     def __init__(self, backup: Path, manifest: Mapping[str, Any], progress: Progress) -> None:
@@ -169,16 +169,6 @@ class _Checked:
             durable([path])
 
 
-def _chosen(backup: Path, generation: int | None) -> dict[str, Any]:
-    stand = dict(generations(backup)) if (backup / "backup.json").is_file() else {}
-    if not stand:
-        raise InputError(f"backup {backup}", "there is no whole generation in it", "a folder that `backup` wrote")
-    number = max(stand) if generation is None else generation
-    if number not in stand:
-        raise UnknownName("generation", str(number), map(str, stand))
-    return read_manifest(stand[number])
-
-
 def _refused(backup: Path, manifest: Mapping[str, Any], broken: list[str]) -> StoreError:
     more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
     said = f"generation {manifest['generation']} is broken: {'; '.join(broken[:_SHOWN])}{more}"
@@ -195,6 +185,3 @@ def _report(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
 
 def _waiting(hops: Mapping[str, Mapping[str, Any]]) -> int:
     return int(hops["journal"]["waiting"])
-
-
-__all__ = ["Backup", "differing", "restore", "said", "unbalanced", "verify"]
