@@ -88,6 +88,8 @@ _KINDS = [
     EventKind("user.added", "user", "A user with a role.", ("role",)),
     EventKind("user.removed", "user", "A user can no longer enter.", ()),
     EventKind("points.corrected", "thing", "Values were replaced, by whom and why.", ("reason",)),
+    EventKind("points.undone", "thing", "A correction of values, or an undoing, was taken back.", ("reason", "undoes"), links=("undoes",)),
+    EventKind("alarm.revised", "alarm", "What later data or a correction says of an alarm: it stands, it would not have been raised, or one was missed.", ("condition", "thing", "says", "verdict", "start_ns", "end_ns"), links=("thing",)),
     EventKind("edge.head", "edge", "How far the chain of an edge reached: whoever keeps this can prove that nothing before it was changed.", ("length", "head")),
     # keeping
     EventKind("plant.restored", "plant", "The plant was made from a backup; what came after that generation is not in it.", ("generation", "made_ns", "head")),
@@ -119,7 +121,7 @@ def references(event: Event, *, leads: bool = False) -> list[tuple[str, str, str
         *way, field = path.split(".")
         for row in _rows(event.body, way):
             ids = row.get(field)
-            noun = _CALLED.get(field, field)
+            noun = called(path)
             if field in ("ref", "about"):
                 noun = str(row.get("kind", "")) if field == "ref" else ""
                 noun = _EVIDENCE.get(noun, noun)
@@ -127,6 +129,12 @@ def references(event: Event, *, leads: bool = False) -> list[tuple[str, str, str
                 if isinstance(id_, str) and id_:
                     found.setdefault((field, id_), noun)
     return [(field, noun, id_) for (field, id_), noun in found.items()]
+
+
+def called(path: str) -> str:
+    """What stands in a field of a body: 'order' for 'slots.order', 'thing' for 'machine'."""
+    field = path.rpartition(".")[2]
+    return _CALLED.get(field, field)
 
 
 def _rows(body: Any, way: list[str]) -> list[Mapping[str, Any]]:

@@ -84,9 +84,17 @@ def follow(store: Store, follower: str, known_ns: int) -> None:
         store._journal.commit(Work(meta={f"followed/{follower}": str(known_ns)}))
 
 
-def trim(journal: Journal, now_ns: int) -> None:
+def trim(store: Store) -> None:
     """Deletes what was known more than 30 days ago."""
-    journal.trim_changes(now_ns - KEEP_NS)
+    store._journal.trim_changes(store._known - KEEP_NS)
+
+
+def erased(store: Store, things: Iterable[str]) -> None:
+    """Says that these things are about to be erased; the caller holds the lock."""
+    work = Work(known_ns=store._next_known(0))
+    store._memory.past.erase(things, work)
+    store._commit(work)
+    store._memory.past.keep(work)
 
 
 class Past:
