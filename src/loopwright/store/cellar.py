@@ -21,8 +21,9 @@ import pyarrow as pa
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import InputError, NotAllowed, StoreError
 from loopwright.core.types import Batch, Event, Hop, Kind, Receipt, Thing, Windows
-from loopwright.store import audit, flush, intake, lock, windows
+from loopwright.store import audit, changes, flush, intake, lock, reroll, standing, upkeep, windows
 from loopwright.store import erase as erasing
+from loopwright.store import query as asking
 from loopwright.store.events import Ledger
 from loopwright.store.journal import Journal, Work, reading_uri
 from loopwright.store.keys import Keys
@@ -30,6 +31,7 @@ from loopwright.store.memory import Memory
 from loopwright.store.people import People
 from loopwright.store.points import PointsTable
 from loopwright.store.read import Names, Reader, View, Wanted, listed
+from loopwright.store.rollups import RollupsTable
 from loopwright.store.schema import connect
 from loopwright.store.sealed import NAME, AccountsTable
 
@@ -73,11 +75,13 @@ class Store:
         self.path, self.read_only, self._clock, self._held = path, held is None, clock, held
         self._lock, self._flushing = threading.RLock(), threading.Lock()  # taken in the order: flushing, lock
         self._flusher: threading.Thread | None = None
+        self._keeper: threading.Thread | None = None
         self._closed = False
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
         self._tables = (PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create))
         self._accounts = AccountsTable(path / NAME, create)
+        self._rollups = RollupsTable(path / "rollups", create)
         here = path / "events.sqlite"
         file = f"{reading_uri(here)}&uri=true" if self.read_only else here
         self._engine = connect(events_url or f"sqlite:///{file}", self.read_only)
@@ -86,15 +90,15 @@ class Store:
         self.listeners: list[Listener] = []  # each is called with what was stored of a batch, under the lock
         self.leavers: list[Callable[[Sequence[str] | None], None]] = []  # with things whose rows go, None: any
         if not self.read_only:
-            erasing.finish(self._tables, self._journal)
+            erasing.finish((*self._tables, self._rollups), self._journal)
         self._version: tuple[int, ...] = ()
         self._known = 0
         self._load()
 
     @property
-    def tables(self) -> dict[str, PointsTable | AccountsTable]:
+    def tables(self) -> dict[str, PointsTable | AccountsTable | RollupsTable]:
         """Every Delta table of the plant by the name of its folder."""
-        return {table.folder.name: table for table in (*self._tables, self._accounts)}
+        return {table.folder.name: table for table in (*self._tables, self._accounts, self._rollups)}
 
     # what there is
 
@@ -148,7 +152,9 @@ class Store:
                 # no daemon: the interpreter must wait for it, or a file may be half written when libraries go away
                 self._flusher = threading.Thread(target=self._flush_by_itself, name=f"flush {self.path}")
                 self._flusher.start()
-            return taken.receipt
+        if memory.standing and taken.table is not None and not batch.correction and not batch.blocks:
+            standing.follow(self, taken.table)
+        return taken.receipt
 
     def get(
         self, *, things: Names = None, signals: Names = None, start_ns: int | None = None, end_ns: int | None = None,
@@ -224,12 +230,10 @@ class Store:
         """Moves what the journal holds to the points; how many samples. Again after a crash it moves none twice."""
         self._writable("flush")
         with self._flushing:
-            moved = flush.flush(self._tables, self._journal, self._memory.tail, self._memory.live, self._lock)
-            for table in flush.due(self._tables):
-                flush.upkeep(table, self._reader)
-                with self._lock:
-                    self._memory.save()
+            moved = flush.flush(self._tables, self._journal, self._memory, self._reader, self._lock)
+            upkeep.begin(self)
             audit.seal(self)
+            reroll.keep(self)
             return moved
 
     def hops(self, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None) -> dict[str, Hop]:
@@ -262,12 +266,12 @@ class Store:
             return self._memory.books.cursor(source)
 
     def query(self, sql: str) -> pa.Table:
-        """One SELECT over the views points, blocks and events (DuckDB); it reads nothing else and changes nothing."""
-        events = self.events.table() if "events" in sql.lower() else None
+        """One SELECT over the views of `store.query` (points, blocks, events, minutes, ...), whole and in memory; it
+        reads nothing else and changes nothing. `query.ask` gives the same as a stream."""
 
         def read() -> pa.Table:
-            views = {"points": self._view(False, Wanted()), "blocks": self._view(True, Wanted())}
-            return self._reader.query(sql, views, events)
+            with asking.ask(self, sql) as answer:
+                return answer.table()
 
         return self._again(read)
 
@@ -281,9 +285,11 @@ class Store:
             gone = sorted(set(listed(things) or []))
             memory = self._memory
             memory.forget(gone)
+            changes.erased(self, gone)
             for leaver in self.leavers:
                 leaver(gone)
-            return erasing.erase(gone, self._tables, self._journal, memory.tail, memory.books, self._reader)
+            return erasing.erase(
+                gone, self._tables, self._journal, memory.tail, memory.books, self._reader, self._rollups)
 
     def close(self) -> None:
         """Closes the files and gives the lock back. What was put stays in the journal; the next open goes on."""
@@ -292,6 +298,7 @@ class Store:
         self._closed = True
         if self._flusher:
             self._flusher.join()
+        upkeep.finish(self)
         with self._flushing, self._lock:
             if self._held:
                 self._memory.save()
@@ -349,10 +356,12 @@ class Store:
             _log.error("%s", error)
 
     def _load(self) -> None:
-        self._memory = Memory(self.path, self._journal, self._tables, self._reader)
+        self._memory = Memory(self.path, self._journal, self._tables, self._reader, self._rollups)
         self._known = max(self._known, int(self._journal.meta("known_ns", "0")), self.events.last_known_ns())
         if not self.read_only and self._memory.stale:
             self._journal.trim(self._memory.stale)
+        if not self.read_only:
+            standing.catch_up_all(self)
 
     def _look_again(self) -> None:
         """A reader beside a writer takes in what changed."""

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from loopwright.core.errors import InputError, StoreError
+from loopwright.core.errors import StoreError
 from loopwright.core.types import BLOCKS, POINTS
 from loopwright.store.snapshot import Snapshot
-from loopwright.store.sql import listing, quoted
+from loopwright.store.sql import quoted
 
 Names = str | Iterable[str] | None
 Times = tuple[int | None, int | None]
 _KEY = ("thing", "signal", "t_ns", "n")
-_ALLOWED = "one SELECT over points, blocks, events"
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ class Reader:
 
     def get(self, what: View, wanted: Wanted) -> pa.Table:
         """Rows of POINTS or BLOCKS, sorted by thing, signal, t_ns, n."""
-        union = _union(what, "tail", wanted)
-        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union}) ORDER BY {', '.join(_KEY)}"
+        sql = f"SELECT {', '.join(what.shown.names)} FROM ({union(what, 'tail', wanted)}) ORDER BY {', '.join(_KEY)}"
         return self.run(sql, {"tail": what.tail}).cast(what.shown)
 
     def numbered(self, what: View, wanted: Wanted) -> pa.Table:
@@ -87,7 +85,7 @@ class Reader:
             "coalesce(value, code) AS number, quality <> 2 AND (value IS NOT NULL OR code IS NOT NULL) AS good")
         sql = (
             f"SELECT a.at * {len(signals)} + b.at AS series, t_ns, n, {fields} FROM "
-            f"({_union(what, 'tail', wanted)}) "
+            f"({union(what, 'tail', wanted)}) "
             "JOIN asked_things AS a USING (thing) JOIN asked_signals AS b USING (signal)"
         )
         return self.run(sql, {"tail": what.tail, "asked_things": _places("thing", things),
@@ -95,7 +93,7 @@ class Reader:
 
     def columns(self, what: View, wanted: Wanted, columns: str) -> pa.Table:
         """These columns (SQL) of the wanted rows that are in force, in no order."""
-        return self.run(f"SELECT {columns} FROM ({_union(what, 'tail', wanted)})", {"tail": what.tail})
+        return self.run(f"SELECT {columns} FROM ({union(what, 'tail', wanted)})", {"tail": what.tail})
 
     def run(self, sql: str, tables: dict[str, pa.Table]) -> pa.Table:
         """What the statement gives, with these tables by name."""
@@ -109,30 +107,6 @@ class Reader:
         finally:
             cursor.close()
 
-    def query(self, sql: str, views: dict[str, View], events: pa.Table | None) -> pa.Table:
-        """A reader's own statement over points, blocks and events; it can read nothing else and change nothing."""
-        connection = duckdb.connect(":memory:")
-        try:
-            statements = connection.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
-            for name, what in views.items():
-                connection.register(f"{name}_tail", what.tail)
-                union = _union(what, f"{name}_tail", Wanted())
-                shown = ", ".join(what.shown.names)
-                connection.execute(f"CREATE VIEW {name} AS SELECT {shown} FROM ({union})")
-            if events is not None:
-                connection.register("events", events)
-            folders = sorted({f"{what.snapshot.place.folder()}/" for what in views.values()})
-            connection.execute(f"SET allowed_directories = {listing(folders)}")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            return connection.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
-            raise InputError("query", " ".join(str(error).split())[:400], _ALLOWED) from error
-        finally:
-            connection.close()
-
     def close(self) -> None:
         """Closes DuckDB."""
         self._root.close()
@@ -145,7 +119,7 @@ def listed(names: Names) -> list[str] | None:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _union(what: View, tail: str, wanted: Wanted) -> str:
+def union(what: View, tail: str, wanted: Wanted) -> str:
     """The wanted rows that stand. Only a row that names a correction replaces another, so the few of those are looked
     for among the many: a window over all versions takes three times as long."""
     rows = rows_of(what, tail, wanted, [*what.shown.names, "batch", *(["n"] if what.blocks else [])])

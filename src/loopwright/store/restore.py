@@ -19,7 +19,7 @@ from loopwright.core.types import Event
 from loopwright.store import cellar
 from loopwright.store.backup import Progress, chosen, content, lay_out, quiet
 from loopwright.store.place import durable
-from loopwright.store.read import listing
+from loopwright.store.sql import listing
 from loopwright.store.transfer import into
 
 _CHUNK = 1 << 20

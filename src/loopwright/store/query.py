@@ -1,0 +1,186 @@
+"""A reader's own SELECT over what is kept, as a stream of record batches. It reads nothing else and changes nothing.
+
+    with ask(store, "SELECT * FROM points WHERE thing = 'mill-1'") as answer:
+        for batch in answer:                    # pa.RecordBatch; never all of them in memory
+            ...
+
+| view | what it is |
+|---|---|
+| points | slow signals, a row a value, corrections followed |
+| blocks | fast signals, a row a block |
+| events | the ledger; body is JSON text |
+| minutes, hours | count, bad, gaps, min, max, mean and last of every slow signal, by minute and hour |
+| newest | the newest value of every signal |
+| things, signals | what was declared |
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from loopwright.core.errors import InputError
+from loopwright.store.narrow import Tree, narrowed, tables_of
+from loopwright.store.read import Wanted, union
+from loopwright.store.sql import listing
+
+if TYPE_CHECKING:
+    from loopwright.store.cellar import Store
+
+VIEWS = ("points", "blocks", "events", "minutes", "hours", "newest", "things", "signals")
+_ALLOWED = f"one SELECT over {', '.join(VIEWS)}"
+_BATCH_ROWS = 65_536
+_FOLDED = {"minutes": 60_000_000_000, "hours": 3_600_000_000_000}
+_FOLD = """CREATE TEMP VIEW {name} AS
+SELECT thing, signal, t_ns // {step} * {step} AS t_ns, count(*) FILTER (good) AS count,
+       count(*) FILTER (quality = 2) AS bad, count(*) FILTER (gap AND quality < 2) AS gaps,
+       min(number) FILTER (good) AS min, max(number) FILTER (good) AS max, avg(number) FILTER (good) AS mean,
+       arg_max(number, (p.t_ns, n)) FILTER (good) AS last
+FROM (SELECT *, coalesce(value, code) AS number, value IS NULL AND code IS NULL AS gap,
+             quality < 2 AND (value IS NOT NULL OR code IS NOT NULL) AS good FROM points) AS p
+GROUP BY thing, signal, t_ns // {step}"""
+
+
+class Answer:
+    """What a statement gives: its schema at once, its rows as they come. Any thread may call `stop`; close it.
+
+    Raises InputError, where something in the rows themselves cannot be computed.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, views: Mapping[str, list[str]], sql: str) -> None:
+        self._cursor, self._views, self._lock = cursor, views, threading.Lock()
+        try:
+            self._reader = cursor.sql(sql).to_arrow_reader(_BATCH_ROWS)
+        except duckdb.Error as error:
+            raise _told(error, views) from error
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self._reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while (batch := self.next()) is not None:
+            yield batch
+
+    def next(self) -> pa.RecordBatch | None:
+        """The next rows, None when there are no more."""
+        try:
+            with self._lock:
+                return self._reader.read_next_batch()
+        except StopIteration:
+            return None
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise _told(error, self._views) from error
+
+    def table(self) -> pa.Table:
+        """All rows that are left, in memory."""
+        return pa.Table.from_batches(list(self), self.schema)
+
+    def stop(self) -> None:
+        """Ends the statement, also while another thread waits for its rows."""
+        self._cursor.interrupt()
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self.stop()
+        with self._lock:
+            self._cursor.close()
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def ask(store: Store, sql: str) -> Answer:
+    """Begins to answer one SELECT.
+
+    Raises InputError when it is not one, or names what there is not; the message tells the columns there are.
+    """
+    tree = _parsed(sql)
+    wanted = tables_of(tree) & set(VIEWS)
+    if wanted & set(_FOLDED):
+        wanted |= {"points"}
+    cursor = duckdb.connect(":memory:")
+    try:
+        folders = []
+        for name in sorted(wanted & {"points", "blocks"}):
+            view = store._view(name == "blocks", asked := Wanted(**narrowed(tree, name)))
+            cursor.register(f"{name}_tail", view.tail)
+            shown = ", ".join([*view.shown.names, *(["n"] if name == "blocks" else [])])
+            cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM ({union(view, f'{name}_tail', asked)})")
+            folders.append(f"{view.snapshot.place.folder()}/")
+        for name in sorted(wanted & set(_FOLDED)):
+            cursor.execute(_FOLD.format(name=name, step=_FOLDED[name]))
+        for name in sorted(wanted - {"points", "blocks", *_FOLDED}):
+            cursor.register(name, _TABLES[name](store))
+        for setting in (f"allowed_directories = {listing(folders)}", "enable_external_access = false",
+                        "enable_progress_bar = false", "lock_configuration = true"):
+            cursor.execute(f"SET {setting}")
+        known = {name: [str(row[0]) for row in cursor.execute(f"DESCRIBE {name}").fetchall()] for name in wanted}
+        return Answer(cursor, known, sql)
+    except BaseException:
+        cursor.close()
+        raise
+
+
+def _parsed(sql: str) -> Tree:
+    """The statement as a tree; InputError when it is not one SELECT."""
+    connection = duckdb.connect(":memory:")
+    try:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
+        found = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        tree: Tree = json.loads(found[0]) if found else {}
+        if tree.get("error"):  # SHOW, DESCRIBE, SUMMARIZE: they would tell of what is not ours to show
+            raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
+        return tree
+    except duckdb.Error as error:
+        raise _told(error, {}) from error
+    finally:
+        connection.close()
+
+
+def _told(error: Exception, views: Mapping[str, list[str]]) -> InputError:
+    said = " ".join(str(error).split())[:400]
+    columns = "; ".join(f"{name}: {', '.join(known)}" for name, known in sorted(views.items()))
+    if columns and isinstance(error, (duckdb.BinderException, duckdb.CatalogException)):
+        return InputError("query", said, _ALLOWED, f"the columns are {columns}")
+    return InputError("query", said, _ALLOWED)
+
+
+def _things(store: Store) -> pa.Table:
+    rows = [
+        {"thing": t.id, "kind": t.kind, "parent": t.parent, "unit": t.unit, "lat_deg": t.lat_deg, "lon_deg": t.lon_deg,
+         "labels": json.dumps(dict(t.labels))} for t in store.things().values()
+    ]
+    text = ["thing", "kind", "parent", "unit"]
+    fields = [*((name, pa.string()) for name in text), ("lat_deg", pa.float64()), ("lon_deg", pa.float64()),
+              ("labels", pa.string())]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def _signals(store: Store) -> pa.Table:
+    rows = [
+        {"kind": kind.name, "signal": s.name, "unit": s.unit, "type": s.kind, "rate_hz": s.rate_hz, "low": s.low,
+         "high": s.high, "fast": s.fast, "meaning": s.meaning, "codes": json.dumps(dict(s.codes))}
+        for kind in store.kinds().values() for s in kind.signals
+    ]
+    fields = [*((name, pa.string()) for name in ("kind", "signal", "unit", "type")),
+              *((name, pa.float64()) for name in ("rate_hz", "low", "high")), ("fast", pa.bool_()),
+              ("meaning", pa.string()), ("codes", pa.string())]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+_TABLES: dict[str, Any] = {
+    "events": lambda store: store.events.table(), "newest": lambda store: store.newest(), "things": _things,
+    "signals": _signals,
+}
