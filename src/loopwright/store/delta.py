@@ -40,7 +40,7 @@ class Table:
         self.place, self.layout, self._writer = place, layout, writer
         self.schema = layout.shown
         self._guard = threading.RLock()  # around the snapshot and this process' commits
-        self._compacting = threading.Lock()
+        self._compacting, self._hurry = threading.Lock(), threading.Event()  # somebody waits for the first
         with self._told("opened"):
             self._table = self._open(create)
         self.snapshot = self._read()
@@ -65,25 +65,30 @@ class Table:
         It holds up neither `append` nor readers, and begins anew after a crash. stop: asked now and then.
         """
         done = False
+
+        def enough() -> bool:
+            return stop() or self._hurry.is_set()
+
         with self._compacting, self._told("compacted"):
-            while not stop() and (files := compact.choose(self.snapshot)):
-                done = self._rewrite(self.snapshot, files, stop=stop) or done
+            while not enough() and (files := compact.choose(self.snapshot)):
+                done = self._rewrite(self.snapshot, files, stop=enough) or done
             return done
 
     def checkpoint(self, keep_hours: int) -> None:
         """Writes a checkpoint, so that opening stays quick, and removes files unused for that many hours."""
-        with self._guard, self._told("tidied"):
-            self._table.update_incremental()
-            self._table.create_checkpoint()
-            self._table.cleanup_metadata()
-            self._table.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
-            self.refresh()
-        self.tidied = self.snapshot.version
+        with self._told("tidied"):
+            table = DeltaTable(self.place.uri, storage_options=self.place.options)  # so that nobody waits for it
+            table.create_checkpoint()
+            table.cleanup_metadata()
+            table.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
+            self.tidied = self.refresh().version
 
     def erase(self, things: list[str]) -> None:
         """Rewrites the files that hold rows of these things, and removes every older file."""
         gone = ", ".join(map(quoted, things))
+        self._hurry.set()
         with self._compacting, self._told("erased from"):
+            self._hurry.clear()
             for _ in range(_TRIES):
                 snapshot = self.refresh()
                 files = snapshot.between(None, None, things)
