@@ -7,7 +7,7 @@ after a crash until it is whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,13 +16,17 @@ from loopwright.store.accounts import NS_PER_MINUTE, Counts
 from loopwright.store.books import Books, Minute
 from loopwright.store.flush import Tables, counted
 from loopwright.store.journal import Entry, Journal, Work
+from loopwright.store.points import PointsTable
 from loopwright.store.read import Reader, quoted
+from loopwright.store.rollups import RollupsTable
 from loopwright.store.tail import Tail
 
 _INTENT = "erasing"
 
 
-def erase(things: list[str], tables: Tables, journal: Journal, tail: Tail, books: Books, reader: Reader) -> int:
+def erase(
+    things: list[str], tables: Tables, journal: Journal, tail: Tail, books: Books, reader: Reader, rollups: RollupsTable
+) -> int:
     """Removes all rows of these things; the caller holds every lock. Returns the samples erased."""
     counts: dict[Minute, Counts] = {}
     changed = []
@@ -47,11 +51,11 @@ def erase(things: list[str], tables: Tables, journal: Journal, tail: Tail, books
     books.keep(work)
     for entry, rest in changed:
         tail.replace(entry, rest)
-    finish(tables, journal)
+    finish((*tables, rollups), journal)
     return sum(sum(words.values()) for words in counts.values())
 
 
-def finish(tables: Tables, journal: Journal) -> None:
+def finish(tables: Iterable[PointsTable | RollupsTable], journal: Journal) -> None:
     """Rewrites the points without what is to be erased, also after a crash in the middle of it."""
     things = json.loads(journal.meta(_INTENT, "[]"))
     if not things:

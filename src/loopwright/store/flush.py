@@ -4,80 +4,105 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
-from loopwright.store.accounts import NS_PER_MINUTE, Reading
+from loopwright.store import reroll, rolling, sorting
 from loopwright.store.journal import Entry, Journal
-from loopwright.store.live import Live
+from loopwright.store.keys import Keys
 from loopwright.store.points import PointsTable, Snapshot
-from loopwright.store.read import Reader, quoted
-from loopwright.store.tail import Tail, stored_rows
+from loopwright.store.read import Reader
+from loopwright.store.rolling import Rows
+from loopwright.store.samples import Series, partials, without
+
+if TYPE_CHECKING:
+    from loopwright.store.memory import Memory
 
 Tables = tuple[PointsTable, PointsTable]  # points, blocks
 Snapshots = tuple[Snapshot, Snapshot]
 EAGER_SAMPLES = 100_000  # with so many in the journal a flush begins by itself
 FULL_SAMPLES = 2_000_000  # with so many a put waits for it: the journal is in memory too
 _CHUNK = 1_000_000  # samples in one commit
-_UPKEEP_COMMITS = 100
-_KEEP_HOURS = 2  # how long files stay that only older snapshots use, for readers that opened one
+UPKEEP_COMMITS = 100
+KEEP_HOURS = 2  # how long files stay that only older snapshots use, for readers that opened one
 
 
-def flush(tables: Tables, journal: Journal, tail: Tail, live: Live, guard: threading.RLock) -> int:
-    """Moves every entry of the tail; the guard is held only while memory changes. Returns the samples moved."""
+def flush(tables: Tables, journal: Journal, memory: Memory, reader: Reader, guard: threading.RLock) -> int:
+    """Moves every entry of the tail to the points, and folds it into the rollups. Returns the samples moved.
+
+    The guard is held only while memory changes. Who calls holds the flushing.
+    """
     moved = 0
     for table in tables:
         table.refresh()  # after a write that failed nobody knows how far it came
     while True:
         with guard:
-            entries = _chunk(tail.entries())
+            entries = _chunk(memory.tail.entries())
+            keys = [memory.tail.keys(entry.id) for entry in entries]
+            series = Series.of(memory.catalogue)
         if not entries:
             return moved
-        for table in tables:
-            own = [e for e in entries if e.blocks == table.blocks and e.id > table.snapshot.flushed]
-            if own:
-                table.append(_sorted(own), own[-1].id)
+        rows = _move(tables, entries, keys, memory, reader, series)
         with guard:
+            for k in keys:
+                memory.live.mark_flushed(k.slot[k.slot >= 0], k.t_ns[k.slot >= 0])
+            samples = sum(e.samples for e in entries)
+            memory.rollups.add(rows, series.names, samples, entries[-1].id)
+            memory.rollups.renumber(memory.catalogue.names)
             ids = [entry.id for entry in entries]
-            for number in ids:
-                keys = tail.keys(number)
-                live.mark_flushed(keys.slot[keys.slot >= 0], keys.t_ns[keys.slot >= 0])
             journal.trim(ids)
-            tail.drop(ids)
-        moved += sum(e.samples for e in entries)
+            memory.tail.drop(ids)
+        moved += samples
+
+
+def _move(
+    tables: Tables, entries: list[Entry], keys: list[Keys], memory: Memory, reader: Reader, series: Series
+) -> Rows:
+    """Appends entries to the points; returns the rollup rows that they give."""
+    upto = entries[-1].id
+    parts, hours = [], []
+    for table, through in zip(tables, memory.rollups.through, strict=True):
+        own = [(e, k) for e, k in zip(entries, keys, strict=True) if e.blocks == table.blocks]
+        if not own:
+            continue
+        found = sorting.sort([e for e, _ in own], [k for _, k in own], series)
+        new = [e.id > table.snapshot.flushed for e, _ in own]
+        if any(new):
+            rows = found.table if all(new) else found.table.filter(pa.array(np.array(new)[found.entry]))
+            table.append(rows, own[-1][0].id)
+        fresh = [e.id > through for e, _ in own]
+        if any(fresh):
+            made = found.samples(series, fresh)
+            parts.append(partials(series, made, upto))
+        for e, k in own:
+            if e.correction and e.id > through:
+                slot, t_ns = k.slot[k.slot >= 0], k.t_ns[k.slot >= 0]
+                hours.append(reroll.touched(slot, t_ns, memory.span_ns if e.blocks else 0))
+    rows = rolling.joined(parts)
+    if not hours:
+        return rows
+    gone = np.unique(np.concatenate(hours))
+    snapshots = (tables[0].snapshot, tables[1].snapshot)
+    whole = reroll.whole_rows(reader, snapshots, series, gone, upto, memory.span_ns)
+    return rolling.joined([without(rows, gone), *whole])
 
 
 def due(tables: Tables) -> list[PointsTable]:
     """The tables that had a hundred commits since their last upkeep."""
-    return [table for table in tables if table.snapshot.version - table.tidied >= _UPKEEP_COMMITS]
+    return [table for table in tables if table.snapshot.version - table.tidied >= UPKEEP_COMMITS]
 
 
 def upkeep(table: PointsTable, reader: Reader) -> None:
     """Joins small files, writes a checkpoint, removes files nobody reads any more."""
     table.compact()
-    table.checkpoint(_KEEP_HOURS)
+    table.checkpoint(KEEP_HOURS)
 
 
 def counted(entries: Sequence[Entry], snapshots: Snapshots) -> list[Entry]:
     """The entries that those snapshots do not hold."""
     return [e for e in entries if e.id > snapshots[e.blocks].flushed]
-
-
-def standing(snapshots: Snapshots, reader: Reader, reading: Reading, source: str | None) -> int:
-    """Samples that stand in the points, counted there: all, or accepted in the reading's minutes, or of one source."""
-    conditions = [] if source is None else [f"source = {quoted(source)}"]
-    for minute, sign in zip(reading.window, (">=", "<"), strict=True):
-        if minute is not None:
-            conditions.append(f"batch {sign} {minute * NS_PER_MINUTE}")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    total = 0
-    for snapshot, weight in zip(snapshots, ("count(*)", "sum(samples)"), strict=True):
-        if snapshot is snapshots[0] and not conditions:
-            total += int(snapshot.rows.sum())
-        elif snapshot.files:
-            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.scan()}{where}"
-            total += reader.run(sql, {}).column("n")[0].as_py()
-    return total
 
 
 def _chunk(entries: list[Entry]) -> list[Entry]:
@@ -89,8 +114,3 @@ def _chunk(entries: list[Entry]) -> list[Entry]:
         taken.append(entry)
         samples += entry.samples
     return taken
-
-
-def _sorted(entries: list[Entry]) -> pa.Table:
-    table = pa.concat_tables([stored_rows(e) for e in entries])
-    return table.sort_by([(name, "ascending") for name in ("thing", "signal", "t_ns", "n", "batch")])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from loopwright.core.types import Batch, Kind, Thing
-from loopwright.store import flush, intake, load
+from loopwright.store import flush, intake, load, reroll, standing
 from loopwright.store.books import Books
 from loopwright.store.catalogue import Catalogue
 from loopwright.store.changes import Past
@@ -20,6 +20,7 @@ from loopwright.store.journal import Entry, Journal, Work
 from loopwright.store.keys import Keys, joined, keys_of
 from loopwright.store.live import Live
 from loopwright.store.read import Reader, View, Wanted
+from loopwright.store.rollups import RollupsTable
 from loopwright.store.tail import Tail
 
 
@@ -30,15 +31,19 @@ class Memory:
     stale    batches of the journal that the points hold already: a crash came before they were trimmed
     """
 
-    def __init__(self, path: Path, journal: Journal, tables: Tables, reader: Reader) -> None:
+    def __init__(
+        self, path: Path, journal: Journal, tables: Tables, reader: Reader, rollups: RollupsTable
+    ) -> None:
         self._path, self._journal, self._tables, self._reader = path / "live.arrow", journal, tables, reader
         self.catalogue, self.live, self.tail = Catalogue(), Live(), Tail()
         self.catalogue.declare(*journal.declared())
         self.live.resize(len(self.catalogue.names))
         self.books = Books(journal)
         self.past = Past(journal, self.books.corrected)
+        self.standing = standing.loaded(journal.meta("standing", "[]"))
         self.span_ns = int(journal.meta("span_ns", "0"))
         self.stale = self._load()
+        self.rollups = reroll.recovered(rollups, journal, tables, reader, self.catalogue, self.span_ns)
 
     def _load(self) -> list[int]:
         entries = self._journal.entries()  # before the tables: what is flushed meanwhile is left out below
@@ -57,12 +62,15 @@ class Memory:
 
     def declare(self, kinds: Iterable[Kind], things: Iterable[Thing]) -> None:
         """Takes in what may be stored, here and in the journal."""
+        old_kinds, old_things = dict(self.catalogue.kinds), dict(self.catalogue.things)
         new_kinds, new_things, moved = self.catalogue.declare(kinds, things)
         if new_kinds or new_things:
             self._journal.declare(new_kinds, new_things)
         self.live.resize(len(self.catalogue.names), moved)
         if moved is not None:
             self.tail.renumber(self.catalogue)
+            self.rollups.renumber(self.catalogue.names)
+            self.rollups.declared((old_kinds, old_things), new_kinds, new_things, self._journal)
 
     def lookup(self, blocks: bool) -> intake.Lookup:
         """A function that finds stored rows which share signal and time with given ones."""
@@ -115,3 +123,4 @@ class Memory:
         """These things are about to be erased."""
         self._path.unlink(missing_ok=True)
         self.live.forget(self.catalogue.slots(things, None))
+        self.rollups.drop(things)

@@ -5,21 +5,34 @@ A row that is computed from all stored samples of its bucket is whole, and puts 
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
+from loopwright.core.errors import StoreError
 from loopwright.store import rolling, samples
-from loopwright.store.catalogue import Ints
+from loopwright.store.catalogue import Catalogue, Ints
 from loopwright.store.check import numbers
+from loopwright.store.journal import Journal, Work
 from loopwright.store.levels import HOUR, LEVELS, SECOND
-from loopwright.store.points import Snapshot
+from loopwright.store.points import PointsTable, Snapshot
 from loopwright.store.read import Reader, View
 from loopwright.store.rolling import Rows
+from loopwright.store.rollups import EVERYTHING, TASKS, Rollups, RollupsTable, Task, concerns
 from loopwright.store.samples import Series
+from loopwright.store.sql import quoted
 
+if TYPE_CHECKING:
+    from loopwright.store.cellar import Store
+
+_log = logging.getLogger("loopwright.store")
+Tables = tuple[PointsTable, PointsTable]
 Snapshots = tuple[Snapshot, Snapshot]
+_FROM = "rolled_from"  # where the journal keeps from which batch on there are rollups
 _GAP, _SERIES = 24, 64  # hours that are read for nothing rather than asked for apart; series in one question
 
 
@@ -51,7 +64,7 @@ def whole_rows(
             begin_ns = hour_ns - (span_ns if blocks else 0)
             view = View(snapshot, snapshot.layout.shown.empty_table(), blocks, versions=True)
             found = samples.stored(reader, view, series, chosen, (begin_ns, end_ns))
-            parts.append(samples.partials(series, *found, batch))
+            parts.append(samples.partials(series, found, batch))
         rows = rolling.merged(rolling.joined(parts))
         inside = (slot >= chosen[0]) & (start >= hour_ns) & (start < end_ns) & np.isin(slot, chosen)
         rows = rolling.take(rows, np.isin(samples.hours(rows["slot"], rows["t_ns"]), keys[inside]))
@@ -83,9 +96,34 @@ def _nothing(series: Series, slot: Ints, start: Ints, batch: int) -> Rows:
     return rolling.joined(parts)
 
 
-def recovered(reader: Reader, snapshots: Snapshots, series: Series, catalogue: Any, after: int, span_ns: int) -> Rows:
-    """The rows of what the points hold of batches above `after`: those that the rollups' files do not have."""
-    parts, keys = [], []
+def recovered(
+    table: RollupsTable, journal: Journal, tables: Tables, reader: Reader, catalogue: Catalogue, span_ns: int
+) -> Rollups:
+    """The rollups of a plant that is opened: what their files do not have yet is folded from the points."""
+    table.refresh()
+    snapshots = (tables[0].snapshot, tables[1].snapshot)
+    newest = max(snapshot.flushed for snapshot in snapshots)
+    if not journal.meta(_FROM) and table.snapshot.version == 0 and table.writable:
+        tasks = [EVERYTHING] if newest else []  # a plant that was filled before there were rollups
+        journal.commit(Work(meta={_FROM: str(newest), TASKS: json.dumps(tasks)}))
+    after = max(table.snapshot.flushed, int(journal.meta(_FROM, "0")))
+    through = max(after, snapshots[0].flushed), max(after, snapshots[1].flushed)
+    rollups = Rollups(table, through, json.loads(journal.meta(TASKS, "[]")))
+    if newest > after:
+        series = Series.of(catalogue)
+        try:
+            rollups.add(_since(reader, snapshots, series, catalogue, after, span_ns), series.names, 0, 0)
+        except StoreError as error:  # whoever reads hears of it; they are tried again when the plant is opened next
+            _log.error("%s", error)
+            rollups.stuck = True
+    return rollups
+
+
+def _since(
+    reader: Reader, snapshots: Snapshots, series: Series, catalogue: Catalogue, after: int, span_ns: int
+) -> Rows:
+    """The rows of what the points hold of batches above `after`."""
+    parts, keys = [rolling.empty()], []
     batch = max(snapshot.flushed for snapshot in snapshots)
     for snapshot, blocks in zip(snapshots, (False, True), strict=True):
         files = snapshot.since(after)
@@ -97,14 +135,104 @@ def recovered(reader: Reader, snapshots: Snapshots, series: Series, catalogue: A
             f"WHERE batch > {after}", {},
         )
         slot, _ = catalogue.look_up(found)
-        found, slot = found.filter(slot >= 0), slot[slot >= 0]
-        counter = series.counter[slot]
-        made = samples.runs_of(found, slot, counter) if blocks else samples.samples_of(found, slot, counter)
-        parts.append(samples.partials(series, None if blocks else made, made if blocks else None, batch))
+        found, slot = found.filter(pa.array(slot >= 0)), slot[slot >= 0]
+        make = samples.runs_of if blocks else samples.samples_of
+        parts.append(samples.partials(series, make(found, slot, series.counter[slot]), batch))
         corrects = found.column("corrects").to_numpy()
         t_ns = numbers(found.column("t_ns"), np.int64)[0]
         keys.append(touched(slot[corrects], t_ns[corrects], span_ns if blocks else 0))
+    rows = rolling.joined(parts)
     gone = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
-    rows = samples.without(rolling.merged(rolling.joined(parts)), gone)
-    whole = list(whole_rows(reader, snapshots, series, gone, batch, span_ns)) if len(gone) else []
-    return rolling.merged(rolling.joined([rows, *whole]))
+    if not len(gone):
+        return rows
+    return rolling.joined([samples.without(rows, gone), *whole_rows(reader, snapshots, series, gone, batch, span_ns)])
+
+
+def keep(store: Store) -> None:
+    """Writes the rollups when that is due, and computes anew some of what must be. The caller holds the flushing."""
+    rollups = store._memory.rollups
+    if rollups.stuck:
+        return
+    try:
+        if rollups.due():
+            write(store)
+        if rollups.tasks:
+            again(store)
+    except StoreError as error:  # they stay in memory, and the points hold what they are made of
+        rollups.table.refresh()
+        _log.error("%s", error)
+
+
+def write(store: Store) -> None:
+    """Writes the rollups that are in memory; the caller holds the flushing."""
+    store._memory.rollups.write(store._lock)
+    store._rollups.compact()
+
+
+def again(store: Store, budget: int = 4_000_000) -> int:
+    """Computes rollups from the stored samples, of about so many; how many series were done.
+
+    The caller holds the flushing. What is done is kept with the rows: after a crash it goes on from there.
+    """
+    memory = store._memory
+    rollups = memory.rollups
+    with store._lock:
+        series = Series.of(memory.catalogue)
+        todo = [(slot, task) for task in rollups.tasks for slot in _slots(memory.catalogue, series, task)]
+    done, read = 0, 0
+    ended: dict[str, list[str]] = {}
+    for slot, task in todo:
+        if read >= budget:
+            break
+        for rows, count in _all_of(store, series, slot, budget):
+            with store._lock:
+                rollups.add(rows, series.names, count, 0)
+                rollups.renumber(memory.catalogue.names)
+            read += count
+        ended[json.dumps(task)] = list(series.names[slot])
+        done += 1
+    write(store)
+    left = [task for task in rollups.tasks if done < len(todo) and task in [t for _, t in todo[done:]]]
+    tasks = [task | ({"after": ended[json.dumps(task)]} if json.dumps(task) in ended else {}) for task in left]
+    with store._lock:
+        store._journal.commit(Work(meta={TASKS: json.dumps(tasks)}))
+        rollups.tasks = tasks
+    return done
+
+
+def _slots(catalogue: Catalogue, series: Series, task: Task) -> list[int]:
+    """The slots of a task that are not done, in order of name."""
+    things = catalogue.things
+    after = tuple(task.get("after", ()))
+    found = [
+        (name, slot) for slot, name in enumerate(series.names)
+        if series.levels[slot].any() and name > after and concerns(task, things[name[0]].kind, *name)
+    ]
+    return [slot for _, slot in sorted(found)]
+
+
+def _all_of(store: Store, series: Series, slot: int, budget: int) -> Iterator[tuple[Rows, int]]:
+    """Whole rows of one series, and of how many samples they are, a part at a time."""
+    thing, signal = series.names[slot]
+    for table in store._tables:
+        with store._lock:
+            snapshot, batch = table.snapshot, max(store._memory.rollups.through)
+        weight = "sum(samples)" if table.blocks else "count(*)"
+        found = store._reader.run(
+            f"SELECT min(t_ns) AS first, max(t_ns) AS last, {weight}::BIGINT AS n FROM "
+            f"{snapshot.scan(snapshot.between(None, None, [thing]))} "
+            f"WHERE thing = {quoted(thing)} AND signal = {quoted(signal)}", {},
+        ).to_pylist()[0]
+        if not found["n"]:
+            continue
+        span_ns = store._memory.span_ns if table.blocks else 0
+        begin, hours = found["first"] // HOUR, (found["last"] + span_ns) // HOUR - found["first"] // HOUR + 1
+        step = max(1, int(hours * budget / max(found["n"], budget)))
+        for hour in range(begin, begin + hours, step):
+            limits = hour * HOUR - span_ns, (hour + step) * HOUR
+            view = View(snapshot, table.schema.empty_table(), table.blocks, versions=True)
+            made = samples.stored(store._reader, view, series, np.array([slot]), limits)
+            rows = samples.partials(series, made, batch)
+            rows = rolling.take(rows, (rows["t_ns"] >= hour * HOUR) & (rows["t_ns"] < limits[1]))
+            count = int(rows["count"][rows["level"] == rows["level"].min(initial=HOUR)].sum())
+            yield rows | {"whole": np.ones(len(rows["slot"]), bool)}, count

@@ -67,6 +67,11 @@ class Runs:
     lengths: Ints
     counter: Any
 
+    def take(self, rows: Any) -> Runs:
+        """Some of the runs; the numbers stay where they are."""
+        return Runs(self.slot[rows], self.t_ns[rows], self.dt_ns[rows], self.n[rows], self.quality[rows], self.flat,
+                    self.starts[rows], self.lengths[rows], self.counter[rows])
+
 
 def empty() -> Rows:
     """No rows."""

@@ -7,17 +7,21 @@ reach; what the points hold beyond it is folded again when a plant is opened. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from loopwright.core.types import Kind, Thing
 from loopwright.store import compact, rolling
 from loopwright.store.catalogue import Ints, encoded
 from loopwright.store.datafile import TARGET_BYTES
 from loopwright.store.delta import Table
+from loopwright.store.journal import Journal, Work
+from loopwright.store.levels import levels_of
 from loopwright.store.place import LocalPlace
 from loopwright.store.rolling import Rows
 from loopwright.store.snapshot import Layout, Snapshot
@@ -36,9 +40,12 @@ _LAYOUT = Layout(
     statistics=("level", "thing", "signal", "t_ns", "batch"),
     packed={"t_ns": "DELTA_BINARY_PACKED", "last_t_ns": "DELTA_BINARY_PACKED"},
 )
+TASKS = "reroll"  # where the journal keeps what is to be computed anew
 _ROWS, _SAMPLES, _FLUSHES = 200_000, 4_000_000, 60  # with so many in memory they are written
 _RUN = 8  # so many files are worth joining
 Names = list[tuple[str, str]]  # slot -> (thing, signal)
+Task = dict[str, Any]  # series to compute anew: of a kind, a thing, a signal (missing: any), by name beyond `after`
+EVERYTHING: Task = {}
 
 
 class RollupsTable(Table):
@@ -46,7 +53,7 @@ class RollupsTable(Table):
 
     def __init__(self, folder: Path, create: bool) -> None:
         super().__init__(LocalPlace(folder), _LAYOUT, create)
-        self.folder = folder
+        self.folder, self.writable = folder, create
 
     def compact(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Joins neighbours, and of each bucket the rows; whether there was anything to do."""
@@ -90,12 +97,14 @@ class Rollups:
 
     through  the last journal batch of the points, and of the blocks, that is folded
     base     the last one that the table's files hold, when the rows in memory begin after it
+    tasks    series whose rows are to be computed from their samples anew (`store.reroll`): not to be read before
+    stuck    the points could not be read when the plant was opened: nothing is to be read or written here
     """
 
-    def __init__(self, table: RollupsTable, through: tuple[int, int], after: int) -> None:
-        self.table, self.through = table, through
+    def __init__(self, table: RollupsTable, through: tuple[int, int], tasks: list[Task]) -> None:
+        self.table, self.through, self.tasks = table, through, tasks
         self.base = table.snapshot.flushed
-        self.after = max(self.base, after)
+        self.stuck = False
         self._parts: list[Rows] = []
         self._aside: list[pa.Table] = []  # of series that are no longer declared
         self._names: Names = []
@@ -142,6 +151,30 @@ class Rollups:
         rows = self.waiting()
         return rolling.take(rows, np.isin(rows["slot"], slots))
 
+    def lags(self, kind: str, thing: str, signal: str) -> bool:
+        """Whether the rows of a series are yet to be computed."""
+        return self.stuck or any(
+            concerns(t, kind, thing, signal) and (thing, signal) > tuple(t.get("after", ())) for t in self.tasks)
+
+    def declared(
+        self, old: tuple[Mapping[str, Kind], Mapping[str, Thing]], kinds: Iterable[Kind], things: Iterable[Thing],
+        journal: Journal,
+    ) -> None:
+        """Kinds and things were declared anew; of signals that now have levels which they had not, rows are missing.
+
+        old  the kinds and things as they were, by name and by id
+        """
+        tasks: list[Task] = []
+        for kind in kinds:
+            had = {s.name: levels_of(s) for s in old[0][kind.name].signals} if kind.name in old[0] else None
+            if had is not None:
+                tasks += [{"kind": kind.name, "signal": s.name} for s in kind.signals
+                          if not set(levels_of(s)) <= set(had.get(s.name, ()))]
+        tasks += [{"thing": t.id} for t in things if t.id in old[1] and old[1][t.id].kind != t.kind]
+        if tasks:
+            self.tasks = [*self.tasks, *tasks]
+            journal.commit(Work(meta={TASKS: json.dumps(self.tasks)}))
+
     def due(self) -> bool:
         """Whether they are worth a file."""
         return self._samples >= _SAMPLES or self._flushes >= _FLUSHES or self._rows > _ROWS
@@ -162,8 +195,14 @@ class Rollups:
         if upto > self.table.snapshot.flushed:
             self.table.append(pa.concat_tables([*self._aside, to_table(rows, names)]), upto)
         with guard:
-            self._parts, self._aside, self.base, self.after = [], [], upto, upto
+            self._parts, self._aside, self.base = [], [], upto
             self._rows = self._samples = self._flushes = 0
+
+
+def concerns(task: Task, kind: str, thing: str, signal: str) -> bool:
+    """Whether a series is among those of a task."""
+    given = {"kind": kind, "thing": thing, "signal": signal}
+    return all(task.get(name, "") in ("", value) for name, value in given.items())
 
 
 def to_table(rows: Rows, names: Names) -> pa.Table:

@@ -75,34 +75,26 @@ def runs_of(rows: pa.Table, slot: Ints, counter: Any) -> Runs:
     return Runs(slot, t_ns, dt_ns, n, rows.column("quality").to_numpy(), flat, starts, lengths, counter)
 
 
-def partials(series: Series, samples: Samples | None, runs: Runs | None, batch: int) -> Rows:
-    """The rows of every level that is kept for these samples, merged."""
-    parts = []
+def partials(series: Series, found: Samples | Runs, batch: int) -> Rows:
+    """The rows of every level that is kept for these samples."""
     finest = np.where(series.levels.any(axis=1), series.levels.argmax(axis=1), -1)
-    if samples is not None and len(samples.slot):
-        level = finest[samples.slot]
-        if (level < 0).any():
-            samples, level = samples.take(level >= 0), level[level >= 0]
-        if len(level):
-            same = bool((level == level[0]).all())
-            parts.append(rolling.fold(samples, LEVELS[level[0]] if same else np.array(LEVELS)[level], batch))
-    if runs is not None and len(runs.slot):
-        level = finest[runs.slot]
-        for at in np.unique(level[level >= 0]).tolist():
-            parts.append(rolling.fold_runs(some_runs(runs, level == at), LEVELS[at], batch))
-    rows = rolling.merged(rolling.joined(parts))
+    level = finest[found.slot]
+    if (level < 0).any():
+        found, level = found.take(level >= 0), level[level >= 0]
+    if not len(level):
+        return rolling.empty()
+    if isinstance(found, Runs):
+        rows = rolling.joined([
+            rolling.fold_runs(found.take(level == at), LEVELS[at], batch) for at in np.unique(level).tolist()
+        ])
+    else:
+        same = bool((level == level[0]).all())
+        rows = rolling.fold(found, LEVELS[level[0]] if same else np.array(LEVELS)[level], batch)
     for at, step_ns in enumerate(LEVELS[1:], 1):
         own = series.levels[rows["slot"], at] & (rows["level"] == LEVELS[at - 1])
         if own.any():
             rows = rolling.joined([rows, rolling.coarser(rolling.take(rows, own), step_ns)])
     return rows
-
-
-def some_runs(runs: Runs, which: Any) -> Runs:
-    """Some of the blocks; their numbers stay where they are."""
-    if which.all():
-        return runs
-    return Runs(*(getattr(runs, name)[which] if name != "flat" else runs.flat for name in Runs.__dataclass_fields__))
 
 
 def hours(slot: Ints, t_ns: Ints) -> Ints:
@@ -122,7 +114,7 @@ def without(rows: Rows, keys: Ints) -> Rows:
 
 def stored(
     reader: Reader, view: View, series: Series, slots: Ints, wanted: tuple[int | None, int | None],
-) -> tuple[Samples | None, Runs | None]:
+) -> Samples | Runs:
     """The values in force of these slots, start <= t_ns < end (of a block: of its first sample), from one view."""
     names = [series.names[slot] for slot in slots.tolist()]
     things, signals = sorted({thing for thing, _ in names}), sorted({signal for _, signal in names})
@@ -135,7 +127,7 @@ def stored(
     if (slot < 0).any():
         rows, slot = rows.filter(pa.array(slot >= 0)), slot[slot >= 0]
     counter = series.counter[slot]
-    return (None, runs_of(rows, slot, counter)) if view.blocks else (samples_of(rows, slot, counter), None)
+    return runs_of(rows, slot, counter) if view.blocks else samples_of(rows, slot, counter)
 
 
 def _places(column: pa.ChunkedArray, names: list[str]) -> Ints:
