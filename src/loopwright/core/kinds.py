@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from loopwright.core.errors import InputError, UnknownName
@@ -95,6 +96,9 @@ _KINDS = [
     EventKind("plant.restored", "plant", "The plant was made from a backup; what came after that generation is not in it.", ("generation", "made_ns", "head")),
     EventKind("plant.exported", "plant", "Personal data left the plant as files, by whom and why.", ("what", "why", "persons")),
     EventKind("points.expired", "plant", "Values older than their signals are kept for were removed.", ("samples", "rows", "rules")),
+    EventKind("edge.started", "edge", "An edge began to listen.", ("site", "epoch")),
+    EventKind("edge.stopped", "edge", "An edge ended as it was told to.", ("waiting",)),
+    EventKind("edge.head", "edge", "The head of an edge's own chain of events, as the centre heard it.", ("count", "head")),
     # the loop itself
     EventKind("site.checked", "site", "The site file as it was resolved.", ("hash",)),
     EventKind("turn.started", "turn", "One turn of the loop began.", ("orders", "seed", "number")),
@@ -117,11 +121,9 @@ def references(event: Event, *, leads: bool = False) -> list[tuple[str, str, str
     if declared is None:
         return []
     found: dict[tuple[str, str], str] = {}
-    for path in declared.leads if leads else declared.links:
-        *way, field = path.split(".")
-        for row in _rows(event.body, way):
-            ids = row.get(field)
-            noun = called(path)
+    for way, field, usual in _ways(declared.leads if leads else declared.links):
+        for row in _rows(event.body, way) if way else (event.body,):
+            ids, noun = row.get(field), usual
             if field in ("ref", "about"):
                 noun = str(row.get("kind", "")) if field == "ref" else ""
                 noun = _EVIDENCE.get(noun, noun)
@@ -135,6 +137,12 @@ def called(path: str) -> str:
     """What stands in a field of a body: 'order' for 'slots.order', 'thing' for 'machine'."""
     field = path.rpartition(".")[2]
     return _CALLED.get(field, field)
+
+
+@cache
+def _ways(paths: tuple[str, ...]) -> list[tuple[list[str], str, str]]:
+    """(tables to go through, field, noun) of each path."""
+    return [(path.split(".")[:-1], path.rpartition(".")[2], called(path)) for path in paths]
 
 
 def _rows(body: Any, way: list[str]) -> list[Mapping[str, Any]]:

@@ -70,7 +70,9 @@ class Ledger:
             schema.lock_writers(connection)
             number, head, known = self._last(connection)
             there = self._keyed(connection, [event for event in offered if event.key])
-            result, rows = [], []
+            result: list[Event] = []
+            rows: list[Values] = []
+            new: list[fold.Numbered] = []
             for event, body in prepared:
                 if event.key and (event.kind, event.key) in there:
                     result.append(there[event.kind, event.key])
@@ -80,20 +82,16 @@ class Ledger:
                 head = row[-1]
                 rows.append(row)
                 result.append(_event(row))
+                new.append((number, result[-1]))
                 if event.key:
                     there[event.kind, event.key] = result[-1]
-            self._append(connection, rows, offered)
+            if rows:
+                self._refuse_taken(connection, [e.id for e in offered if e.id], {row[1] for row in rows})
+                schema.insert(connection, events, rows)
+                schema.insert(connection, reasons, [(b, n) for n, one in new for b in sorted(set(one.because))])
+                fold.enter(connection, new)
+                schema.count_again(connection, rows[0][0], number)
         return result
-
-    def _append(self, connection: sa.Connection, rows: list[Values], offered: Sequence[Event]) -> None:
-        """New rows of the chain, and all that is derived from them."""
-        if not rows:
-            return
-        self._refuse_taken(connection, [e.id for e in offered if e.id], {row[1] for row in rows})
-        schema.insert(connection, events, rows)
-        new = [(row[0], _event(row)) for row in rows]
-        schema.insert(connection, reasons, [(b, number) for number, one in new for b in sorted(set(one.because))])
-        fold.enter(connection, new)
 
     def recall(
         self,
@@ -275,7 +273,7 @@ def _plain(value: Any) -> Any:
 _BODY = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
 )
-_FIELDS = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_quoted: Callable[[str], str] = json.encoder.encode_basestring  # a text as JSON writes it, not only in ASCII
 
 
 def _check_text(event: Event) -> None:
@@ -301,20 +299,25 @@ def _broken(text: str) -> bool:
 
 
 def _row(event: Event, body: str, known_ns: int, head: str, number: int) -> Values:
-    because = json.dumps(list(event.because))
+    because = json.dumps(list(event.because)) if event.because else "[]"
     rest = (event.kind, event.about, int(event.t_ns), known_ns, event.actor, body, because, event.key or None)
-    tail = _FIELDS.encode(rest)[1:]
+    tail = _tail(rest)
     id_ = event.id or _digest(head, "", tail)[:20]
     return (number, id_, *rest, _digest(head, id_, tail))
 
 
 def _digest(head: str, id_: str, tail: str) -> str:
     """sha256 of the hash before and of the JSON list of an id and the fields after it."""
-    return sha256(f"{head}[{_FIELDS.encode(id_)},{tail}".encode()).hexdigest()
+    return sha256(f"{head}[{_quoted(id_)},{tail}]".encode()).hexdigest()
 
 
 def _hash(head: str, row: Values) -> str:
-    return _digest(head, row[1], _FIELDS.encode(row[2:-1])[1:])
+    return _digest(head, row[1], _tail(row[2:-1]))
+
+
+def _tail(rest: tuple[Any, ...]) -> str:
+    """The fields after the id as JSON, without the brackets of their list."""
+    return ",".join(_quoted(one) if isinstance(one, str) else "null" if one is None else str(one) for one in rest)
 
 
 def _event(row: Any) -> Event:

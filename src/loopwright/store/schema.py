@@ -105,19 +105,29 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any,
         return
     names = [column.name for column in table.columns]
     columns = ", ".join(f'"{name}"' for name in names)
-    if connection.dialect.name == "postgresql" and not replace:
+    keys = [column.name for column in table.primary_key]
+    rest = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    over = f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {rest}" if replace else ""
+    if connection.dialect.name != "postgresql":
+        marks = ", ".join("?" for _ in names)
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({marks}){over}", list(rows))
+    elif replace:
+        kinds = ("bigint" if isinstance(column.type, sa.BigInteger) else "text" for column in table.columns)
+        given = ", ".join(f"%s::{kind}[]" for kind in kinds)
+        sql = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}){over}"
+        connection.exec_driver_sql(sql, tuple(list(values) for values in zip(*rows, strict=True)))
+    else:
         cursor: Any = connection.connection.cursor()
         with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        return
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join([mark] * len(names))})"
-    if replace:
-        keys = [column.name for column in table.primary_key]
-        rest = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
-        sql += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {rest}"
-    connection.exec_driver_sql(sql, list(rows))
+
+
+def count_again(connection: sa.Connection, first: int, last: int) -> None:
+    """Tells PostgreSQL to count its tables again whenever there are twice as many events: it plans by what it counted,
+    and counts by itself only a minute later."""
+    if connection.dialect.name == "postgresql" and last >= 512 and last.bit_length() > (first - 1).bit_length():
+        connection.execute(sa.text("ANALYZE events, reasons, links, states"))
 
 
 def lock_writers(connection: sa.Connection) -> None:
