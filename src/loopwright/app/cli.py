@@ -10,12 +10,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from loopwright.app.options import Json, SitePath, out, say
 from loopwright.core.errors import LoopwrightError, StoreError
 
 app = typer.Typer(
@@ -34,21 +35,9 @@ app.add_typer(imports, name="import")
 app.add_typer(users, name="users")
 app.add_typer(changes, name="changes")
 
-SitePath = Annotated[Path, typer.Option("--site", help="a site file, or a folder that holds one plant's data")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 Partly = Annotated[bool, typer.Option("--partly", help="keep what can be used of a file of which some rows cannot")]
 STOPPED = 130  # exit status of a program that was stopped by Ctrl-C
 Files = Annotated[list[Path], typer.Argument(help="files to read")]
-
-
-def say(text: str) -> None:
-    """One line for the person, on standard error."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def out(document: Any, as_json: bool, words: Callable[[Any], str]) -> None:
-    """The result, on standard output: JSON, or in words."""
-    print(json.dumps(document, indent=2, default=str) if as_json else words(document), flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -303,6 +292,11 @@ def changes_decline(
 
     decline_change(site, change, by, why)
     say(f"{change}: declined")
+
+
+TOPICS = ("query",)  # further commands, a module each: app/commands_<topic>.py with register(app)
+for topic in TOPICS:
+    import_module(f"loopwright.app.commands_{topic}").register(app)
 
 
 if __name__ == "__main__":
