@@ -33,7 +33,8 @@ def test_late_values_are_told_with_their_signal_and_time(store: Store) -> None:
     store.put(numbered(speeds([1, 2, 3], NOW - 5 * S), 0))
     receipt = store.put(numbered(points(("mill-1", "spindle.speed", NOW - 6 * S, 9.0), ("mill-2", "spindle.speed", NOW, 1.0)), 3))
     assert of(changes(store), LATE) == [("mill-1", "spindle.speed", NOW - 6 * S, NOW - 6 * S + 1)]
-    assert changes(store)[0].known_ns == receipt.known_ns and changes(store, receipt.known_ns) == []
+    assert changes(store)[0].known_ns == receipt.known_ns
+    assert changes(store, receipt.known_ns) == []
 
 
 def test_a_replay_of_many_late_values_costs_one_row_and_far_ranges_stay_apart(store: Store) -> None:
@@ -51,7 +52,8 @@ def test_values_in_order_that_come_long_after_they_were_true_are_told_as_delayed
     store.put(numbered(speeds([1, 2], NOW - 4 * HOUR), 0))
     (row,) = changes(store)
     assert (row.why, row.thing, row.signal) == (DELAYED, "mill-1", "spindle.speed")
-    assert row.start_ns <= NOW - 4 * HOUR and row.end_ns > NOW - 4 * HOUR + S
+    assert row.start_ns <= NOW - 4 * HOUR
+    assert row.end_ns > NOW - 4 * HOUR + S
     asked = store._known
     store.put(numbered(speeds([3], NOW - 4 * HOUR + 2 * S), 2))  # more of it in the same minute: it is told again
     assert [one.why for one in changes(store, asked)] == [DELAYED]
@@ -65,7 +67,8 @@ def test_corrections_name_their_event_and_blocks_their_last_sample(store: Store)
     done = correct(store, "mill-1", "vibration", NOW - S + 1_000_000, NOW - S + 3_000_000, "bad", "erika", "loose")
     (row,) = changes(store)
     assert (row.why, row.event) == (CORRECTED, done.event)
-    assert row.start_ns <= NOW - S + 1_000_000 and row.end_ns > NOW - S + 2_000_000
+    assert row.start_ns <= NOW - S + 1_000_000
+    assert row.end_ns > NOW - S + 2_000_000
 
 
 def test_what_is_erased_is_told_without_any_time(store: Store) -> None:
@@ -81,7 +84,8 @@ def test_the_feed_stands_after_a_restart_and_remembers_how_far_it_was_followed(t
         before = changes(store)
         follow(store, "alarms", before[-1].known_ns)
     with open_store(tmp_path, clock) as store:
-        assert changes(store) == before and followed(store, "alarms") == before[-1].known_ns
+        assert changes(store) == before
+        assert followed(store, "alarms") == before[-1].known_ns
         store.put(numbered(speeds([9], NOW - 19 * S), 3))
         assert len(changes(store, followed(store, "alarms"))) == 1
     with open_store(tmp_path, clock, read_only=True) as reader:
@@ -106,9 +110,11 @@ def test_only_reads_that_meet_a_replaced_value_look_for_versions(store: Store) -
     event = store.record([Event("points.corrected", "mill-1", 0, "erika", {"reason": "a test"})])[0]
     store.put(plain(speeds([5.5], NOW - 5 * S), correction=event.id))
     past = store._memory.past
-    assert past.replaced(["mill-1"], ["spindle.speed"], NOW - 6 * S, NOW) and past.replaced(None, None, None, None)
+    assert past.replaced(["mill-1"], ["spindle.speed"], NOW - 6 * S, NOW)
+    assert past.replaced(None, None, None, None)
     assert not past.replaced(["mill-1"], ["spindle.speed"], NOW - 4 * S, NOW)
-    assert not past.replaced(["mill-2"], None, None, None) and not past.replaced(["mill-1"], ["parts"], None, None)
+    assert not past.replaced(["mill-2"], None, None, None)
+    assert not past.replaced(["mill-1"], ["parts"], None, None)
     assert store.get(things="mill-1", start_ns=NOW - 6 * S, end_ns=NOW - 4 * S).column("value").to_pylist() == [4.0, 5.5]
 
 

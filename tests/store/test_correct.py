@@ -74,7 +74,8 @@ def test_a_dry_run_shows_before_and_after_and_changes_nothing(speeding: Store) -
     would = correct(speeding, *SPEED, S, 3 * S, "scale", *WHO, by=2, dry_run=True)
     assert (would.state, would.event, would.rows) == ("dry run", "", 2)
     assert [(one.t_ns, one.before, one.after) for one in would.shown] == [(S, 20.0, 40.0), (2 * S, 30.0, 60.0)]
-    assert rows(speeding) == good(10.0, 20.0, 30.0, 40.0, 50.0) and not speeding.recall(kind="points.")
+    assert rows(speeding) == good(10.0, 20.0, 30.0, 40.0, 50.0)
+    assert not speeding.recall(kind="points.")
 
 
 def test_every_version_of_a_value_stays_visible_with_author_and_reason(speeding: Store) -> None:
@@ -86,7 +87,8 @@ def test_every_version_of_a_value_stays_visible_with_author_and_reason(speeding:
         (20.0, 0, "", "", False), (21.0, 0, "erika", "read off the display", False),
         (21.0, 2, "otto", "the display was frozen", False), (21.0, 0, "erika", "it was not", True)]
     known = [version.known_ns for version in history(speeding, *SPEED, S)]
-    assert known == sorted(known) and known[1] > first.known_ns
+    assert known == sorted(known)
+    assert known[1] > first.known_ns
     as_known = [rows(speeding, known_by_ns=t, start_ns=S, end_ns=2 * S) for t in known]
     assert as_known == [[(1, 20.0, 0)], [(1, 21.0, 0)], [(1, 21.0, 2)], [(1, 21.0, 0)]]
 
@@ -114,7 +116,8 @@ def test_late_data_between_a_correction_and_its_undo_stays_as_it_came(speeding: 
 def test_a_value_that_is_sent_again_does_not_undo_its_correction(speeding: Store) -> None:
     correct(speeding, *SPEED, S, 2 * S, "set", *WHO, by=5)
     again = speeding.put(plain(speeds([20], S)))
-    assert again.duplicate == 1 and rows(speeding)[1] == (1, 5.0, 0)
+    assert again.duplicate == 1
+    assert rows(speeding)[1] == (1, 5.0, 0)
 
 
 def test_what_is_undone_cannot_be_undone_twice_but_the_undo_can(speeding: Store) -> None:
@@ -146,7 +149,8 @@ def test_a_repair_that_makes_no_sense_is_refused_and_leaves_no_trace(
 ) -> None:
     with pytest.raises(InputError, match=match):
         correct(speeding, *SPEED, S, 3 * S, how, *WHO, by=by)
-    assert rows(speeding) == good(10.0, 20.0, 30.0, 40.0, 50.0) and not speeding.recall(kind="points.")
+    assert rows(speeding) == good(10.0, 20.0, 30.0, 40.0, 50.0)
+    assert not speeding.recall(kind="points.")
 
 
 def test_a_correction_needs_an_author_a_reason_a_known_name_and_a_plant_it_may_write(speeding: Store) -> None:
@@ -175,7 +179,8 @@ def test_a_counter_that_was_reset_goes_on_also_for_values_that_come_later(store:
     done = correct(store, "mill-1", "parts", 3 * S, None, "reset", *WHO)
     assert parts(store) == [8, 9, 10, 10, 11]
     counted(store, 2, 3, start=5, sequence=5)
-    assert parts(store) == [8, 9, 10, 10, 11, 12, 13] and store.newest("mill-1", "parts").column("code")[0].as_py() == 13
+    assert parts(store) == [8, 9, 10, 10, 11, 12, 13]
+    assert store.newest("mill-1", "parts").column("code")[0].as_py() == 13
     undo(store, done.event, *WHO)
     counted(store, 4, start=7, sequence=7)
     assert parts(store) == [8, 9, 10, 0, 1, 2, 3, 4]
@@ -202,7 +207,8 @@ def test_the_standing_repair_of_a_counter_survives_a_restart_also_between_value_
         correct(store, "mill-1", "parts", 2 * S, None, "reset", *WHO)
         rules, store._memory.standing = store._memory.standing, []  # as if the process ended right after the commit
         counted(store, 1, start=3, sequence=3)
-        assert rules and parts(store) == [8, 10, 10, 1]
+        assert rules
+        assert parts(store) == [8, 10, 10, 1]
     with open_store(tmp_path) as store:
         assert parts(store) == [8, 10, 10, 11]
         counted(store, 2, start=4, sequence=4)
@@ -211,7 +217,7 @@ def test_the_standing_repair_of_a_counter_survives_a_restart_also_between_value_
 
 def test_a_reset_where_the_counter_does_not_fall_is_refused_with_what_it_does(store: Store) -> None:
     counted(store, 8, 9, 10)
-    with pytest.raises(InputError, match="does not fall.*: 8 at .*then 9"):
+    with pytest.raises(InputError, match=r"does not fall.*: 8 at .*then 9"):
         correct(store, "mill-1", "parts", S, None, "reset", *WHO)
 
 
@@ -281,20 +287,19 @@ def test_a_crash_in_the_middle_is_shown_and_finished_none_twice(
 
     store.listeners.append(killed)
     with pytest.raises(Killed):
-        if done:
-            undo(store, done.event, *WHO)
-        else:
-            correct(store, *SPEED, None, None, "add", *WHO, by=1000)
+        _ = undo(store, done.event, *WHO) if done else correct(store, *SPEED, None, None, "add", *WHO, by=1000)
     store.close()
     with open_store(tmp_path, clock) as store:
         assert corrections(store)[0].state == "partly done"
         store.put(numbered(points((*SPEED, 1, 5.5)), 100))  # late data meanwhile is no part of it
-        assert resume(store) is not None and resume(store) is None
+        assert resume(store) is not None
+        assert resume(store) is None
         expected = [float(i) + (0 if undoing else 1000) for i in range(100)]
         assert [r[1] for r in rows(store) if r[1] != 5.5] == expected
         assert corrections(store)[0].state == "whole"
         hops = store.hops()
-        assert hops["corrections"].duplicate == 0 and hops["corrections"].waiting == 0
+        assert hops["corrections"].duplicate == 0
+        assert hops["corrections"].waiting == 0
         balanced(hops)
 
 
