@@ -24,6 +24,7 @@ from loopwright.core.types import Batch, Event, Hop, Kind, Receipt, Thing, Windo
 from loopwright.store import audit, changes, flush, intake, lock, reroll, standing, upkeep, windows
 from loopwright.store import erase as erasing
 from loopwright.store import query as asking
+from loopwright.store import retain as retaining
 from loopwright.store.events import Ledger
 from loopwright.store.journal import Journal, Work, reading_uri
 from loopwright.store.keys import Keys
@@ -91,6 +92,7 @@ class Store:
         self.leavers: list[Callable[[Sequence[str] | None], None]] = []  # with things whose rows go, None: any
         if not self.read_only:
             erasing.finish((*self._tables, self._rollups), self._journal)
+            retaining.finish(self.tables, self._journal)
         self._version: tuple[int, ...] = ()
         self._known = 0
         self._load()
