@@ -15,6 +15,7 @@ from loopwright.app.auth import COOKIE, SESSION_S
 from loopwright.connect import http
 from loopwright.core.errors import InputError
 from loopwright.govern import access
+from loopwright.store import edges
 
 ENTRANCE = http.Settings()
 LARGEST_POST = 64 * 1024 * 1024
@@ -154,6 +155,21 @@ async def ingest(
         request.headers.get("content-type", ""),
         f"{who.name}@{request.client.host if request.client else ''}",
     )
+
+
+@router.post("/edges", tags=["plant"])
+def note_edge(front: FrontNow, who: WhoNow, report: dict[str, Any]) -> dict[str, Any]:
+    """Keeps the books that an edge tells of itself, and the head of its chain of events."""
+    access.may(who, "file.import")
+    edges.note(front.store, report)
+    return {"says": "Noted."}
+
+
+@router.get("/edges", tags=["plant"])
+def list_edges(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
+    """What every edge last told of itself: its hops, what waits there, hours of buffer left."""
+    access.may(who, "plant.see")
+    return edges.edges(front.store)
 
 
 @router.post("/session", tags=["session"])

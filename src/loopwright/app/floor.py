@@ -32,6 +32,7 @@ from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import LinkError
 from loopwright.core.pack import Play
 from loopwright.core.types import Batch, Kind, Thing
+from loopwright.store import Store, edges
 
 START_S = 30.0
 Played = Play  # a run that was played: what a step of a unit refers to
@@ -161,7 +162,8 @@ class Floor:
     async def _read(self, protocol: Any, settings: Any, things: Mapping[str, tuple[Thing, Kind]]) -> None:
         plant = self.plant
         sources: dict[tuple[str, str], int | None] = {}
-        reader = protocol.read(settings, things, self._cursor(), plant.clock, **self._newest(protocol))
+        more = {**self._newest(protocol), **self._reported(protocol)}
+        reader = protocol.read(settings, things, self._cursor(), plant.clock, **more)
         async for batch in reader:
             await self._keep(batch)
             if batch.sent is not None or (batch.hop, batch.source) not in sources:
@@ -178,6 +180,12 @@ class Floor:
         if not self.resume or "newest" not in protocol.read.__code__.co_varnames:
             return {}
         return {"newest": self._last_time}
+
+    def _reported(self, protocol: Any) -> dict[str, Any]:
+        """For a protocol by which edges tell their books."""
+        if not isinstance(self.plant.store, Store) or "reported" not in protocol.read.__code__.co_varnames:
+            return {}
+        return {"reported": lambda report: edges.note(self.plant.store, report)}
 
     def _last_time(self, thing: str, signal: str) -> int | None:
         table = self.plant.store.newest([thing], [signal])

@@ -53,7 +53,7 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(
                 serve(build_app(plant.store, plant.site, flow), host, port, ready=ready), name="console"
             ),
-            asyncio.create_task(_listen(shop), name="machines"),
+            asyncio.create_task(listen(shop), name="machines"),
             asyncio.create_task(_flush(plant, flow), name="flush"),
             asyncio.create_task(_watch(plant, shop, flow), name="watch"),
         ]
@@ -68,16 +68,21 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             await asyncio.to_thread(plant.store.flush)
 
 
-async def _listen(shop: Floor) -> None:
+async def listen(shop: Floor) -> None:
     """Waits for the readers; machines that are played get work for as long as the plant runs."""
     await shop.ready()
     players = [asyncio.create_task(_keep_playing(shop, name)) for name in shop.devices]
     waiting = {*shop.readers, *players}
-    while waiting:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    await asyncio.Event().wait()  # every stream has ended; the console stays up
+    try:
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        await asyncio.Event().wait()  # every stream has ended; the console stays up
+    finally:
+        for player in players:
+            player.cancel()
+        await asyncio.gather(*players, return_exceptions=True)
 
 
 async def _keep_playing(shop: Floor, machine: str) -> None:

@@ -31,7 +31,15 @@ from loopwright.app.front import Front
 from loopwright.app.site import explain
 from loopwright.connect import http
 from loopwright.core.clock import Clock, RealClock
-from loopwright.core.errors import LinkError, LoopwrightError, MissingExtra, NotAllowed, UnknownName
+from loopwright.core.errors import (
+    InputError,
+    LinkError,
+    LoopwrightError,
+    MissingExtra,
+    NotAllowed,
+    StoreError,
+    UnknownName,
+)
 from loopwright.core.types import Kind, Thing
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
     from loopwright.app.site import Site
     from loopwright.store import Store
 
+_log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "console" / "assets"
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -151,7 +160,11 @@ async def _listen(front: Front) -> None:
     while True:
         try:
             async for batch in http.read(api_acts.ENTRANCE, _Things(front.store), front.store.cursor, front.clock):
-                await asyncio.to_thread(front.store.put, batch)
+                try:
+                    await asyncio.to_thread(front.store.put, batch)
+                except (StoreError, InputError) as error:  # not acknowledged: whoever posted it is told to come again
+                    _log.error("%s", error)
+                    continue
                 if batch.ack is not None:
                     await batch.ack()
         except LinkError:

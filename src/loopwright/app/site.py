@@ -105,6 +105,16 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "meaning": (str, "one sentence", ...),
         "signal": (list, "its signals: name, unit, kind, low, high, meaning, rate_hz, codes", ...),
     },
+    "edge": {
+        "name": (str, "the edge's name, behind which its sources stand at the centre; '': this is no edge", ""),
+        "centre": (str, "the centre's API 'http(s)://host:port', or its broker 'mqtt(s)://host:port/prefix'", ""),
+        "user": (str, "user name at the centre's broker", ""),
+        "token_env": (str, "environment variable with the centre's API token, or the broker's password", ""),
+        "buffer_mb": ((int, float), "most MB that may wait for the centre", 1000.0),
+        "when_full": (str, "'wait' (nothing is acknowledged), 'drop_oldest' or 'refuse_new' (both counted)", "wait"),
+        "devices_token_env": (str, "environment variable with the token of devices that post from other machines", ""),
+        "report_s": ((int, float), "seconds between two reports of the edge's books to the centre", 60.0),
+    },
     "server": {
         "host": (str, "address the console and API listen on", "127.0.0.1"),
         "port": (int, "their port", 8080),
@@ -312,6 +322,10 @@ def _check(site: Site, where: str) -> None:
     for day in site["shifts"]["days"]:
         if day not in DAYS:
             raise UnknownName(f"{where} [shifts] days", str(day), DAYS)
+    if site["edge"]["name"] or site["edge"]["centre"]:
+        from loopwright.app import edge_site
+
+        edge_site.check(site["edge"], f"{where} [edge]")
     kinds = {kind.name for kind in site.all_kinds}
     seen: set[str] = set()
     for machine in site.machines:

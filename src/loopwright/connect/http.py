@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from loopwright.connect import payload
+from loopwright.connect import payload, relay
 from loopwright.connect.batch import Frame, Said, Things, frames, from_rows, samples_in
 from loopwright.connect.outbox import Numbered, Outbox
 from loopwright.connect.payload import Head
@@ -83,12 +83,27 @@ class _Post:
         self.batches.append(replace(batch, ack=ack))
 
 
+def _kind(content_type: str) -> str:
+    return content_type.split(";")[0].strip().lower()
+
+
+@dataclass
+class _Turn:
+    """Whose turn it is among the posts of one session of an edge. broken: one failed, so those behind it fail too."""
+
+    session: str
+    following: int = 0
+    broken: bool = False
+    moved: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+
 class Ingest:
     """The entrance: what is put in comes out of `read`, and `put` returns once all of it is acknowledged."""
 
     def __init__(self, settings: Settings, things: Things, cursor: Callable[[str], int | None]) -> None:
         self._settings, self._things = settings, things
         self._posts: asyncio.Queue[_Post] = asyncio.Queue(WAITING)
+        self._turns: dict[tuple[str, str], _Turn] = {}
         self.streams = Streams("http", cursor, settings.patience_s)
 
     async def put(self, body: bytes, content_type: str, source: str = "") -> dict[str, Any]:
@@ -99,11 +114,14 @@ class Ingest:
         the store does not come to it within `patience_s` (503: the device posts it again under the same numbers).
         """
         where = f"{WHERE}.{self._settings.name}"
-        if self._posts.full():
-            raise LinkError(where, f"{WAITING} posts are waiting", "", "post it again later")
-        post = self._post(body, content_type, source)
+        if _kind(content_type) == relay.RELAY:
+            post = await self._relayed(body, where)
+        else:
+            self._check_room(where)
+            post = self._post(body, content_type, source)
+            if post.batches:
+                self._posts.put_nowait(post)
         if post.batches:
-            self._posts.put_nowait(post)
             try:
                 async with asyncio.timeout(self._settings.patience_s):
                     await post.stored.wait()
@@ -112,9 +130,45 @@ class Ingest:
         gaps = [gap for stream in post.streams for gap in stream.gaps()]
         return {"samples": post.samples, "refused": dict(post.refused), "missing": gaps}
 
+    def _check_room(self, where: str) -> None:
+        if self._posts.full():
+            raise LinkError(where, f"{WAITING} posts are waiting", "", "post it again later")
+
+    async def _relayed(self, body: bytes, where: str) -> _Post:
+        """The post of an edge, after those that it sent before: its posts may overtake one another on the way."""
+        sent = await asyncio.to_thread(relay.decode, body)
+        key = (sent.head.edge, sent.head.epoch)
+        if key not in self._turns or self._turns[key].session != sent.head.session:
+            self._turns[key] = _Turn(sent.head.session)
+        turn = self._turns[key]
+        try:
+            async with asyncio.timeout(self._settings.patience_s), turn.moved:
+                await turn.moved.wait_for(lambda: turn.broken or turn.following >= sent.head.post)
+            if turn.broken:
+                raise LinkError(where, "a post before it was not taken", "", "post them all again")
+            self._check_room(where)
+        except (TimeoutError, LinkError) as error:
+            turn.broken = True
+            async with turn.moved:
+                turn.moved.notify_all()
+            if isinstance(error, LinkError):
+                raise
+            raise LinkError(where, "a post before it did not come", "", "post them all again") from None
+        post = _Post()
+        for batch in sent.batches("http"):
+            post.samples += batch.samples
+            post.refused.update(batch.refused)
+            post.add(batch)
+        if post.batches:
+            self._posts.put_nowait(post)
+        turn.following = max(turn.following, sent.head.post + 1)
+        async with turn.moved:
+            turn.moved.notify_all()
+        return post
+
     def _post(self, body: bytes, content_type: str, source: str) -> _Post:
         post = _Post()
-        kind = content_type.split(";")[0].strip().lower()
+        kind = _kind(content_type)
         if kind == payload.ARROW:
             table, head = payload.decode(body)
             self._add(post, table, head, {}, source)
@@ -123,7 +177,7 @@ class Ingest:
                 table, refused = from_rows(report.rows, self._things)
                 self._add(post, table, report.head, {**report.refused, **refused}, source)
         else:
-            raise InputError("Content-Type", f"{content_type!r}", f"{payload.ARROW}, {payload.JSON}")
+            raise InputError("Content-Type", f"{content_type!r}", f"{payload.ARROW}, {payload.JSON}, {relay.RELAY}")
         return post
 
     def _add(self, post: _Post, table: pa.Table, head: Head | None, refused: Mapping[str, int], source: str) -> None:

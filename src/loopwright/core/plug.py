@@ -19,7 +19,7 @@ from loopwright.core.errors import UnknownName
 
 # room -> module names in it that are not plug-ins but parts of the room itself
 PARTS: dict[str, frozenset[str]] = {
-    "connect": frozenset({"broker", "batch", "door", "outbox", "payload", "sequence", "wire"}),
+    "connect": frozenset({"broker", "batch", "centre", "door", "outbox", "payload", "relay", "sequence", "wire"}),
     "learn.models": frozenset(),
     "serve": frozenset(),
     "packs": frozenset(),
