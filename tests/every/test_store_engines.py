@@ -1,4 +1,4 @@
-"""The contract of the cellar, held by every engine: points on the embedded engine, events and people on each database."""
+"""The contract of the cellar, held by every engine: points in a folder and an object store, events on each database."""
 
 from __future__ import annotations
 
@@ -8,44 +8,50 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Event, Person
-from loopwright.store import Store, User, open_store
-from tests.store import postgres
-from tests.store.plant import S, balanced, declared, numbered, speeds
+from loopwright.store import Store, User, open_store, upkeep
+from tests.store import bucket, postgres
+from tests.store.plant import S, balanced, blocks, declared, numbered, speeds
 
-ENGINES = ["sqlite", "postgres"]
+ENGINES = ["sqlite", "postgres", "s3"]  # events on each database; points in a folder, or in an object store
 
 
 @dataclass
 class Engine:
-    """How to open a plant whose events and people stand in this database."""
+    """How to open a plant whose events and people stand in this database, and its points under this address."""
 
     folder: Path
     url: str
     clock: SimClock
+    points_url: str = ""
+    options: dict[str, str] | None = None
 
     def open(self) -> Store:
-        return open_store(self.folder, self.clock, events_url=self.url)
-
+        return open_store(
+            self.folder, self.clock, events_url=self.url, points_url=self.points_url, storage_options=self.options)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def server(request: pytest.FixtureRequest) -> Iterator[str]:
+def server(request: pytest.FixtureRequest) -> Iterator[str | dict[str, str]]:
+    """Address of a database ('' for a file), or the options of an object store."""
     if request.param == "sqlite":
         yield ""
     else:
-        with postgres.server() as url:
-            yield url
+        with postgres.server() if request.param == "postgres" else bucket.server() as found:
+            yield found
 
 
 @pytest.fixture
-def engine(server: str, tmp_path: Path) -> Engine:
+def engine(server: str | dict[str, str], tmp_path: Path) -> Engine:
     """An empty plant; on a server an empty database of its own."""
+    if isinstance(server, dict):
+        return Engine(tmp_path / "plant", "", SimClock(), f"s3://plants/{abs(hash(tmp_path))}", server)
     if server:
         name = f"t{abs(hash(tmp_path)) % 10**12}"
         admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
@@ -75,6 +81,46 @@ def test_points_and_events_of_a_plant_stand_after_a_restart(engine: Engine) -> N
         assert store.events.verify().length == 2
         assert store.record([claimed("u-3")])[0].known_ns > recorded[1].known_ns
         balanced(store.hops())
+
+
+def test_points_are_corrected_joined_erased_and_counted(engine: Engine) -> None:
+    with engine.open() as store:
+        declared(store)
+        for i in range(9):
+            store.put(numbered(speeds([i, i + 0.5], i * S, step_ns=S // 2), 2 * i))
+            store.put(numbered(blocks(("mill-2", "vibration", i * S, 10, [i, 0.1, -0.0])), 3 * i, "mqtt/mill-2"))
+            assert store.flush() == 5
+        upkeep.finish(store)
+        event = store.record([Event("points.corrected", "mill-1", 0, "erika", {"reason": "typing error"})])[0]
+        store.put(numbered(speeds([99.25]), 0, "http/erika", correction=event.id))
+        values = [99.25, *(i / 2 for i in range(1, 18))]
+        for _ in range(2):
+            assert store.get(things="mill-1").column("value").to_pylist() == values
+            runs = store.get(things="mill-2", blocks=True).column("values")
+            assert runs.to_numpy()[4].tobytes() == np.array([4, 0.1, -0.0], np.float32).tobytes()
+            balanced(store.hops())
+            store.flush()
+        assert len(store._tables[0].snapshot.files) < 9
+    with engine.open() as store:
+        assert store.newest("mill-1").column("value").to_pylist() == [8.5]
+        assert store.erase_points("mill-2") == 27
+        assert store.get(blocks=True).num_rows == 0
+        assert store.get().column("value").to_pylist() == values
+        balanced(store.hops())
+
+
+def test_a_reader_beside_the_writer_sees_what_is_flushed(engine: Engine) -> None:
+    with engine.open() as store:
+        declared(store).put(numbered(speeds([1, 2]), 0))
+        with open_store(
+            engine.folder, engine.clock, read_only=True, events_url=engine.url, points_url=engine.points_url,
+            storage_options=engine.options,
+        ) as reader:
+            assert reader.get().num_rows == 2
+            store.flush()
+            store.put(numbered(speeds([3], 2 * S), 2))
+            assert reader.get().column("value").to_pylist() == [1, 2, 3]
+            assert reader.newest().column("value").to_pylist() == [3]
 
 
 def test_an_event_is_recorded_once_by_its_key(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -21,7 +21,7 @@ import pyarrow as pa
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import InputError, NotAllowed, StoreError
 from loopwright.core.types import Batch, Event, Hop, Kind, Receipt, Thing, Windows
-from loopwright.store import audit, changes, flush, intake, lock, reroll, standing, upkeep, windows
+from loopwright.store import audit, changes, flush, intake, lock, reroll, shared, standing, upkeep, windows
 from loopwright.store import erase as erasing
 from loopwright.store import query as asking
 from loopwright.store import retain as retaining
@@ -41,12 +41,17 @@ _Result = TypeVar("_Result")
 Listener = Callable[[Batch, pa.Table, Keys], None]
 
 
-def open_store(path: Path, clock: Clock | None = None, *, read_only: bool = False, events_url: str = "") -> Store:
+def open_store(
+    path: Path, clock: Clock | None = None, *, read_only: bool = False, events_url: str = "", points_url: str = "",
+    storage_options: Mapping[str, str] | None = None,
+) -> Store:
     """Opens the plant in folder `path`, making an empty one where there is none.
 
     clock       whose now_ns is the journal's time
     read_only   beside a writer: everything that changes raises NotAllowed
     events_url  another database for events and people ('postgresql+psycopg://...'); '' is events.sqlite in the folder
+    points_url  an object store for the points ('s3://bucket/prefix'), which several plants may write; '' is the folder
+    storage_options  of it: aws_endpoint_url, aws_region, aws_allow_http; keys and secrets only in the environment
     Raises PlantBusy when another process writes it, StoreError when it cannot be used.
     """
     path, clock = Path(path).absolute(), clock or RealClock()
@@ -62,7 +67,7 @@ def open_store(path: Path, clock: Clock | None = None, *, read_only: bool = Fals
         raise StoreError(where, said, "a folder you may write", "mend its rights or name another") from error
     held = None if read_only else lock.hold(path, clock)
     try:
-        return Store(path, clock, held, events_url)
+        return Store(path, clock, held, events_url, points_url, storage_options)
     except BaseException:
         if held:
             lock.release(held)
@@ -72,7 +77,10 @@ def open_store(path: Path, clock: Clock | None = None, *, read_only: bool = Fals
 class Store:
     """One plant's data. Any thread may call any method; close it when done."""
 
-    def __init__(self, path: Path, clock: Clock, held: IO[str] | None, events_url: str = "") -> None:
+    def __init__(
+        self, path: Path, clock: Clock, held: IO[str] | None, events_url: str = "", points_url: str = "",
+        storage_options: Mapping[str, str] | None = None,
+    ) -> None:
         self.path, self.read_only, self._clock, self._held = path, held is None, clock, held
         self._lock, self._flushing = threading.RLock(), threading.Lock()  # taken in the order: flushing, lock
         self._flusher: threading.Thread | None = None
@@ -80,7 +88,7 @@ class Store:
         self._closed = False
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
-        self._tables = (PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create))
+        self._tables = shared.tables(path, self._journal, points_url, storage_options, create)
         self._accounts = AccountsTable(path / NAME, create)
         self._rollups = RollupsTable(path / "rollups", create)
         here = path / "events.sqlite"

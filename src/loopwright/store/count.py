@@ -25,14 +25,14 @@ def standing(snapshots: Sequence[Snapshot], reader: Reader, batches: Batches, so
     for blocks, snapshot in enumerate(snapshots):
         first, last = snapshot.low["batch"], snapshot.high["batch"]
         reach = (last >= low) & (first < high)
-        whole = reach & (first >= low) & (last < high) & (not blocks) & (source is None)
+        whole = reach & (first >= low) & (last < high) & (not blocks) & (source is None) & (not snapshot.writer)
         total += int(snapshot.rows[whole].sum())
         files = [snapshot.files[i] for i in np.flatnonzero(reach & ~whole)]
         if files:
             weight = "sum(samples)" if blocks else "count(*)"
             where = "" if source is None else f" AND source = {quoted(source)}"
             sql = (
-                f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.scan(files)} "
+                f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.own(files)} "
                 f"WHERE batch >= {low} AND batch < {high}{where}"
             )
             total += reader.run(sql, {}).column("n")[0].as_py()
@@ -47,7 +47,7 @@ def by_source(snapshots: Sequence[Snapshot], reader: Reader, batches: Batches) -
         if snapshot.files:
             weight = "sum(samples)" if blocks else "count(*)"
             rows = reader.run(
-                f"SELECT source, {weight}::BIGINT AS n FROM {snapshot.scan()} "
+                f"SELECT source, {weight}::BIGINT AS n FROM {snapshot.own(snapshot.files)} "
                 f"WHERE batch >= {low} AND batch < {high} GROUP BY source", {},
             )
             for source, n in zip(rows.column("source").to_pylist(), rows.column("n").to_pylist(), strict=True):

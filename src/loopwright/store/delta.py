@@ -31,6 +31,7 @@ from loopwright.store.sql import quoted
 _APP = "loopwright-flush"
 _FLUSH_LEVEL, _KEEP_LEVEL = 3, 6  # of zstd: what is flushed will be written anew, what is compacted is kept
 _TRIES = 100
+_SHARED_HOURS = 2  # so long every plant may take to commit a file that it has written
 
 
 class Table:
@@ -94,7 +95,9 @@ class Table:
                 files = snapshot.between(None, None, things)
                 if not files or self._rewrite(snapshot, files, f"thing NOT IN ({gone})"):
                     break
-            self.checkpoint(0)
+            if self.place.shared:  # a file that no commit names yet may be another plant's
+                self.place.remove(file[len(self.place.uri) + 1:] for file in files)
+            self.checkpoint(_SHARED_HOURS if self.place.shared else 0)
 
     def _rewrite(
         self, snapshot: Snapshot, files: list[str], where: str = "true", stop: Callable[[], bool] = lambda: False
@@ -125,6 +128,7 @@ class Table:
         """Makes the next version; False when a file of `gone` is gone already."""
         now_ms = time.time_ns() // 1_000_000
         data = "\n".join(map(json.dumps, self._actions(come, gone, verb, flushed, now_ms))).encode()
+        self.refresh()  # a version that is long past may be free again: its entry was cleaned away
         for _ in range(_TRIES):
             with self._guard:
                 snapshot = self.snapshot
@@ -162,10 +166,13 @@ class Table:
         if not DeltaTable.is_deltatable(uri, options):
             if not create:
                 raise StoreError(f"points {uri}", "the table is not there", "", "open the plant once for writing")
-            return DeltaTable.create(
-                uri, schema=self.layout.stored, configuration=self.layout.settings, storage_options=options,
-                mode="ignore",
-            )
+            try:
+                return DeltaTable.create(
+                    uri, schema=self.layout.stored, configuration=self.layout.settings, storage_options=options,
+                )
+            except DeltaError:
+                if not DeltaTable.is_deltatable(uri, options):  # else another writer was quicker
+                    raise
         table = DeltaTable(uri, storage_options=options)
         have = {field.name for field in table.schema().fields}
         new = [field for field in Schema.from_arrow(self.layout.stored).fields if field.name not in have]
@@ -190,7 +197,7 @@ class Table:
         return Snapshot(
             version=table.version(), flushed=self._flushed(),
             files=tuple(f"{self.place.uri}/{path}" for path in actions.column("path").to_pylist()),
-            rows=rows, bytes=size, low=low, high=high, place=self.place, layout=self.layout,
+            rows=rows, bytes=size, low=low, high=high, place=self.place, layout=self.layout, writer=self._writer,
         )
 
     def _flushed(self) -> int:

@@ -75,7 +75,7 @@ def _standing(things: list[str], tables: Tables, reader: Reader) -> Sequence[tup
             names = ", ".join(quoted(thing) for thing in things)
             rows = reader.run(
                 f"SELECT batch // {NS_PER_MINUTE} AS minute, source, {weight}::BIGINT AS samples "
-                f"FROM {table.snapshot.scan()} WHERE thing IN ({names}) GROUP BY ALL", {},
+                f"FROM {table.snapshot.own(table.snapshot.files)} WHERE thing IN ({names}) GROUP BY ALL", {},
             )
             found += [(row["minute"], row["source"], row["samples"]) for row in rows.to_pylist()]
     return found

@@ -18,9 +18,20 @@ LOG = "_delta_log"
 class Place(Protocol):
     """What a table asks of the place where it stands; every name is relative to the table."""
 
-    uri: str
-    options: dict[str, str] | None
-    shared: bool  # whether several plants write there
+    @property
+    def uri(self) -> str:
+        """As delta-rs is told."""
+        ...
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """What delta-rs is told besides."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether several plants may write there."""
+        ...
 
     def draft(self, name: str) -> Path:
         """The file of this machine into which a data file is to be written first."""

@@ -18,7 +18,7 @@ from loopwright.core.types import BLOCKS, POINTS
 from loopwright.store import pack
 from loopwright.store.check import numbers
 from loopwright.store.delta import Table
-from loopwright.store.place import LocalPlace
+from loopwright.store.place import LocalPlace, Place
 from loopwright.store.snapshot import Layout, Snapshot
 
 __all__ = ["STORED_BLOCKS", "STORED_POINTS", "PointsTable", "Snapshot"]
@@ -29,6 +29,7 @@ STORED_POINTS = pa.schema([*POINTS, *_INNER])
 STORED_BLOCKS = pa.schema([*BLOCKS, ("n", pa.int32()), ("samples", pa.int32()), *_INNER])
 _WRITER = [("divisor", pa.float64()), ("writer", pa.string())]
 _SUMMED = [("vmin", pa.float32()), ("vmax", pa.float32()), ("vsum", pa.float64()), ("vlast", pa.float32())]
+_STATISTICS = ("thing", "signal", "t_ns", "batch", "writer")
 _DELTA = "DELTA_BINARY_PACKED"
 
 
@@ -108,20 +109,25 @@ _KNOWN = {"known_ns": "coalesce(known_ns, batch)"}
 _LAYOUTS = (
     Layout(
         STORED_POINTS, pa.schema([*STORED_POINTS, ("digits", pa.int64()), *_WRITER]), encode=packed_points,
+        statistics=_STATISTICS,
         decoded={"value": "coalesce(value, digits / divisor)", **_KNOWN},
         packed={"t_ns": _DELTA, "digits": _DELTA, "code": _DELTA},
     ),
     Layout(
         STORED_BLOCKS, pa.schema([*STORED_BLOCKS, ("digits", pa.list_(pa.int32())), *_WRITER, *_SUMMED]),
-        encode=packed_blocks, packed={"t_ns": _DELTA, "digits.list.element": _DELTA},
+        encode=packed_blocks, statistics=_STATISTICS, packed={"t_ns": _DELTA, "digits.list.element": _DELTA},
         decoded={"values": 'coalesce("values", list_transform(digits, lambda x: (x / divisor)::FLOAT))', **_KNOWN},
     ),
 )
 
 
 class PointsTable(Table):
-    """One of the two; `folder` is where it stands."""
+    """One of the two; `folder` is where it stands, or where it is read from.
 
-    def __init__(self, folder: Path, blocks: bool, create: bool) -> None:
-        super().__init__(LocalPlace(folder), _LAYOUTS[blocks], create)
-        self.folder, self.blocks = folder, blocks
+    writer  the plant that writes, where several may: its id stands in its rows
+    """
+
+    def __init__(self, place: Path | Place, blocks: bool, create: bool, writer: str = "") -> None:
+        place = LocalPlace(place) if isinstance(place, Path) else place
+        super().__init__(place, _LAYOUTS[blocks], create, writer)
+        self.folder, self.blocks = place.folder(), blocks

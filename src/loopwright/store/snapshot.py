@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from loopwright.store.place import Place
-from loopwright.store.sql import listing
+from loopwright.store.sql import listing, quoted
 
 OWN = "v2-"  # how the names of our data files begin; others may lack columns that came later
 LOWEST, HIGHEST = -np.iinfo(np.int64).max, np.iinfo(np.int64).max
@@ -73,6 +73,7 @@ class Snapshot:
 
     flushed    the last journal batch in it that this plant brought
     files      its Parquet files; rows, bytes (files,) int64
+    writer     this plant, where several write the table
     low, high  column of the statistics -> (files,): int64, or texts (None where the log does not say)
     """
 
@@ -85,6 +86,7 @@ class Snapshot:
     high: Mapping[str, Any]
     place: Place
     layout: Layout
+    writer: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -126,6 +128,12 @@ class Snapshot:
             rows = f"UNION ALL BY NAME SELECT * FROM read_parquet({files_sql}, union_by_name=true)" if older else ""
             parts.append(f"SELECT {columns} FROM (SELECT {empty} WHERE false {rows})")
         return f"({' UNION ALL '.join(parts)})"
+
+    def own(self, files: Iterable[str]) -> str:
+        """As `scan`, only the rows that this plant wrote."""
+        if not self.writer:
+            return self.scan(files)
+        return f"(SELECT * FROM {self.scan(files, ['writer'])} WHERE writer = {quoted(self.writer)})"
 
     def grown(self, version: int, flushed: int, come: Sequence[Added], gone: Iterable[str]) -> Snapshot:
         """A next version: without the files named `gone`, with those that come."""
