@@ -84,8 +84,8 @@ def _move(
     if not hours:
         return rows
     gone = np.unique(np.concatenate(hours))
-    snapshots = (tables[0].snapshot, tables[1].snapshot)
-    whole = reroll.whole_rows(reader, snapshots, series, gone, upto, memory.span_ns)
+    views = reroll.kept((tables[0].snapshot, tables[1].snapshot))
+    whole = reroll.whole_rows(reader, views, series, gone, upto, memory.span_ns)
     return rolling.joined([without(rows, gone), *whole])
 
 

@@ -22,7 +22,7 @@ from loopwright.store.levels import HOUR, LEVELS, SECOND
 from loopwright.store.points import PointsTable, Snapshot
 from loopwright.store.read import Reader, View
 from loopwright.store.rolling import Rows
-from loopwright.store.rollups import EVERYTHING, TASKS, Rollups, RollupsTable, Task, concerns
+from loopwright.store.rollups import EVERYTHING, TASKS, Rollups, RollupsTable, Task, concerns, rows_of
 from loopwright.store.samples import Series
 from loopwright.store.sql import quoted
 
@@ -48,21 +48,21 @@ def touched(slot: Ints, t_ns: Ints, lasts_ns: Any = 0) -> Ints:
 
 
 def whole_rows(
-    reader: Reader, snapshots: Snapshots, series: Series, keys: Ints, batch: int, span_ns: int,
+    reader: Reader, views: tuple[View, View], series: Series, keys: Ints, batch: int, span_ns: int,
 ) -> Iterator[Rows]:
-    """Rows of these hours from all that the snapshots hold: a part at a time.
+    """Rows of these hours from all that the views show: a part at a time.
 
-    batch    the last one that the snapshots hold
+    views    of points and of blocks
+    batch    the last one that they show
     span_ns  how long the longest block lasts
     """
     slot, start = samples.of_hours(keys)
-    kept = series.levels[slot].any(axis=1)
-    keys, slot, start = keys[kept], slot[kept], start[kept]
+    some = series.levels[slot].any(axis=1)
+    keys, slot, start = keys[some], slot[some], start[some]
     for hour_ns, end_ns, chosen in _questions(slot, start):
         parts = []
-        for snapshot, blocks in zip(snapshots, (False, True), strict=True):
-            begin_ns = hour_ns - (span_ns if blocks else 0)
-            view = View(snapshot, snapshot.layout.shown.empty_table(), blocks, versions=True)
+        for view in views:
+            begin_ns = hour_ns - (span_ns if view.blocks else 0)
             found = samples.stored(reader, view, series, chosen, (begin_ns, end_ns))
             parts.append(samples.partials(series, found, batch))
         rows = rolling.merged(rolling.joined(parts))
@@ -70,6 +70,15 @@ def whole_rows(
         rows = rolling.take(rows, np.isin(samples.hours(rows["slot"], rows["t_ns"]), keys[inside]))
         rows = rolling.joined([rows, _nothing(series, slot[inside], start[inside], batch)])
         yield rolling.merged(rows | {"whole": np.ones(len(rows["slot"]), bool)})
+
+
+def kept(snapshots: Snapshots) -> tuple[View, View]:
+    """What the points hold, without the journal."""
+    points, blocks = (
+        View(snapshot, snapshot.layout.shown.empty_table(), blocks, versions=True)
+        for snapshot, blocks in zip(snapshots, (False, True), strict=True)
+    )
+    return points, blocks
 
 
 def _questions(slot: Ints, start: Ints) -> Iterator[tuple[int, int, Ints]]:
@@ -145,7 +154,8 @@ def _since(
     gone = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     if not len(gone):
         return rows
-    return rolling.joined([samples.without(rows, gone), *whole_rows(reader, snapshots, series, gone, batch, span_ns)])
+    whole = whole_rows(reader, kept(snapshots), series, gone, batch, span_ns)
+    return rolling.joined([samples.without(rows, gone), *whole])
 
 
 def keep(store: Store) -> None:
@@ -230,9 +240,62 @@ def _all_of(store: Store, series: Series, slot: int, budget: int) -> Iterator[tu
         step = max(1, int(hours * budget / max(found["n"], budget)))
         for hour in range(begin, begin + hours, step):
             limits = hour * HOUR - span_ns, (hour + step) * HOUR
-            view = View(snapshot, table.schema.empty_table(), table.blocks, versions=True)
+            view = kept((snapshot, snapshot))[table.blocks]
             made = samples.stored(store._reader, view, series, np.array([slot]), limits)
             rows = samples.partials(series, made, batch)
             rows = rolling.take(rows, (rows["t_ns"] >= hour * HOUR) & (rows["t_ns"] < limits[1]))
             count = int(rows["count"][rows["level"] == rows["level"].min(initial=HOUR)].sum())
             yield rows | {"whole": np.ones(len(rows["slot"]), bool)}, count
+
+
+def verify(store: Store) -> list[str]:
+    """Where the rollups differ from the samples that stand in the points, in words; [] when they agree."""
+    with store._flushing:
+        with store._lock:
+            memory = store._memory
+            rollups, series = memory.rollups, Series.of(memory.catalogue)
+            snapshots = (store._tables[0].snapshot, store._tables[1].snapshot)
+        slots = [slot for slot in np.flatnonzero(series.levels.any(axis=1)).tolist()
+                 if not rollups.lags(memory.catalogue.things[series.names[slot][0]].kind, *series.names[slot])]
+        wrong: list[str] = []
+        for i in range(0, len(slots), _SERIES):
+            wrong += _differences(store, snapshots, series, np.array(slots[i:i + _SERIES]))
+        return wrong
+
+
+def _differences(store: Store, snapshots: Snapshots, series: Series, slots: Ints) -> list[str]:
+    names = {series.names[slot] for slot in slots.tolist()}
+    with store._lock:
+        parts = [store._memory.rollups.of(store._rollups.snapshot, slots)]
+    found = store._reader.run(
+        f"SELECT * FROM {store._rollups.snapshot.scan()} WHERE thing IN ({', '.join(quoted(n) for n, _ in names)})", {})
+    slot, _ = store._memory.catalogue.look_up(found)
+    here = np.isin(slot, slots)
+    have = rolling.merged(rolling.joined([*parts, rolling.take(rows_of(found, slot), here)]))
+    made = [samples.partials(series, samples.stored(store._reader, view, series, slots, (None, None)), 0)
+            for view in kept(snapshots)]
+    want = rolling.merged(rolling.joined(made))
+    keys = [
+        {(s, level, t): at for at, (s, level, t, size) in enumerate(zip(
+            rows["slot"].tolist(), rows["level"].tolist(), rows["t_ns"].tolist(),
+            (rows["count"] + rows["bad"] + rows["gaps"]).tolist(), strict=True)) if size}
+        for rows in (have, want)
+    ]
+    wrong = []
+    for key in sorted(keys[0].keys() | keys[1].keys()):
+        if key not in keys[0] or key not in keys[1] or not _agree(have, keys[0][key], want, keys[1][key]):
+            thing, signal = series.names[key[0]]
+            wrong.append(f"rollup of {thing}/{signal} at {key[2]} of {key[1] // 10**9} s is not that of its samples")
+    return wrong
+
+
+def _agree(have: Rows, i: int, want: Rows, j: int) -> bool:
+    exact = ("count", "bad", "gaps", "last_t_ns", "last_n", "quality")
+    if any(have[name][i] != want[name][j] for name in exact):
+        return False
+    if not have["count"][i]:
+        return True
+    if any(have[name][i] != want[name][j] for name in ("vmin", "vmax", "last")):
+        return False
+    scale = max(abs(have["vmin"][i]), abs(have["vmax"][i])) * have["count"][i]
+    return bool(abs(have["vsum"][i] - want["vsum"][j]) <= 1e-9 * scale)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopwright.store.catalogue import Catalogue
+from loopwright.store.catalogue import Catalogue, Ints
 from loopwright.store.journal import Entry
 from loopwright.store.keys import Keys
 from loopwright.store.points import STORED_BLOCKS, STORED_POINTS
@@ -54,6 +54,33 @@ class Tail:
                     self._rows[number] = stored_rows(entry)
                 found.append(self._rows[number])
         return found
+
+    def of(self, slots: Ints, blocks: bool, after: int, limits: tuple[int, int]) -> pa.Table:
+        """Rows of these slots with limits[0] <= t_ns < limits[1], of entries above `after`, as in the Delta table."""
+        schema = STORED_BLOCKS if blocks else STORED_POINTS
+        parts, entries, sizes = [], [], []
+        for number, (entry, keys, first, last) in self._entries.items():
+            if entry.blocks != blocks or number <= after or last < limits[0] or first >= limits[1]:
+                continue
+            rows = keys.slot == slots[0] if len(slots) == 1 else np.isin(keys.slot, slots)
+            rows &= (keys.t_ns >= limits[0]) & (keys.t_ns < limits[1])
+            if rows.any():
+                parts.append(entry.table.filter(pa.array(rows)))
+                entries.append(entry)
+                sizes.append(int(rows.sum()))
+        if not parts:
+            return schema.empty_table()
+        table = pa.concat_tables(parts)
+        columns = {name: table.column(name) for name in table.column_names}
+        if blocks:
+            columns["samples"] = pc.list_value_length(columns["values"])
+        at = pa.array(np.repeat(np.arange(len(entries)), sizes))
+        columns |= {
+            "batch": pa.array([e.id for e in entries], pa.int64()).take(at),
+            "source": pa.array([e.source for e in entries], pa.string()).take(at),
+            "correction": pa.array([e.correction for e in entries], pa.string()).take(at),
+        }
+        return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
     def keys(self, number: int) -> Keys:
         """The keys of the rows of an entry."""
