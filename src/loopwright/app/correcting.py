@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _LAST_NS = (1 << 63) - 1
 _QUALITY = {DOUBTFUL: " (doubtful)", BAD: " (bad)"}
 _DID = {
-    "set": "set to {by}", "add": "changed by {by:+g}", "scale": "multiplied by {by:g}", "bad": "marked bad", "good": "marked good",
-    "gap": "taken out", "reset": "counted on over a reset", "undo": "taken back",
+    "set": "set to {by}", "add": "changed by {by:+g}", "scale": "multiplied by {by:g}", "bad": "marked bad",
+    "good": "marked good", "gap": "taken out", "reset": "counted on over a reset", "undo": "taken back",
 }
 
 
@@ -47,7 +47,7 @@ def correct_in(store: Store, author: str, asked: Mapping[str, Any]) -> dict[str,
     start_ns, end_ns = moment_ns(asked.get("start"), "--from"), moment_ns(asked.get("end"), "--to")
     return as_data(correct(
         store, asked["thing"], asked["signal"], start_ns, end_ns, asked["how"], author, asked.get("reason") or "",
-        by=asked.get("by"), dry_run=bool(asked.get("dry_run"))))
+        by=None if asked.get("by") == "" else asked.get("by"), dry_run=bool(asked.get("dry_run"))))
 
 
 def undo_in(store: Store, author: str, event: str, reason: str) -> dict[str, Any]:

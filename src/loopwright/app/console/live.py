@@ -18,7 +18,20 @@ from nicegui import Client, core, ui
 
 from loopwright.app import api, reads
 from loopwright.app.auth import Who
-from loopwright.app.console import data, decisions, frame, loop, machine, machines, orders, owner, plain, plan, unit
+from loopwright.app.console import (
+    corrections,
+    data,
+    decisions,
+    frame,
+    loop,
+    machine,
+    machines,
+    orders,
+    owner,
+    plain,
+    plan,
+    unit,
+)
 from loopwright.app.console.frame import Drawn, View
 from loopwright.app.console.markup import Safe, card, div, note, tag
 from loopwright.app.front import Front
@@ -26,9 +39,10 @@ from loopwright.core.errors import LoopwrightError, NotAllowed
 from loopwright.govern import access
 from loopwright.govern.roles import EVERYONE
 
-PAGES: tuple[ModuleType, ...] = (loop, orders, unit, plan, machines, machine, owner, decisions, data)
+PAGES: tuple[ModuleType, ...] = (loop, orders, unit, plan, machines, machine, owner, decisions, data, corrections)
 MARK = Path(__file__).parent / "assets" / "mark.svg"
-_UNDER = {unit.PATH: orders.PATH, machine.PATH: machines.PATH}  # page -> the one of the bar it belongs to
+# page -> the one of the bar it belongs to
+_UNDER = {unit.PATH: orders.PATH, machine.PATH: machines.PATH, corrections.PATH: data.PATH}
 log = logging.getLogger(__name__)
 
 

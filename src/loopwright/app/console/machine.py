@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loopwright.app import reads
+from loopwright.app.console import corrections
 from loopwright.app.console.draw import bars
 from loopwright.app.console.frame import Drawn, View, head
 from loopwright.app.console.machines import alarm_list, charts, speaks, state_pills
@@ -30,7 +31,9 @@ def draw(view: View) -> Drawn:
         blocks["alarms"] = card("Alarms", alarm_list(mine[:8], view))
     data = reads.machine_lines(view.front, one, view.system, span_s=span_s, n=POINTS)
     spans = chips((word, f"/machines/{one['id']}?span={s}", s == span_s) for s, word in SPANS)
-    blocks["charts"] = card("What it says", spans, charts(data, one, view), note="ends with the last thing it said")
+    mend = link("Mark or correct values", corrections.address(one["id"]))
+    lines = charts(data, one, view)
+    blocks["charts"] = card("What it says", spans, lines, mend, note="ends with the last thing it said")
     if shifts := reads.effectiveness(view.front, one["id"]):
         blocks["oee"] = card("Effectiveness by shift", bars.shifts(shifts[:3]), note="ISO 22400-2")
     if runs := reads.wear(view.front, one["id"]):
