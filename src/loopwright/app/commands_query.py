@@ -108,7 +108,7 @@ def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns = [
-        pa.array([None if v is None else json.dumps(v, default=str) for v in column.to_pylist()], pa.string())
+        pa.array([None if v is None else json.dumps(v, default=_plain) for v in column.to_pylist()], pa.string())
         if pa.types.is_nested(column.type) else column for column in batch.columns
     ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
@@ -136,7 +136,7 @@ def _json(schema: pa.Schema, batches: Iterator[pa.RecordBatch], file: IO[bytes],
     rows = 0
     file.write(b"[")
     for batch in batches:
-        lines = [json.dumps(row, default=str, allow_nan=False) for row in _finite(batch)]
+        lines = [json.dumps(row, default=_plain, allow_nan=False) for row in _finite(batch)]
         if lines:
             file.write(((",\n" if rows else "\n") + ",\n".join(lines)).encode())
         rows += len(lines)
@@ -153,6 +153,15 @@ def _finite(batch: pa.RecordBatch) -> list[dict[str, Any]]:
             if row[name] is not None and row[name] - row[name] != 0:
                 row[name] = None
     return rows
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: a decimal as a number, anything else as text."""
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
 
 
 _FLOATS = ("double", "float", "halffloat")

@@ -19,30 +19,31 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 def tables_of(tree: Any) -> set[str]:
     """The names of all tables that a tree names, in lower case."""
-    return {str(node.get("table_name", "")).lower() for node in _nodes(tree) if node.get("type") == "BASE_TABLE"}
+    return {str(node.get("table_name", "")).lower() for node in nodes(tree) if node.get("type") == "BASE_TABLE"}
 
 
 def narrowed(tree: Tree, table: str) -> dict[str, Any]:
     """Fields of `Wanted` that the rows of a table must meet: where it is named once, and the WHERE of its own SELECT,
     with nothing joined, says so in plain constants; {} otherwise."""
-    named = [n for n in _nodes(tree) if n.get("type") == "BASE_TABLE" and str(n.get("table_name", "")).lower() == table]
+    named = [n for n in nodes(tree) if n.get("type") == "BASE_TABLE" and str(n.get("table_name", "")).lower() == table]
     if len(named) != 1:
         return {}
-    for node in _nodes(tree):
+    for node in nodes(tree):
         if node.get("type") == "SELECT_NODE" and node.get("from_table") is named[0] and not named[0].get("sample"):
             names = {str(named[0].get("alias") or table).lower()}
             return _limits(list(_conjuncts(node.get("where_clause"))), names)
     return {}
 
 
-def _nodes(tree: Any) -> Iterator[Tree]:
+def nodes(tree: Any) -> Iterator[Tree]:
+    """Every object of a tree."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
-            yield from _nodes(value)
+            yield from nodes(value)
     elif isinstance(tree, list):
         for value in tree:
-            yield from _nodes(value)
+            yield from nodes(value)
 
 
 def _conjuncts(tree: Any) -> Iterator[Tree]:

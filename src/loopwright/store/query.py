@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,8 @@ import duckdb
 import pyarrow as pa
 
 from loopwright.core.errors import InputError
-from loopwright.store.narrow import Tree, narrowed, tables_of
+from loopwright.store import archive
+from loopwright.store.narrow import Tree, narrowed, nodes, tables_of
 from loopwright.store.read import Wanted, union
 from loopwright.store.sql import listing
 
@@ -53,16 +56,13 @@ class Answer:
     """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, views: Mapping[str, list[str]], sql: str) -> None:
-        self._cursor, self._views, self._lock = cursor, views, threading.Lock()
+        self._cursor, self._views, self._lock, self._ended = cursor, views, threading.Lock(), False
+        self._reader: pa.RecordBatchReader | None = None  # it computes before it gives anything: not before it is asked
         try:
-            self._reader = cursor.sql(sql).to_arrow_reader(_BATCH_ROWS)
+            self._relation = cursor.sql(sql)
+            self.schema: pa.Schema = self._relation.limit(0).to_arrow_table().schema
         except duckdb.Error as error:
             raise _told(error, views) from error
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns."""
-        return self._reader.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while (batch := self.next()) is not None:
@@ -72,6 +72,10 @@ class Answer:
         """The next rows, None when there are no more."""
         try:
             with self._lock:
+                if self._ended:
+                    return None
+                if self._reader is None:
+                    self._reader = self._relation.to_arrow_reader(_BATCH_ROWS)
                 return self._reader.read_next_batch()
         except StopIteration:
             return None
@@ -83,14 +87,16 @@ class Answer:
         return pa.Table.from_batches(list(self), self.schema)
 
     def stop(self) -> None:
-        """Ends the statement, also while another thread waits for its rows."""
-        self._cursor.interrupt()
+        """Ends the statement, also while another thread waits for its rows; returns when it has ended."""
+        self._ended = True
+        while not self._lock.acquire(timeout=0.05):
+            self._cursor.interrupt()  # again, should it come just before the statement begins
+        self._lock.release()
 
     def close(self) -> None:
         """Lets go of it."""
         self.stop()
-        with self._lock:
-            self._cursor.close()
+        self._cursor.close()
 
     def __enter__(self) -> Answer:
         return self
@@ -140,7 +146,7 @@ def _parsed(sql: str) -> Tree:
             raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
         found = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
         tree: Tree = json.loads(found[0]) if found else {}
-        if tree.get("error"):  # SHOW, DESCRIBE, SUMMARIZE: they would tell of what is not ours to show
+        if tree.get("error") or any(node.get("type") == "SHOW_REF" for node in nodes(tree)):
             raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
         return tree
     except duckdb.Error as error:
@@ -152,6 +158,9 @@ def _parsed(sql: str) -> Tree:
 def _told(error: Exception, views: Mapping[str, list[str]]) -> InputError:
     said = " ".join(str(error).split())[:400]
     columns = "; ".join(f"{name}: {', '.join(known)}" for name, known in sorted(views.items()))
+    if isinstance(error, duckdb.CatalogException) and (missing := re.search(r"Table with name (\S+) does not", said)):
+        near = difflib.get_close_matches(missing[1].lower(), VIEWS, 1)
+        said = f"there is no view {missing[1]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     if columns and isinstance(error, (duckdb.BinderException, duckdb.CatalogException)):
         return InputError("query", said, _ALLOWED, f"the columns are {columns}")
     return InputError("query", said, _ALLOWED)
@@ -181,6 +190,6 @@ def _signals(store: Store) -> pa.Table:
 
 
 _TABLES: dict[str, Any] = {
-    "events": lambda store: store.events.table(), "newest": lambda store: store.newest(), "things": _things,
+    "events": archive.dataset, "newest": lambda store: store.newest(), "things": _things,
     "signals": _signals,
 }
