@@ -76,7 +76,8 @@ def _form(view: View, thing: str, signal: str) -> Safe:
     lists = [_options("things", sorted(known)[:2000]), _options("signals", signals)]
     button = tag("button", "Correct", type="submit", cls="button main")
     hint = note("Without an end it reaches to the newest value. Both versions stay, and Undo takes it back.")
-    return tag("form", *rows, *lists, hint, div("buttons", button, style="margin-top:12px"), data_post="/api/corrections")
+    send = div("buttons", button, style="margin-top:12px")
+    return tag("form", *rows, *lists, hint, send, data_post="/api/corrections")
 
 
 def _options(name: str, values: list[str]) -> Safe:
