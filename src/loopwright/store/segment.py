@@ -75,7 +75,8 @@ def _signals(table: pa.Table) -> Any:
     codes = []
     for name in ("thing", "signal"):
         coded = table.column(name).combine_chunks().dictionary_encode()
-        codes.append((coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(coded.dictionary)))
+        indices = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes.append((indices.astype(np.int64), len(coded.dictionary)))
     (thing, things), (signal, signals) = codes
     number = thing * max(1, signals) + signal
     return number.astype(np.int16) if things * signals < 2**15 else number  # radix sort
@@ -116,7 +117,7 @@ def _decimals(value: pa.Array, signal: Any) -> tuple[pa.Array, pa.Array, pa.Arra
 def _values(kept: pa.Table) -> pa.Array:
     """Values in the order of the signals."""
     whole, rest = kept.column("whole").combine_chunks(), kept.column("value").combine_chunks()
-    scale = kept.column("scale").to_numpy()
+    scale = kept.column("scale").fill_null(-1).to_numpy()
     number = whole.fill_null(0).to_numpy(zero_copy_only=False) / 10.0 ** np.clip(scale, 0, _MOST_DECIMALS)
     plain = rest.fill_null(0.0).to_numpy(zero_copy_only=False)
     there = np.where(scale >= 0, whole.is_valid().to_numpy(False), rest.is_valid().to_numpy(False))
