@@ -39,11 +39,31 @@ def server() -> Iterator[str]:
         _run([str(programs[-1]), "-D", str(data), "-U", "loop", "--auth=trust", "-E", "UTF8", "--locale=C"], user, folder)
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         _run([*control, "-o", options, "start"], user, folder)
+        _CONTROL[str(port)] = (control, options, user, folder)
         yield f"postgresql+psycopg://loop@127.0.0.1:{port}/postgres"
     finally:
         if (data / "postmaster.pid").exists():
             _run([*control, "-m", "immediate", "stop"], user, folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_CONTROL: dict[str, tuple[list[str], str, str | None, Path]] = {}  # port -> pg_ctl, options, user, folder
+
+
+def stop(url: str) -> None:
+    """Stops the server of that URL at once, as a power cut would."""
+    control, _, user, folder = _CONTROL[_port(url)]
+    _run([*control, "-m", "immediate", "stop"], user, folder)
+
+
+def start(url: str) -> None:
+    """Starts it again where it was."""
+    control, options, user, folder = _CONTROL[_port(url)]
+    _run([*control, "-o", options, "start"], user, folder)
+
+
+def _port(url: str) -> str:
+    return url.rpartition(":")[2].partition("/")[0]
 
 
 def _run(command: list[str], user: str | None, folder: Path) -> None:

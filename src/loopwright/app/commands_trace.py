@@ -70,11 +70,10 @@ def in_words(found: Mapping[str, Any]) -> str:
     ahead = [(found["id"], "", 0)]
     while ahead:
         id_, why, deep = ahead.pop()
-        again = id_ in told
-        lines.append(f"{'  ' * deep}{_line(nodes[id_], why)}{' (above)' if again and ways.get(id_) else ''}")
-        if again:
+        if id_ in told:
             continue
         told.add(id_)
+        lines.append(f"{'  ' * deep}{_line(nodes[id_], why)}")
         lines += [f"{'  ' * (deep + 1)}... {words}" for words in rests.get(id_, ())]
         ahead += [(to, because, deep + 1) for to, because in reversed(ways.get(id_, []))]
     if found["cut"]:

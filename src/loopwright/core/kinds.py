@@ -106,6 +106,7 @@ _KINDS = [
     EventKind("turn.finished", "turn", "One turn of the loop is done.", ("report",)),
 ]
 KINDS: dict[str, EventKind] = {kind.name: kind for kind in _KINDS}
+LONGEST_ID = 500  # characters; a longer text in a field of ids is no id
 PARENTS = {"unit": "order"}  # noun -> noun whose state moves with it, named by that field of the first body that has it
 _CALLED = {"rules": "rule", "machine": "thing", "owner": "person", "lots": "lot", "left": "thing", "right": "person"}
 _EVIDENCE = {"points": "thing"}  # what the word of an evidence calls it -> noun
@@ -128,7 +129,7 @@ def references(event: Event, *, leads: bool = False) -> list[tuple[str, str, str
                 noun = str(row.get("kind", "")) if field == "ref" else ""
                 noun = _EVIDENCE.get(noun, noun)
             for id_ in ids if isinstance(ids, (list, tuple)) else (ids,):
-                if isinstance(id_, str) and id_:
+                if isinstance(id_, str) and 0 < len(id_) <= LONGEST_ID and "\0" not in id_:
                     found.setdefault((field, id_), noun)
     return [(field, noun, id_) for (field, id_), noun in found.items()]
 

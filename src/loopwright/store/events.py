@@ -21,7 +21,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.core.kinds import KINDS, check
+from loopwright.core.kinds import KINDS, LONGEST_ID, check
 from loopwright.core.types import Event
 from loopwright.store import fold, schema
 from loopwright.store.schema import events, links, reasons, told
@@ -282,8 +282,9 @@ def _check_text(event: Event) -> None:
     if isinstance(event.because, str):
         raise InputError(where, f"because is the text {event.because!r}", "a tuple of ids")
     for text in (event.about, event.actor, event.key, event.id, *event.because):
-        if not isinstance(text, str) or "\0" in text or _broken(text):
-            raise InputError(where, f"{text!r} cannot be kept as text", "text without NUL and half characters")
+        if not isinstance(text, str) or "\0" in text or len(text) > LONGEST_ID or _broken(text):
+            allowed = f"text of at most {LONGEST_ID} characters, without NUL and half characters"
+            raise InputError(where[:200], f"{str(text)[:50]!r} cannot be kept as text", allowed)
     if not isinstance(event.t_ns, (int, np.integer)) or not -(2**63) <= event.t_ns < 2**63:
         raise InputError(where, f"t_ns {event.t_ns!r} is no time", "nanoseconds since 1970 that fit 64 bits")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from loopwright.core.errors import StoreError
 from loopwright.core.kinds import KINDS, PARENTS, references
 from loopwright.core.types import Event
 from loopwright.store.schema import events, insert, links, states
@@ -134,13 +135,22 @@ def chunks(connection: sa.Connection, after: int = 0) -> Iterator[list[Numbered]
     while True:
         query = sa.select(*columns).where(events.c.number > after).order_by(events.c.number).limit(CHUNK)
         found = [
-            (number, Event(kind, about, t_ns, actor, json.loads(body), known_ns=known_ns))
+            (number, Event(kind, about, t_ns, actor, _body(number, kind, body), known_ns=known_ns))
             for number, kind, about, t_ns, known_ns, actor, body in connection.execute(query)
         ]
         if not found:
             return
         yield found
         after = found[-1][0]
+
+
+def _body(number: int, kind: str, body: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(body)
+        return found
+    except ValueError as error:
+        said = f"the body of event {number} ({kind}) cannot be read ({error})"
+        raise StoreError("events", said, "", "restore the database from the last copy") from error
 
 
 def _standing(connection: sa.Connection, keys: Iterable[tuple[str, str]]) -> Rows:

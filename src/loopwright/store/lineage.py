@@ -19,7 +19,7 @@ from loopwright.store.schema import events, links, reasons, states
 
 Window = tuple[int, int] | None  # first and last t_ns
 OWN = 200  # so many events about one thing are looked at, the newest
-_NOUNS = sorted({kind.noun for kind in KINDS.values()} & {kind.about for kind in KINDS.values()})
+_NOUNS = {kind.noun for kind in KINDS.values()}
 _TIMES = ("start_ns", "end_ns")
 _EVENT = (
     events.c.id, events.c.kind, events.c.about, events.c.t_ns, events.c.known_ns, events.c.actor, events.c.body,
@@ -116,12 +116,14 @@ class Lineage:
 
     def stand(self, nodes: Sequence[Node]) -> None:
         """Says of each node where it stands: the kind of its last event, and since when."""
-        for part in _parts(nodes):
-            by_id = {node.id: node for node in part}
-            query = sa.select(states).where(states.c.noun.in_(_NOUNS), states.c.about.in_(list(by_id)))
-            for row in self._connection.execute(query.order_by(states.c.number)):
-                node = by_id[row.about]
-                if row.noun == node.noun or not node.kind:
+        by_noun: dict[str, dict[str, Node]] = {}
+        for node in nodes:
+            by_noun.setdefault(node.noun, {})[node.id] = node
+        for noun in _NOUNS & by_noun.keys():
+            for part in _parts(list(by_noun[noun])):
+                query = sa.select(states).where(states.c.noun == noun, states.c.about.in_(part))
+                for row in self._connection.execute(query):
+                    node = by_noun[noun][row.about]
                     node.kind, node.t_ns = row.kind, row.since_ns
 
     def _count(self, ref: str, kind: str, window: Window) -> int:

@@ -6,7 +6,7 @@
 
 | view | what it is |
 |---|---|
-| points | slow signals, a row a value, corrections followed |
+| points | slow signals, a row a value, corrections followed; source brought it, correction names the event |
 | blocks | fast signals, a row a block |
 | events | the ledger; body is JSON text |
 | minutes, hours | count, bad, gaps, min, max, mean and last of every slow signal, by minute and hour |
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 VIEWS = ("points", "blocks", "events", "minutes", "hours", "newest", "things", "signals")
 _ALLOWED = f"one SELECT over {', '.join(VIEWS)}"
 _BATCH_ROWS = 65_536
+_MORE = ("source", "correction")  # columns beside those of `get`: who brought a value, which event let it replace
 _FOLDED = {"minutes": 60_000_000_000, "hours": 3_600_000_000_000}
 _FOLD = """CREATE TEMP VIEW {name} AS
 SELECT thing, signal, t_ns // {step} * {step} AS t_ns, count(*) FILTER (good) AS count,
@@ -120,8 +121,8 @@ def ask(store: Store, sql: str) -> Answer:
         for name in sorted(wanted & {"points", "blocks"}):
             view = store._view(name == "blocks", asked := Wanted(**narrowed(tree, name)))
             cursor.register(f"{name}_tail", view.tail)
-            shown = ", ".join([*view.shown.names, *(["n"] if name == "blocks" else [])])
-            cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM ({union(view, f'{name}_tail', asked)})")
+            shown = ", ".join([*view.shown.names, *(["n"] if name == "blocks" else []), "source", "correction"])
+            cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM ({union(view, f'{name}_tail', asked, _MORE)})")
             folders.append(f"{view.snapshot.place.folder()}/")
         for name in sorted(wanted & set(_FOLDED)):
             cursor.execute(_FOLD.format(name=name, step=_FOLDED[name]))

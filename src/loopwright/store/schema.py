@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from loopwright.core.errors import MissingExtra, StoreError
 
+PATIENCE_S = 5  # how long one writer waits for another
 HEAD = "0002"  # the newest step of migrations/versions
 _meta = sa.MetaData()
 events = sa.Table(
@@ -59,18 +60,22 @@ tokens = sa.Table(
 def connect(url: str, read_only: bool = False) -> sa.Engine:
     """An engine on the database of `url` ('sqlite:////plant/events.sqlite', 'postgresql+psycopg:..'), migrated to HEAD.
 
-    Raises MissingExtra when the driver is not installed, StoreError when the database cannot be opened.
+    A server that was restarted is found again: every connection is tried before it is used.
+    Raises MissingExtra when the driver is not installed, StoreError when the database cannot be opened, or is of a
+    newer Loopwright, or (read_only) of an older one.
     """
     try:
-        engine = sa.create_engine(url, connect_args={"check_same_thread": False} if url.startswith("sqlite") else {})
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args=_settings(url))
     except ModuleNotFoundError as error:
         raise MissingExtra("store/events", error.name or "psycopg", "postgres") from error
     if engine.dialect.name == "sqlite":
         _tune(engine, read_only)
     try:
-        if not read_only:
-            migrate(engine)
+        migrate(engine, read_only)
         return engine
+    except StoreError:
+        engine.dispose()
+        raise
     except sa.exc.SQLAlchemyError as error:
         engine.dispose()
         raise StoreError(
@@ -81,22 +86,38 @@ def connect(url: str, read_only: bool = False) -> sa.Engine:
         ) from error
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Brings the database to HEAD; does nothing, and imports nothing, when it is there already."""
+def migrate(engine: sa.Engine, read_only: bool = False) -> None:
+    """Brings the database to HEAD in one transaction, so that a step that fails leaves it as it was; does nothing, and
+    imports nothing, when it is there already. There is no way back: StoreError when it is newer than HEAD."""
     with engine.connect() as connection:
-        if sa.inspect(connection).has_table("alembic_version"):
-            found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-            if found == HEAD:
-                return
+        found = version(connection)
+    if found > HEAD:
+        said = f"it was written by a newer Loopwright (its version is {found})"
+        todo = "update Loopwright, or restore the copy made before the update: there is no way back"
+        raise StoreError(f"events {_shown(engine)}", said, f"versions up to {HEAD}", todo)
+    if found == HEAD:
+        return
+    if read_only:
+        said = f"it was written by an older Loopwright (its version is {found or 'none'})"
+        raise StoreError(f"events {_shown(engine)}", said, f"version {HEAD}", "open the plant once for writing")
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        lock_writers(connection)
+        if version(connection) != HEAD:  # another process was quicker
+            config.attributes["connection"] = connection
+            command.upgrade(config, HEAD)
+
+
+def version(connection: sa.Connection) -> str:
+    """The step the database has reached, '' when it is empty."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]], replace: bool = False) -> None:
@@ -117,10 +138,19 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any,
         sql = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}){over}"
         connection.exec_driver_sql(sql, tuple(list(values) for values in zip(*rows, strict=True)))
     else:
-        cursor: Any = connection.connection.cursor()
-        with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+        _copy(connection, f"COPY {table.name} ({columns}) FROM STDIN", rows)
+
+
+def _copy(connection: sa.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """PostgreSQL's quick way in, past SQLAlchemy; its errors are SQLAlchemy's again."""
+    cursor: Any = connection.connection.cursor()
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        with cursor.copy(sql) as copy:
             for row in rows:
                 copy.write_row(row)
+    except driver.Error as error:
+        raise sa.exc.OperationalError(sql, None, error) from error
 
 
 def count_again(connection: sa.Connection, first: int, last: int) -> None:
@@ -136,11 +166,21 @@ def lock_writers(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(4711206119)"))
 
 
+def _settings(url: str) -> dict[str, Any]:
+    """What a driver is told; for PostgreSQL unless the URL itself says it."""
+    if url.startswith("sqlite"):
+        return {"check_same_thread": False}
+    said = sa.make_url(url).query
+    usual = {"connect_timeout": 10, "options": f"-c lock_timeout={PATIENCE_S}s"}
+    return {name: value for name, value in usual.items() if name not in said}
+
+
 def _tune(engine: sa.Engine, read_only: bool) -> None:
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's own BEGIN, not the driver's
-        for pragma in ("busy_timeout=5000", "foreign_keys=ON", *(["query_only=ON"] if read_only else [])):
+        patience = f"busy_timeout={PATIENCE_S * 1000}"
+        for pragma in (patience, "foreign_keys=ON", *(["query_only=ON"] if read_only else [])):
             connection.execute(f"PRAGMA {pragma}")
         if not read_only:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
@@ -166,5 +206,11 @@ def told(verb: str) -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        said = f"the database cannot be {verb} ({_short(error)})"
-        raise StoreError("events", said, "", "free the disk or mend its rights; nothing was recorded") from error
+        short = _short(error)
+        todo = "free the disk or mend its rights"
+        if "locked" in short or "lock timeout" in short:
+            todo = "another process holds it; try again"
+        elif "connection" in short or "terminat" in short:
+            todo = "see that its server runs, and try again"
+        nothing = "; nothing was recorded" if verb == "written" else ""
+        raise StoreError("events", f"the database cannot be {verb} ({short})", "", todo + nothing) from error
