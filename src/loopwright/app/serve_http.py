@@ -30,7 +30,7 @@ from loopwright.app.console import frame, plain
 from loopwright.app.front import Front
 from loopwright.app.site import explain
 from loopwright.connect import http
-from loopwright.core.clock import Clock, RealClock
+from loopwright.core.clock import Clock, RealClock, monotonic_s
 from loopwright.core.errors import (
     InputError,
     LinkError,
@@ -139,17 +139,25 @@ class _Things(Mapping[str, tuple[Thing, Kind]]):
     """Things of the store with their kinds, as they are now."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store, self._looked_s = store, float("-inf")
+        self._found: dict[str, Thing] = {}
+        self._kinds: dict[str, Kind] = {}
 
     def __getitem__(self, name: str) -> tuple[Thing, Kind]:
-        thing = self._store.things()[name]
-        return thing, self._store.kinds()[thing.kind]
+        thing = self._things(name)[name]
+        return thing, self._kinds[thing.kind]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.things())
+        return iter(self._things())
 
     def __len__(self) -> int:
-        return len(self._store.things())
+        return len(self._things())
+
+    def _things(self, name: str = "") -> dict[str, Thing]:
+        """As they were half a second ago, or less for a name that is not there: every value that is posted asks."""
+        if monotonic_s() - self._looked_s > (0.02 if name and name not in self._found else 0.5):
+            self._kinds, self._found, self._looked_s = self._store.kinds(), self._store.things(), monotonic_s()
+        return self._found
 
 
 async def _listen(front: Front) -> None:

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from loopwright.core.errors import InputError
 from loopwright.core.types import BLOCKS_IN, GOOD, POINTS_IN, Kind, Signal, Thing
 
+LONGEST = 200  # characters of a name
 Things = Mapping[str, tuple[Thing, Kind]]
 Row = tuple[str, str, int | None, Any, int]  # thing, signal, t_ns (None: when it arrives), value or word, quality
 
@@ -87,11 +88,14 @@ def from_rows(rows: Sequence[Row], things: Things) -> tuple[pa.Table, dict[str, 
     refused: Counter[str] = Counter()
     kept: list[tuple[str, str, int | None, int, float | None, int | None, int]] = []
     for thing, signal, t_ns, value, quality in rows:
-        declared = _declared(things, thing, signal)
+        declared = declared_of(things, thing, signal)
         try:
             number, code = _one(value, declared)
-        except InputError:
+        except (InputError, OverflowError):
             refused["not a value of this signal"] += 1
+            continue
+        if t_ns is not None and not -(2**63) <= t_ns < 2**63:
+            refused["time out of range"] += 1
             continue
         kept.append((thing, signal, t_ns, 0, number, code, quality))
     columns = list(zip(*kept, strict=True)) if kept else [()] * 7
@@ -116,7 +120,14 @@ def _one(value: Any, signal: Signal | None) -> tuple[float | None, int | None]:
     return None, int(value)
 
 
-def _declared(things: Things, thing: str, signal: str) -> Signal | None:
+def text(name: str) -> str:
+    """A name as it can be kept: Unicode, and not without end. One that had to be changed is nobody's name."""
+    name = name if len(name) <= LONGEST else name[:LONGEST] + "..."
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()
+
+
+def declared_of(things: Things, thing: str, signal: str) -> Signal | None:
+    """The signal of a thing, None where nobody declared it."""
     if thing not in things:
         return None
     return next((s for s in things[thing][1].signals if s.name == signal), None)
@@ -188,8 +199,9 @@ def checked(table: pa.Table, where: str) -> pa.Table:
         raise InputError(where, f"a table without {', '.join(missing)}", ", ".join(schema.names))
     try:
         return table.select(schema.names).cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(where, f"a table with columns of another type ({error})", str(schema)) from None
+    except (pa.ArrowException, LookupError, ValueError, OverflowError):
+        said = "a table with columns of another type, or one of them twice"
+        raise InputError(where, said, ", ".join(f"{f.name} {f.type}" for f in schema)) from None
 
 
 def by_thing(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:

@@ -173,9 +173,9 @@ class Ingest:
             table, head = payload.decode(body)
             self._add(post, table, head, {}, source)
         elif kind == payload.JSON:
-            for report in payload.from_json(body):
+            for report in payload.from_json(body, things=self._things):
                 table, refused = from_rows(report.rows, self._things)
-                self._add(post, table, report.head, {**report.refused, **refused}, source)
+                self._add(post, table, report.head, dict(Counter(report.refused) + Counter(refused)), source)
         else:
             raise InputError("Content-Type", f"{content_type!r}", f"{payload.ARROW}, {payload.JSON}, {relay.RELAY}")
         return post

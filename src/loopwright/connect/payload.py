@@ -18,16 +18,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopwright.connect.batch import Row, checked
+from loopwright.connect.batch import Row, Things, checked, declared_of, text
 from loopwright.core.clock import NS_PER_S, from_iso
 from loopwright.core.errors import InputError, UnitError
 from loopwright.core.types import BAD, GOOD
-from loopwright.core.units import to_inside
+from loopwright.core.units import inside_unit, to_inside
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
 _OLDEST_NS = 946_684_800 * NS_PER_S  # 2000-01-01: an earlier time is a time in another unit
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_MOST_SENT = 1 << 46  # samples of one numbering: twenty years at 100,000 a second
+_LONGEST = 200  # characters of a name or an epoch
+_TWICE = object()  # stands in an object of JSON that named something twice: how many values that hides
+TWICE = "a signal that the message names twice"
 
 
 @dataclass(frozen=True)
@@ -79,49 +83,70 @@ def decode(body: bytes) -> tuple[pa.Table, Head]:
             meta[b"source"].decode(), meta[b"epoch"].decode(), int(meta[b"sequence"]), int(meta[b"sent"]),
             meta.get(b"final") == b"1",
         )
-    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, OverflowError, MemoryError) as error:
         raise InputError("message", f"no Arrow stream with our metadata ({type(error).__name__})") from None
-    if head.sequence < 0 or head.sent < head.sequence:
-        raise InputError("message", f"its numbers cannot be: sequence {head.sequence}, sent {head.sent}")
+    if not 0 <= head.sequence <= head.sent <= _MOST_SENT or max(len(head.source), len(head.epoch)) > _LONGEST:
+        raise InputError("message", "its numbers or names cannot be", "0 <= sequence <= sent, names of 200 characters")
     return checked(table.replace_schema_metadata(None), "message"), head
 
 
-def from_json(body: bytes, thing: str = "") -> list[Report]:
+def from_json(body: bytes, thing: str = "", things: Things | None = None) -> list[Report]:
     """Every object of the body (one, or a list of them).
 
-    thing  whose values they are; '' where each object must name its "thing" itself
+    things  what is declared: a value in a unit that measures something else than its signal is refused
+    thing   whose values they are; '' where each object must name its "thing" itself
     An object: "t" (ISO 8601 with a zone, or whole ns) or "ts" (ms), else the time of arrival is taken; "values":
     {signal: value}, where a value is a number in the inside unit, a state's word or code, null for a gap, or
     {"value": .., "unit": .., "quality": 0|1|2}; and where the device numbers its values: "epoch", "seq" (of the first
     value here), "sent", "final".
-    Raises InputError for what is no JSON or neither shape; values that cannot be used are counted in `refused`.
+    Raises InputError for what is no JSON or neither shape; values that cannot be used are counted in `refused`, and so
+    is an object of a list that is none of these, as one.
     """
     try:
-        document = json.loads(body)
+        document, things = json.loads(body, object_pairs_hook=_object), things or {}
     except (ValueError, RecursionError) as error:
         raise InputError("message", f"no JSON ({type(error).__name__})") from None
-    objects = document if isinstance(document, list) else [document]
-    return [_report(item, thing) for item in objects]
+    if not isinstance(document, list):
+        return [_report(document, thing, things)]
+    reports, wrong = [], list[InputError]()
+    for item in document:
+        try:
+            reports.append(_report(item, thing, things))
+        except InputError as error:
+            wrong.append(error)
+    if wrong and not reports:
+        raise wrong[0]
+    return [*reports, Report([], None, dict(Counter(error.given for error in wrong)))] if wrong else reports
 
 
-def _report(item: Any, thing: str) -> Report:
+def _object(pairs: list[tuple[str, Any]]) -> dict[Any, Any]:
+    found: dict[Any, Any] = dict(pairs)
+    if len(found) < len(pairs):
+        found[_TWICE] = len(pairs) - len(found)
+    return found
+
+
+def _report(item: Any, thing: str, things: Things) -> Report:
     if not isinstance(item, dict) or not isinstance(item.get("values"), dict):
         raise InputError("message", "no object with 'values'", '{"t": "2026-01-31T12:00:00Z", "values": {..}}')
     name = thing or item.get("thing")
     if not isinstance(name, str) or not name:
         raise InputError("message", "names no 'thing'")
+    name = text(name)
     if thing and item.get("thing", thing) != thing:
         raise InputError("message", "its thing differs from the one it came from")
     values, refused = item["values"], Counter[str]()
     rows: list[Row] = []
     for signal, given in values.items():
+        if signal is _TWICE:
+            refused[TWICE] += given
+            continue
+        signal = text(signal)
         try:
-            rows.append((name, signal, _time_ns(item), *_value(given, f"{name}/{signal}")))
-        except UnitError:
-            refused["unknown unit"] += 1
+            rows.append((name, signal, _time_ns(item), *_value(given, name, signal, things)))
         except InputError as error:
             refused[error.given] += 1
-    return Report(rows, _head(item, name, len(values)), dict(refused))
+    return Report(rows, _head(item, name, len(rows) + sum(refused.values())), dict(refused))
 
 
 def _time_ns(item: Mapping[str, Any]) -> int | None:
@@ -131,9 +156,12 @@ def _time_ns(item: Mapping[str, Any]) -> int | None:
         return None
     if isinstance(given, str):
         try:
-            return from_iso(given)
+            t_ns = from_iso(given)
         except (ValueError, OverflowError):
             raise InputError("message", "a time that is not ISO 8601 with a zone") from None
+        if not -(2**63) < t_ns < 2**63:
+            raise InputError("message", "time out of range")
+        return t_ns
     whole = given if isinstance(given, int) and not isinstance(given, bool) else 0
     t_ns = whole if "t" in item else whole * 1_000_000
     if not _OLDEST_NS <= t_ns < 2**63:
@@ -141,26 +169,36 @@ def _time_ns(item: Mapping[str, Any]) -> int | None:
     return t_ns
 
 
-def _value(given: Any, where: str) -> tuple[Any, int]:
+def _value(given: Any, thing: str, signal: str, things: Things) -> tuple[Any, int]:
     """(value in the inside unit, quality)."""
     if not isinstance(given, dict):
         return given, GOOD
     value, quality = given.get("value"), given.get("quality", GOOD)
     if not isinstance(quality, int) or not GOOD <= quality <= BAD:
-        raise InputError(where, "unknown quality", "0 good, 1 doubtful, 2 bad")
+        raise InputError("message", "unknown quality", "0 good, 1 doubtful, 2 bad")
     if "unit" in given and isinstance(value, (int, float)):
         if not isinstance(given["unit"], str):
-            raise InputError(where, "unknown unit")
-        value = to_inside(value, given["unit"], where)
+            raise InputError("message", "unknown unit")
+        try:
+            inside = inside_unit(given["unit"])
+            value = to_inside(value, given["unit"])
+        except UnitError:
+            raise InputError("message", "unknown unit") from None
+        except OverflowError:
+            raise InputError("message", "not a value of this signal") from None
+        if (declared := declared_of(things, thing, signal)) is not None and inside != declared.unit:
+            raise InputError("message", "a unit of something else")
     return value, quality
 
 
 def _head(item: Mapping[str, Any], source: str, count: int) -> Head | None:
     """Its numbering; None without an epoch: a device that forgets its count at a restart would look like a repeat."""
     epoch, sequence = item.get("epoch"), item.get("seq")
-    if epoch is None or not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 0:
+    if not isinstance(epoch, (str, int, float)) or not isinstance(sequence, int) or isinstance(sequence, bool):
+        return None
+    at_least = sequence + count
+    if not 0 <= sequence <= at_least <= _MOST_SENT or len(name := text(str(epoch))) > _LONGEST:
         return None
     sent = item.get("sent")
-    at_least = sequence + count
-    sent = sent if isinstance(sent, int) and sent >= at_least else at_least
-    return Head(source, str(epoch), sequence, sent, item.get("final") is True)
+    sent = sent if isinstance(sent, int) and at_least <= sent <= _MOST_SENT else at_least
+    return Head(source, name, sequence, sent, item.get("final") is True)

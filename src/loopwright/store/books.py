@@ -23,6 +23,8 @@ _KEPT = 50_000  # sources in memory; the others are looked up when they speak ag
 MOST_REASONS = 40  # reasons a source; what comes beyond them is counted as OTHER
 LONGEST_REASON = 100  # characters
 OTHER = "another reason"
+MOST_IDLE = 10_000  # sources of which nothing was ever stored; what further ones send is counted under one name
+OTHERS = "others"
 _STATE = "SELECT expected, arrived, lost, counted, closed_ns, word FROM streams WHERE hop = ? AND source = ?"
 
 
@@ -57,6 +59,7 @@ class Books:
         self._streams: dict[Key, Stream] = {}
         self._seen: dict[str, Ranges] = {}
         self._reasons: dict[Key, set[str]] = {}
+        self._idle, self._idle_minute = 0, -1  # sources of which nothing was stored, and when they were counted
 
     def seen(self, source: str) -> Ranges:
         """The numbers of a source that came."""
@@ -82,6 +85,13 @@ class Books:
         """What a batch changes."""
         work = Work(known_ns=known_ns)
         key = (batch.hop, batch.source)
+        receipt = taken.receipt
+        if not (receipt.stored or receipt.duplicate) and self._too_many(key, known_ns):
+            key = (batch.hop, f"{batch.hop}/{OTHERS}")
+            stream = self._stream(key)
+            arrived = stream.arrived + taken.arrived
+            self._book(work, key, self._bounded(key, receipt.refused), Stream(arrived, arrived))
+            return work
         stream = self._stream(key)
         shown = 0
         if taken.numbers:
@@ -92,7 +102,6 @@ class Books:
             shown = max(come[1], ranges.end or come[1]) - first + 1
         arrived = stream.arrived + taken.arrived
         expected = max(stream.expected, batch.sent or 0, shown, arrived)
-        receipt = taken.receipt
         counts = {
             "stored": receipt.stored, "late": receipt.late, "duplicate": receipt.duplicate, "copied": taken.copied,
             "possible_duplicate": receipt.possible_duplicate, "conflict": receipt.conflict,
@@ -139,13 +148,29 @@ class Books:
         return str(rows[0][0]) if rows else ""
 
     def _stream(self, key: Key) -> Stream:
+        return self._known(key) or Stream()
+
+    def _known(self, key: Key) -> Stream | None:
         if key in self._streams:
             return self._streams[key]
         rows = self._journal.rows(_STATE, key)
         if not rows:
-            return Stream()
+            return None
         expected, arrived, lost, counted, closed_ns, word = rows[0]
         return Stream(expected, arrived, lost, bool(counted), closed_ns, word)
+
+    def _too_many(self, key: Key, known_ns: int) -> bool:
+        """Whether a source of which nothing is stored must do without books of its own: it is new, and they are many.
+
+        Names come from outside; whoever makes them up by the million fills the disk otherwise.
+        """
+        if self._known(key) is not None:
+            return False
+        if (minute := known_ns // NS_PER_MINUTE) != self._idle_minute:
+            self._idle_minute = minute
+            self._idle = self._journal.rows("SELECT count(*) FROM streams WHERE stored = 0 AND copied = 0")[0][0]
+        self._idle += 1
+        return self._idle > MOST_IDLE
 
     def _book(self, work: Work, key: Key, counts: Counts, now: Stream) -> None:
         old = self._stream(key)

@@ -22,7 +22,17 @@ REASONS = [
     "unknown code",
     "out of range",
     "unknown quality",
+    "time out of range",
+    "n out of range",
+    "block too long",
 ]
+# 1800-01-01 to 2200-01-01: far from what int64 ns can say (1677 to 2262), so that no sum of times runs over
+FIRST_NS, LAST_NS = -5_364_662_400_000_000_000, 7_258_118_400_000_000_000
+MOST_N = 1_000_000_000
+MOST_SENT = 1 << 46  # samples of one source: twenty years at 100,000 a second; sums over many sources fit 64 bits
+LONGEST_NAME, LONGEST_SOURCE = 80, 300  # characters: of a name in a message, of a source
+_LEAST = np.iinfo(np.int64).min  # stands for a gap among the keys
+LONGEST_NS = 31 * 86_400 * 1_000_000_000  # a read of some minutes looks for blocks that began so much before them
 _DEFAULTS = {"n": 0, "quality": 0}
 
 
@@ -32,27 +42,47 @@ def shaped(batch: Batch) -> pa.Table:
     Raises InputError when a column is missing, unknown or of a type that cannot be that column's.
     """
     schema = BLOCKS_IN if batch.blocks else POINTS_IN
-    where = f"batch of {batch.source!r}"
+    where = f"batch of {batch.source[:LONGEST_NAME]!r}"
     table = batch.table
     if table.schema == schema:
         return table
-    extra = [name for name in table.column_names if name not in schema.names]
+    names = [name[:LONGEST_NAME] for name in table.column_names]
+    extra = [name for name in names if name not in schema.names]
     if extra:
-        raise InputError(where, f"columns {extra} are not known", ", ".join(schema.names))
+        raise InputError(where, f"columns {extra[:10]} are not known", ", ".join(schema.names))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(where, f"columns {twice} stand twice", "each name once")
     columns = []
     for column in schema:
         if column.name in table.column_names:
             try:
-                columns.append(table.column(column.name).cast(column.type))
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise InputError(
-                    where, f"column {column.name!r} is {table.column(column.name).type}", str(column.type)
-                ) from error
+                columns.append(_cast(table.column(column.name), column.type))
+            except (pa.ArrowException, ValueError, OverflowError) as error:
+                given = str(table.column(column.name).type)[:LONGEST_NAME]
+                raise InputError(where, f"column {column.name!r} is {given}", str(column.type)) from error
         elif column.name in ("thing", "signal", "t_ns", "dt_ns", "values"):
             raise InputError(where, f"column {column.name!r} is missing", ", ".join(schema.names))
         else:
             columns.append(pa.array([_DEFAULTS.get(column.name)] * table.num_rows, column.type))
     return pa.table(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """The column in its own type; a timestamp as ns, whatever it counts."""
+    if pa.types.is_timestamp(column.type) and pa.types.is_integer(wanted):
+        column = column.cast(pa.timestamp("ns", column.type.tz))
+    return column.cast(wanted)
+
+
+def numbered(batch: Batch, samples: int) -> None:
+    """Raises InputError for a numbering, or a name of a source, that cannot be."""
+    where = f"batch of {batch.source[:LONGEST_NAME]!r}"
+    if not batch.source or len(batch.source) > LONGEST_SOURCE or len(batch.hop) > LONGEST_NAME:
+        raise InputError(where, f"its source has {len(batch.source):,} characters", f"1 to {LONGEST_SOURCE}")
+    first, sent = batch.sequence or 0, batch.sent or 0
+    if first < 0 or sent < 0 or max(first + samples, sent) > MOST_SENT:
+        said = f"its numbers cannot be: sequence {batch.sequence!s:.40}, sent {batch.sent!s:.40}"
+        raise InputError(where, said, f"0 to {MOST_SENT:,}")
 
 
 def points(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) -> Any:
@@ -68,9 +98,11 @@ def points(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) 
     given = np.where(gauge, has_value, has_code)
     with np.errstate(invalid="ignore"):
         outside = given & ((number < catalogue.low[definition]) | (number > catalogue.high[definition]))
+    t_ns, has_time = numbers(table.column("t_ns"), np.int64)
+    n = numbers(table.column("n"), np.int64)[0]
     return _first(slot, [
         wrong, has_value & ~np.isfinite(value), has_code & (column == STATE) & ~catalogue.knows_code(definition, code),
-        outside, bad_quality(table),
+        outside | (has_code & (code == _LEAST)), bad_quality(table), has_time & beyond(t_ns), (n < 0) | (n > MOST_N),
     ])
 
 
@@ -80,13 +112,23 @@ def blocks(table: pa.Table, slot: Ints, definition: Ints, catalogue: Catalogue) 
     row = np.repeat(np.arange(len(lengths)), lengths)
     bad = np.bincount(row[~np.isfinite(flat)], minlength=len(lengths)) > 0
     with np.errstate(invalid="ignore"):
-        beyond = (flat < catalogue.low[definition][row]) | (flat > catalogue.high[definition][row])
-    outside = np.bincount(row[beyond], minlength=len(lengths)) > 0
+        wide = (flat < catalogue.low[definition][row]) | (flat > catalogue.high[definition][row])
+    outside = np.bincount(row[wide], minlength=len(lengths)) > 0
     step, has_step = numbers(table.column("dt_ns"), np.int64)
-    has_time = pc.is_valid(table.column("t_ns")).to_numpy()
+    t_ns, has_time = numbers(table.column("t_ns"), np.int64)
+    steps = np.maximum(lengths - 1, 0)
+    long = steps > LONGEST_NS // np.maximum(step, 1)
+    end_ns = t_ns + np.where(long | beyond(t_ns), 0, steps * np.where(long, 0, step))
     wrong = ~catalogue.fast[definition] | (lengths % catalogue.width[definition] != 0) | (lengths == 0)
     wrong |= ~has_step | (step <= 0) | ~has_time
-    return _first(slot, [wrong, bad, np.zeros(len(lengths), bool), outside, bad_quality(table)])
+    none = np.zeros(len(lengths), bool)
+    late = has_time & (beyond(t_ns) | beyond(end_ns))
+    return _first(slot, [wrong, bad, none, outside, bad_quality(table), late, none, long])
+
+
+def beyond(t_ns: Ints) -> Any:
+    """(rows,) bool: a time that nothing here can have: before 1800, or from 2200 on."""
+    return (t_ns < FIRST_NS) | (t_ns >= LAST_NS)
 
 
 def bad_quality(table: pa.Table) -> Any:
@@ -114,5 +156,5 @@ def lists(column: pa.ChunkedArray) -> tuple[Any, Ints, Ints]:
 
 def _first(slot: Ints, conditions: list[Any]) -> Any:
     return np.select(
-        [slot == UNKNOWN_THING, slot == UNKNOWN_SIGNAL, *conditions], list(range(1, len(REASONS))), default=0,
+        [slot == UNKNOWN_THING, slot == UNKNOWN_SIGNAL, *conditions], list(range(1, 3 + len(conditions))), default=0,
     ).astype(np.int8)

@@ -49,14 +49,18 @@ def take_in(batch: Batch, known_ns: int, catalogue: Catalogue, live: Live, seen:
     """
     table = check.shaped(batch)
     stated = _stated(batch, table)
-    offered, unreadable = batch.samples, dict(batch.refused)
+    offered, unreadable = int(_samples(table).sum()) + sum(batch.refused.values()), dict(batch.refused)
+    check.numbered(batch, offered)
     numbers = None
     repeats = 0
     if batch.sequence is not None and offered:
         numbers = (batch.sequence, batch.sequence + offered - 1)
-        table, stated, unreadable, repeats = _unseen(batch, table, stated, unreadable, seen.seen(*numbers))
+        overlaps = seen.seen(*numbers)
+        table, stated, unreadable, repeats = _unseen(batch, table, stated, unreadable, overlaps, offered)
     slot, definition = catalogue.look_up(table)
     verdict = (check.blocks if batch.blocks else check.points)(table, slot, definition, catalogue)
+    if stated is not None:
+        verdict[(verdict == 0) & check.beyond(stated.to_numpy())] = check.REASONS.index("time out of range")
     weight = _samples(table)
     refused = {reason: n for reason, n in unreadable.items() if n}
     good = verdict == 0
@@ -135,15 +139,16 @@ def _samples(table: pa.Table) -> Ints:
 
 def _unseen(
     batch: Batch, table: pa.Table, stated: Any, unreadable: dict[str, int], overlaps: list[tuple[int, int]],
+    offered: int,
 ) -> tuple[pa.Table, Any, dict[str, int], int]:
     """The part of a numbered batch whose numbers did not come before, and how many samples did."""
     if not overlaps:
         return table, stated, unreadable, 0
     first = batch.sequence or 0
-    new = np.ones(batch.samples, bool)
+    new = np.ones(offered, bool)
     for begin, end in overlaps:
         new[begin - first:end - first + 1] = False
-    in_table = batch.samples - sum(unreadable.values())
+    in_table = offered - sum(unreadable.values())
     left: dict[str, int] = {}
     at = in_table
     for reason, samples in unreadable.items():

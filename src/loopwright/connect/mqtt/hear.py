@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -179,9 +180,9 @@ def _relayed(message: Message, edge: str) -> list[_Run]:
 
 def _foreign(message: Message, thing: str, things: Things) -> list[_Run]:
     parts = []
-    for report in payload.from_json(message.body, thing):
+    for report in payload.from_json(message.body, thing, things):
         table, refused = from_rows(report.rows, things)
-        refused = {**report.refused, **refused}
+        refused = dict(Counter(report.refused) + Counter(refused))
         samples = table.num_rows + sum(refused.values())
         parts.append(_Run(f"mqtt/{thing}/json", report.head, None, [table], refused, [message], samples))
     return parts
