@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from loopwright.store.check import numbers
 from loopwright.store.place import Place
 from loopwright.store.snapshot import OWN, Added, Layout, shortened
 
 ROW_GROUP = 65_536  # small enough that one series of a sorted file is a few row groups
 TARGET_BYTES = 128_000_000
+_REPEATED = 0.5  # with fewer different values among so many a dictionary pays
 
 
 def write(place: Place, layout: Layout, chunks: Iterable[pa.Table], writer: str | None, level: int) -> list[Added]:
@@ -29,8 +33,9 @@ def write(place: Place, layout: Layout, chunks: Iterable[pa.Table], writer: str 
     try:
         for chunk in chunks:
             if chunk.num_rows:
-                file = file or DataFile(place, layout, level)
-                file.add(_stored(chunk, layout, writer))
+                stored = _stored(chunk, layout, writer)
+                file = file or DataFile(place, layout, level, stored)
+                file.add(stored)
                 if file.bytes >= TARGET_BYTES:
                     done.append(file.close())
                     file = None
@@ -52,9 +57,9 @@ def _stored(chunk: pa.Table, layout: Layout, writer: str | None) -> pa.Table:
 
 
 class DataFile:
-    """A Parquet file in the making."""
+    """A Parquet file in the making; by its first rows it is decided how its columns are encoded."""
 
-    def __init__(self, place: Place, layout: Layout, level: int) -> None:
+    def __init__(self, place: Place, layout: Layout, level: int, first: pa.Table) -> None:
         self._place, self._layout = place, layout
         self.name = f"{OWN}{uuid.uuid4().hex}.parquet"
         self._low: dict[str, Any] = {}
@@ -62,11 +67,11 @@ class DataFile:
         self._rows = 0
         self._path = place.draft(self.name)
         self._sink = self._path.open("wb")
-        packed = layout.packed
+        packed = dict.fromkeys(_noisy(first), "BYTE_STREAM_SPLIT") | dict(layout.packed)
         plain = [name for name in map(_leaf, layout.stored) if name not in packed]
         self._writer = pq.ParquetWriter(
             self._sink, layout.stored, compression="zstd", compression_level=level, use_dictionary=plain,
-            column_encoding=dict(packed) or None, write_statistics=True,
+            column_encoding=packed or None, write_statistics=True,
         )
 
     @property
@@ -76,7 +81,8 @@ class DataFile:
 
     def add(self, table: pa.Table) -> None:
         """Adds rows with the stored columns."""
-        self._writer.write_table(table, ROW_GROUP)
+        for group in _groups(table):
+            self._writer.write_table(group, ROW_GROUP)
         self._rows += table.num_rows
         for name in self._layout.statistics:
             _widen(self._low, self._high, name, table.column(name))
@@ -93,6 +99,28 @@ class DataFile:
         """Gives the file up."""
         self._sink.close()
         self._path.unlink(missing_ok=True)
+
+
+def _groups(table: pa.Table) -> Iterator[pa.Table]:
+    """The rows in row groups: of blocks, so many rows as hold about as many samples."""
+    if "samples" not in table.column_names:
+        yield table
+        return
+    group = np.cumsum(numbers(table.column("samples"), np.int64)[0]) // (4 * ROW_GROUP)
+    cuts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), table.num_rows]
+    for begin, end in pairwise(cuts):
+        yield table.slice(begin, end - begin)
+
+
+def _noisy(table: pa.Table) -> Iterator[str]:
+    """Columns of floats that hardly ever repeat: a dictionary would be larger than they are."""
+    for field in table.schema:
+        inner = field.type.value_type if pa.types.is_list(field.type) else field.type
+        if pa.types.is_floating(inner):
+            column = table.column(field.name).drop_null().slice(0, ROW_GROUP)
+            values = (pc.list_flatten(column) if inner is not field.type else column).slice(0, ROW_GROUP)
+            if pc.count_distinct(values).as_py() > _REPEATED * len(values) > 0:
+                yield _leaf(field)
 
 
 def _leaf(field: pa.Field) -> str:
