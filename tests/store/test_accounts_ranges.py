@@ -223,11 +223,17 @@ def test_any_history_adds_up_over_any_ranges(empty_plant: Path, tmp_path_factory
         for step in [("put", "a", 0, 3, True), *steps]:
             store = run(step, store, twin, clock, folder)
         check(store, twin)
-        table = audit.by_source(store, deep=True)
-        assert set(table.column("missing").to_pylist()) <= {0}
-        for row in table.to_pylist():
-            hop = store.hops(source=row["source"])[row["hop"]]
-            assert (row["in"], row["out"], row["waiting"], row["lost"]) == (hop.into, hop.out, hop.waiting, hop.lost)
+        middle = twin.rows[len(twin.rows) // 2][0]
+        for span in [(None, None), (None, middle * MINUTE), (middle * MINUTE, None), (middle * MINUTE, (middle + 2) * MINUTE)]:
+            table = audit.by_source(store, *span, deep=True)
+            assert set(table.column("missing").to_pylist()) <= {0}
+            for row in table.to_pylist():
+                hops = store.hops(*span, row["source"])
+                hop = hops[row["hop"]]
+                assert {k: row[k] for k in ("in", "out", "late", "duplicate", "conflict", "waiting", "lost")} == {
+                    k: v for k, v in hop.as_dict().items() if k in ("in", "out", "late", "duplicate", "conflict", "waiting", "lost")}
+                assert dict(row["refused_by_reason"]) == dict(hop.refused)
+                assert (row["in_journal"], row["in_points"]) == (hops["journal"].waiting, hops["points"].out)
     finally:
         store.close()
         shutil.rmtree(folder)

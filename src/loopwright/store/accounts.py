@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from loopwright.core.types import Hop
 from loopwright.store.counts import NS_PER_MINUTE, Counts, refusals
 
@@ -23,17 +21,11 @@ __all__ = ["NS_PER_MINUTE", "Counts"]  # where they stood before
 
 UNCOUNTED = "the source does not count what it sends"
 SHOWN = 5  # words of sources that stand in the word of their hop
-BY_SOURCE = pa.schema([
-    ("hop", pa.string()), ("source", pa.string()),
-    *((name, pa.int64()) for name in ("in", "out", "late", "duplicate", "possible_duplicate", "conflict", "refused")),
-    ("refused_by_reason", pa.map_(pa.string(), pa.int64())), ("waiting", pa.int64()), ("lost", pa.int64()),
-    ("word", pa.string()), ("erased", pa.int64()), ("in_journal", pa.int64()), ("in_points", pa.int64()),
-])
 
 
 @dataclass(frozen=True)
 class Part:
-    """The books of one hop, or of one source, over a range.
+    """The books of one hop over a range.
 
     before     what was on its way when the range began
     counts     sums of the range by word
@@ -92,7 +84,7 @@ def hops(reading: Reading, standing: int) -> dict[str, Hop]:
 
 
 def hop_of(name: str, part: Part) -> Hop:
-    """The equation of one hop, or of one source of it."""
+    """The equation of one hop."""
     counts = part.counts
     lost = counts.get("lost", 0)
     words = list(part.words)
@@ -110,25 +102,6 @@ def hop_of(name: str, part: Part) -> Hop:
         conflict=counts.get("conflict", 0), refused=refusals(counts), waiting=part.before + expected - arrived - lost,
         lost=None if part.uncounted else lost, word="; ".join(words),
     )
-
-
-def source_table(parts: Mapping[tuple[str, str], Part], waiting: Mapping[tuple[str, str], int]) -> pa.Table:
-    """One row a source (BY_SOURCE): its hop's equation, and where its `out` is now.
-
-    waiting  (hop, source) -> samples that the journal still holds
-    out = in_journal + in_points + erased, by the books; what really stands there is counted by `count.by_source`
-    """
-    rows = []
-    for (hop, source), part in sorted(parts.items()):
-        row = hop_of(hop, part)
-        erased = sum(part.counts.get(word, 0) for word in ("erased", "erased_early", "expired"))
-        inside = waiting.get((hop, source), 0)
-        rows.append({
-            "hop": hop, "source": source, **{k: v for k, v in row.as_dict().items() if k in BY_SOURCE.names},
-            "refused_by_reason": sorted(row.refused.items()), "word": row.word, "erased": erased, "in_journal": inside,
-            "in_points": row.out - erased - inside,
-        })
-    return pa.Table.from_pylist(rows, schema=BY_SOURCE)
 
 
 def _said(gone: Mapping[str, int]) -> str:

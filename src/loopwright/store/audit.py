@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from loopwright.core.types import Hop
 from loopwright.store import accounts, count, sums
-from loopwright.store.accounts import Part, Reading
+from loopwright.store import by_source as sources
+from loopwright.store.accounts import Reading
 from loopwright.store.counts import NS_PER_MINUTE
 from loopwright.store.sealed import as_table, grid
 from loopwright.store.snapshot import Snapshot
-from loopwright.store.sums import Asked, Window
+from loopwright.store.sums import Asked, Books, Window
 
 if TYPE_CHECKING:
     from loopwright.store.cellar import Store
@@ -33,9 +34,10 @@ _TRIES = 50  # a reader beside a writer looks again when a flush came in between
 @dataclass(frozen=True)
 class _Found:
     asked: Asked
-    parts: Mapping[Any, Part]
-    waiting: Mapping[tuple[str, str], int]
-    tables: tuple[Snapshot, Snapshot]
+    books: Books
+    streams: Mapping[str, pa.Table]  # where it is asked source by source
+    sealed: Snapshot
+    tables: tuple[Snapshot, Snapshot]  # points, blocks
 
 
 def hops(
@@ -43,19 +45,20 @@ def hops(
 ) -> dict[str, Hop]:
     """What became of every sample, by hop. What stands in the points is counted there (see `store.count`)."""
     found = _read(store, start_ns, end_ns, source, by_source=False)
-    reading = Reading(found.parts, found.asked.window, sum(found.waiting.values()))
+    parts = sums.parts(found.asked, found.books, found.sealed, store._reader)
+    reading = Reading(parts, found.asked.window, sum(found.books.waiting.values()))
     return accounts.hops(reading, count.standing(found.tables, store._reader, reading.batches, source))
 
 
 def by_source(
     store: Store, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None, deep: bool = False
 ) -> pa.Table:
-    """A row a source (accounts.BY_SOURCE): the equation of its hop, and where what was let through is now.
+    """A row a source (`store.by_source.BY_SOURCE`): the equation of its hop, and where what was let through is now.
 
     deep  in_points is counted row by row in the points, not taken from the books; `missing` says how many are not there
     """
     found = _read(store, start_ns, end_ns, source, by_source=True)
-    table = accounts.source_table(found.parts, found.waiting)
+    table = sources.table(found.asked, found.streams, found.books, found.sealed, store._reader)
     if not deep:
         return table
     stands = count.by_source(found.tables, store._reader, Reading({}, found.asked.window, 0).batches)
@@ -102,20 +105,20 @@ def _window(store: Store, start_ns: int | None, end_ns: int | None) -> Window:
 
 
 def _read(store: Store, start_ns: int | None, end_ns: int | None, source: str | None, by_source: bool) -> _Found:
-    """The books by key, samples that the journal holds by (hop, source), and the points that go with both.
+    """The books, and the snapshots that go with them.
 
     A reader beside a writer reads the journal first and the tables after it, until no flush came in between.
     """
     journal, tables = store._journal, (*store._tables, store._accounts)
     for _ in range(_TRIES):
         with store._lock:
-            asked = Asked(_window(store, start_ns, end_ns), source, by_source)
+            asked = Asked(_window(store, start_ns, end_ns), source)
             points, blocks, sealed = (table.snapshot for table in tables)
             with journal.moment():
                 books = sums.take(asked, journal, sealed.flushed, (points.flushed, blocks.flushed))
+                streams = sources.take(asked, journal) if by_source else {}
             if not store.read_only:
                 break
             if [table.refresh().version for table in tables] == [points.version, blocks.version, sealed.version]:
                 break
-    parts = sums.parts(asked, books, sealed, store._reader)
-    return _Found(asked, parts, books.waiting, (points, blocks))
+    return _Found(asked, books, streams, sealed, (points, blocks))

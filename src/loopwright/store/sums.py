@@ -24,18 +24,10 @@ Window = tuple[int | None, int | None]
 
 @dataclass(frozen=True)
 class Asked:
-    """Which books: of minutes start <= m < end of known_ns (None: open), of one source or all; hop by hop, or source
-    by source.
-    """
+    """Which books: of minutes start <= m < end of known_ns (None: open), of one source or all."""
 
     window: Window = (None, None)
     source: str | None = None
-    by_source: bool = False
-
-    @property
-    def key(self) -> str:
-        """What the numbers are grouped by, as SQL."""
-        return "hop, source" if self.by_source else "hop"
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -52,12 +44,12 @@ class Asked:
 class Books:
     """What the journal says at one moment.
 
-    totals   since the beginning, by key
+    totals   since the beginning, by hop
     rows     counts of minutes that are not sealed
     waiting  (hop, source) -> samples of the window that it holds
     """
 
-    totals: Mapping[Any, Part]
+    totals: Mapping[str, Part]
     rows: pa.Table
     waiting: Mapping[tuple[str, str], int]
 
@@ -81,24 +73,22 @@ def take(asked: Asked, journal: Journal, sealed: int, flushed: Sequence[int]) ->
     return Books(found, as_table(rows), {(hop, source): samples for hop, source, samples in held})
 
 
-def parts(asked: Asked, books: Books, sealed: Snapshot, reader: Reader) -> dict[Any, Part]:
-    """Key (hop, or hop and source) -> its part of the window."""
+def parts(asked: Asked, books: Books, sealed: Snapshot, reader: Reader) -> dict[str, Part]:
+    """hop -> its part of the window."""
     if asked.window == (None, None):
         return dict(books.totals)
     low, high = asked.limits
-    union = "SELECT * FROM open"
-    if files := scan(sealed, low, asked.source):
-        union += f" UNION ALL {files}"
     inside = ", ".join(f"coalesce(sum({w}) FILTER (minute < {high}), 0)::BIGINT AS {w}" for w in SUMS)
     sql = (
-        f"SELECT {asked.key}, reason, {inside}, sum(expected - arrived - lost)::BIGINT AS missing FROM ({union}) "
-        f"WHERE minute >= {low} AND (minute < {high} OR expected <> arrived OR lost <> 0){asked.condition('AND')} "
-        f"GROUP BY {asked.key}, reason"
+        f"SELECT hop, reason, {inside}, sum(expected - arrived - lost)::BIGINT AS missing "
+        f"FROM ({union(asked, sealed)}) WHERE minute >= {low} "
+        f"AND (minute < {high} OR expected <> arrived OR lost <> 0){asked.condition('AND')} "
+        "GROUP BY hop, reason"
     )
-    counts: dict[Any, Counts] = {key: {} for key in books.totals}
+    counts: dict[str, Counts] = {key: {} for key in books.totals}
     since = dict.fromkeys(books.totals, 0)
     for row in reader.run(sql, {"open": books.rows}).to_pylist():
-        key = (row["hop"], row["source"]) if asked.by_source else row["hop"]
+        key = row["hop"]
         since[key] += row["missing"]
         words = {REFUSED + row["reason"]: row["refused"]} if row["reason"] else {word: row[word] for word in WORDS}
         counts[key].update({word: n for word, n in words.items() if n})
@@ -110,26 +100,26 @@ def parts(asked: Asked, books: Books, sealed: Snapshot, reader: Reader) -> dict[
     return found
 
 
-def totals(asked: Asked, journal: Journal) -> dict[Any, Part]:
-    """Everything since the beginning, by key."""
-    at = 2 if asked.by_source else 1
+def union(asked: Asked, sealed: Snapshot) -> str:
+    """SQL of every row from the window's start on: those of the journal ('open'), and sealed ones."""
+    files = scan(sealed, asked.limits[0], asked.source)
+    return "SELECT * FROM open" + (f" UNION ALL {files}" if files else "")
+
+
+def totals(asked: Asked, journal: Journal) -> dict[str, Part]:
+    """Everything since the beginning, by hop."""
     where = asked.condition("WHERE")
-    counts: dict[Any, Counts] = {}
-    heads: dict[Any, tuple[int, str]] = {}
-    sql = f"SELECT {asked.key}, sum(counted = 0), max(word), {_TOTALS} FROM streams{where} GROUP BY {asked.key}"
-    for row in journal.rows(sql):
-        key = row[:2] if asked.by_source else row[0]
-        heads[key] = row[at], row[at + 1]
-        counts[key] = {word: n for word, n in zip(WORDS, row[at + 2:], strict=False) if n}
-    sql = f"SELECT {asked.key}, reason, sum(samples) FROM refusals{where} GROUP BY {asked.key}, reason"
-    for row in journal.rows(sql):
-        counts[row[:2] if asked.by_source else row[0]][REFUSED + row[at]] = row[at + 1]
-    if not asked.by_source:
-        return {key: Part(0, counts[key], heads[key][0], *_words(asked, journal, key)) for key in counts}
-    return {
-        key: Part(0, counts[key], uncounted, [w for w in (word, UNCOUNTED if uncounted else "") if w])
-        for key, (uncounted, word) in heads.items()
-    }
+    counts: dict[str, Counts] = {}
+    uncounted: dict[str, int] = {}
+    sql = f"SELECT hop, sum(counted = 0), {_TOTALS} FROM streams{where} GROUP BY hop"
+    for hop, without, *sums in journal.rows(sql):
+        uncounted[hop] = without
+        counts[hop] = {word: n for word, n in zip(WORDS, sums, strict=False) if n}
+    for hop, reason, samples in journal.rows(
+        f"SELECT hop, reason, sum(samples) FROM refusals{where} GROUP BY hop, reason"
+    ):
+        counts[hop][REFUSED + reason] = samples
+    return {hop: Part(0, counts[hop], uncounted[hop], *_words(asked, journal, hop)) for hop in counts}
 
 
 def _words(asked: Asked, journal: Journal, hop: str) -> tuple[list[str], int]:
