@@ -46,7 +46,8 @@ def counts(value: Any, starts: Any) -> tuple[Any, Any]:
     sizes = np.diff(np.append(starts, len(value)))
     scale = np.where(np.minimum.reduceat(needed, starts) < 0, -1, np.maximum.reduceat(needed, starts))
     divisor = np.repeat(POWERS[np.maximum(scale, 0)], sizes)
-    digits = np.rint(value.astype(np.float64) * divisor)
+    with np.errstate(invalid="ignore", over="ignore"):
+        digits = np.rint(value.astype(np.float64) * divisor)
     exact = (scale >= 0) & np.logical_and.reduceat(_gives(digits, divisor, value), starts)
     return np.where(np.repeat(exact, sizes), digits, 0).astype(np.int32), np.where(exact, divisor[starts], 0.0)
 
@@ -62,7 +63,8 @@ def _tried(value: Any, most: int) -> Any:
     left = np.flatnonzero(np.isfinite(value) & ~((value == 0) & np.signbit(value)))
     for count in range(most + 1):
         own = value[left]
-        good = _gives(np.rint(own.astype(np.float64) * POWERS[count]), POWERS[count], own)
+        with np.errstate(over="ignore"):
+            good = _gives(np.rint(own.astype(np.float64) * POWERS[count]), POWERS[count], own)
         places[left[good]] = count
         left = left[~good]
         if not len(left):
@@ -72,14 +74,14 @@ def _tried(value: Any, most: int) -> Any:
 
 def _gives(digits: Any, divisor: Any, value: Any) -> Any:
     """(rows,) bool: whether the quotient is the value, and the digits are exact. -0.0 is not told from 0.0."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return ((digits / divisor).astype(value.dtype) == value) & (np.abs(digits) < _EXACT[value.dtype.itemsize])
 
 
 def _of_series(needed: Any, sizes: Any) -> Any:
-    """(series,) int64: as many places as most of its values need; where no value is decimal it does not matter."""
+    """(series,) int64: as many places as most of its decimals need, -1 where not even half of its values are any."""
     width = len(POWERS) + 1
     series = np.repeat(np.arange(len(sizes)), sizes)
     counted = np.bincount(series * width + needed + 1, minlength=len(sizes) * width).reshape(-1, width)[:, 1:]
     enough = np.cumsum(counted, axis=1) >= _MOST * counted.sum(axis=1, keepdims=True)
-    return enough.argmax(axis=1)
+    return np.where(2 * counted.sum(axis=1) >= sizes, enough.argmax(axis=1), -1)
