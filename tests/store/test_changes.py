@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.types import Event
 from loopwright.store import Store, open_store
-from loopwright.store.changes import CORRECTED, DELAYED, ERASED, LATE, TRIMMED, Touched, changes, follow, followed
+from loopwright.store.changes import CORRECTED, DELAYED, ERASED, LATE, TRIMMED, Touched, bookmark, bookmarked, changes
 from loopwright.store.correct import correct
 from tests.store.plant import S, blocks, declared, numbered, plain, points, speeds
 
@@ -82,12 +82,12 @@ def test_the_feed_stands_after_a_restart_and_remembers_how_far_it_was_followed(t
         store.put(numbered(speeds([1, 2], NOW - S), 0))
         store.put(numbered(speeds([9], NOW - 9 * S), 2))
         before = changes(store)
-        follow(store, "alarms", before[-1].known_ns)
+        bookmark(store, "alarms", str(before[-1].known_ns))
     with open_store(tmp_path, clock) as store:
         assert changes(store) == before
-        assert followed(store, "alarms") == before[-1].known_ns
+        assert bookmarked(store, "alarms") == str(before[-1].known_ns)
         store.put(numbered(speeds([9], NOW - 19 * S), 3))
-        assert len(changes(store, followed(store, "alarms"))) == 1
+        assert len(changes(store, int(bookmarked(store, "alarms")))) == 1
     with open_store(tmp_path, clock, read_only=True) as reader:
         assert len(changes(reader)) == 2
 

@@ -144,7 +144,9 @@ def run_correct(path: Path, author: str, asked: dict[str, Any]) -> dict[str, Any
             return correct_in(store, author or _me(), asked)
     try:
         with open_store(site.folder) as store:
-            return correct_in(store, author or _me(), asked)
+            done = correct_in(store, author or _me(), asked)
+            _follow(site, store)
+            return done
     except PlantBusy as busy:
         return ask_there(site, busy, "/corrections", asked)
 
@@ -157,9 +159,22 @@ def run_undo(path: Path, author: str, event: str, reason: str) -> dict[str, Any]
     site = site_of(path)
     try:
         with open_store(site.folder) as store:
-            return undo_in(store, author or _me(), event, reason)
+            done = undo_in(store, author or _me(), event, reason)
+            _follow(site, store)
+            return done
     except PlantBusy as busy:
         return ask_there(site, busy, f"/corrections/{event}/undo", {"reason": reason})
+
+
+def _follow(site: Site, store: Store) -> None:
+    """Alarms, effectiveness and derived signals follow at once, as nobody else runs this plant."""
+    from loopwright.app.following import follow
+    from loopwright.app.plant import Plant
+    from loopwright.core import plug
+    from loopwright.core.clock import RealClock
+
+    packs = {name: plug.load("packs", name).PACK for name in site["site"]["packs"]}
+    follow(Plant(site, store, RealClock(), packs))
 
 
 def ask_there(site: Site, busy: PlantBusy, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from loopwright.app import watching
+from loopwright.app import following, keep, watching
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant, open_plant
@@ -21,6 +21,7 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError
 
 FLUSH_S = 1.0
+FOLLOW_S = 5.0
 WATCH_S = 2.0  # how often it looks at least; when something arrives, at once
 REST_S = 0.1  # and how long it rests between two looks
 
@@ -56,6 +57,8 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(listen(shop), name="machines"),
             asyncio.create_task(_flush(plant, flow), name="flush"),
             asyncio.create_task(_watch(plant, shop, flow), name="watch"),
+            asyncio.create_task(keep.daily(plant), name="keep"),
+            asyncio.create_task(_follow(plant, flow), name="follow"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +110,17 @@ async def _flush(plant: Plant, flow: Flow) -> None:
         moved = await asyncio.to_thread(plant.store.flush)
         if moved:
             flow.count("keep", 0)
+
+
+async def _follow(plant: Plant, flow: Flow) -> None:
+    """Works out again what rests on the past when it changes: late data, corrections."""
+    while True:
+        await plant.clock.sleep(FOLLOW_S)
+        try:
+            for event in await asyncio.to_thread(following.follow, plant):
+                flow.stage("serve", str(event.body.get("says") or event.body["decision"]["says"]))
+        except LoopwrightError as error:
+            print(f"follow: {error}", file=sys.stderr, flush=True)
 
 
 async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,17 @@ from loopwright.serve import maintain, oee
 SHIFT_NS = 24 * 3600 * NS_PER_S
 
 
-def record(plant: Plant, events: Sequence[Event], decisions: Sequence[Decision], now_ns: int) -> list[Decision]:
-    """Records what a service said; what it abstains from once for each reason."""
+def record(
+    plant: Plant, events: Sequence[Event], decisions: Sequence[Decision], now_ns: int, because: Sequence[str] = (),
+    again: str = "",
+) -> list[Decision]:
+    """Records what a service said; what it abstains from once for each reason.
+
+    because  events that made it say so now; again: tells one saying of the same from another
+    """
     made = [
-        Event("decision.made", d.id, now_ns, f"service:{d.service}", {"decision": asdict(d)}, key=f"decision/{d.id}")
+        Event("decision.made", d.id, now_ns, f"service:{d.service}", {"decision": asdict(d)}, tuple(because),
+              key=f"decision/{d.id}{again}")
         for d in decisions
     ]
     plant.store.record([*events, *made])
@@ -145,8 +152,13 @@ def _skipped(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"skipped": row["skipped"]} if "skipped" in row else {}
 
 
-def effectiveness(plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int) -> list[Decision]:
-    """Overall equipment effectiveness of every machine in the shifts of these windows (start_ns, end_ns)."""
+def effectiveness(
+    plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int, because: Sequence[str] = (), again: str = ""
+) -> list[Decision]:
+    """Overall equipment effectiveness of every machine in the shifts of these windows (start_ns, end_ns).
+
+    A decision keeps its window, so that it can be made again from the same time when values of it change.
+    """
     cycles = {m.id: m.ideal_cycle_s for m in plant.site.machines if m.link and m.ideal_cycle_s > 0}
     if not cycles:
         return []
@@ -165,8 +177,11 @@ def effectiveness(plant: Plant, windows: Sequence[tuple[int, int]], now_ns: int)
         )
         state = oee.fold(plant.store.recall(kind="decision.made"))
         events, decisions, _ = oee.decide(oee.Heard(points, units), None, state, end_ns + SHIFT_NS, settings)
-        mine = [d for d in decisions if d.abstains or start_ns - SHIFT_NS < int(d.body["start_ns"]) <= end_ns]
-        said += record(plant, events, mine, now_ns)
+        mine = [
+            replace(d, body={**d.body, "window_ns": [start_ns, end_ns]} if d.body else {}) for d in decisions
+            if d.abstains or start_ns - SHIFT_NS < int(d.body["start_ns"]) <= end_ns
+        ]
+        said += record(plant, events, mine, now_ns, because, again)
     return said
 
 

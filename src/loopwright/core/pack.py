@@ -115,7 +115,8 @@ class Pack:
     outcome_signals  'direction' and 'distance' -> the signal of a unit in use that tells it
     questions        what is asked of the outcomes: improve.question.Question
     hooks            other functions that app binds by name: 'users' (twins of the people who use the product), 'solid'
-                     (module:function that makes the solid of a design), 'coach', 'maintain', 'oee'
+                     (module:function that makes the solid of a design), 'coach', 'maintain', 'oee',
+                     'derived' (core.derived.Derived signals)
     """
 
     name: str

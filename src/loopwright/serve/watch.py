@@ -10,7 +10,7 @@ Source: ANSI/ISA-18.2-2016, Management of Alarm Systems for the Process Industri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import InputError
-from loopwright.core.types import Decision, Event, Evidence
+from loopwright.core.types import BAD, Decision, Event, Evidence
 
 NAME = "watch"
 MEANING = "Raises an alarm when a thing goes silent or a value is beyond its limit, and clears it when that is over."
@@ -144,6 +144,32 @@ def fold(events: Iterable[Event]) -> dict[str, dict[str, Any]]:
     return {key: alarm for key, alarm in state.items() if alarm["active"] or not alarm["acknowledged"]}
 
 
+@dataclass(frozen=True)
+class Episode:
+    """A time in which a limit was exceeded: from the first value beyond it to the first that is well within again
+    (end_ns None: it is not over). first: that first value."""
+
+    start_ns: int
+    end_ns: int | None
+    first: float
+
+
+def episodes(t_ns: np.ndarray, value: np.ndarray, limit: Limit, going_on: Episode | None = None) -> list[Episode]:
+    """The episodes of one limit in values (n,) in the order of their times, as `decide` would see one after another.
+
+    going_on  the episode that had begun before the first of them
+    """
+    excess = limit.excess(value)
+    found: list[Episode] = []
+    for at in np.flatnonzero((excess > 0) | (excess <= -limit.deadband)).tolist():
+        if excess[at] > 0:
+            going_on = going_on or Episode(int(t_ns[at]), None, float(value[at]))
+        elif going_on is not None:
+            found.append(replace(going_on, end_ns=int(t_ns[at])))
+            going_on = None
+    return found if going_on is None else [*found, going_on]
+
+
 def alarm_state(alarm: Mapping[str, Any]) -> str:
     """The ISA-18.2 state of an alarm: 'raised', 'acknowledged', 'returned' (gone before anybody saw it) or 'normal'."""
     if alarm["active"]:
@@ -197,7 +223,10 @@ def _breaches(newest: pa.Table, settings: Settings) -> list[_Cause]:
 
 def _of(newest: pa.Table, limit: Limit) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(thing, t_ns (n,), values (n,)) of each thing that has values of the limit's signal, in the order of time."""
-    mine = newest.filter((pc.field("signal") == limit.signal) & pc.field("value").is_valid())
+    usable = (pc.field("signal") == limit.signal) & pc.field("value").is_valid()
+    if "quality" in newest.column_names:
+        usable &= pc.field("quality") < BAD
+    mine = newest.filter(usable)
     found = []
     for thing in mine.column("thing").unique().to_pylist():
         if limit.things and thing not in limit.things:

@@ -59,8 +59,8 @@ class Touched:
 def changes(store: Store, after_known_ns: int = 0) -> list[Touched]:
     """What changed in the past and was known after that time, in the order in which it was known.
 
-    Ask next time with the plant's time of this call, not with the last known_ns of it. Kept for 30 days; who asks for
-    more gets one row of everything, 'trimmed', first.
+    Ask next time with what `now` said before this call. Kept for 30 days; who asks for more gets one row of everything,
+    'trimmed', first.
     """
     with store._lock:
         rows = store._journal.changed(after_known_ns)
@@ -71,17 +71,23 @@ def changes(store: Store, after_known_ns: int = 0) -> list[Touched]:
     return found
 
 
-def followed(store: Store, follower: str) -> int:
-    """Up to which known_ns somebody has followed the feed, 0 at first."""
+def now(store: Store) -> int:
+    """The plant's time of the newest thing it knows: who follows the feed asks next time for what came after."""
     with store._lock:
-        return int(store._journal.meta(f"followed/{follower}", "0"))
+        return store._known
 
 
-def follow(store: Store, follower: str, known_ns: int) -> None:
-    """Somebody has followed the feed up to there; kept across restarts."""
-    store._writable("follow")
+def bookmarked(store: Store, name: str) -> str:
+    """What somebody who follows the feed has kept under a name, '' at first."""
     with store._lock:
-        store._journal.commit(Work(meta={f"followed/{follower}": str(known_ns)}))
+        return store._journal.meta(f"bookmark/{name}")
+
+
+def bookmark(store: Store, name: str, text: str) -> None:
+    """Keeps, across restarts, how far somebody has followed."""
+    store._writable("bookmark")
+    with store._lock:
+        store._journal.commit(Work(meta={f"bookmark/{name}": text}))
 
 
 def trim(store: Store) -> None:

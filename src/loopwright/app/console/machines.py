@@ -60,7 +60,8 @@ def _alarm(alarm: dict[str, Any], view: View) -> Safe:
     button = None
     if alarm["state"] in ("active", "returned") and access.can(view.who, "alarm.acknowledge"):
         button = action("Acknowledge", f"/api/alarms/{alarm['id']}/ack", cls="small", done="Acknowledged.")
-    told = tag("div", tag("p", alarm["says"]), note(f"{since}, {words}{seen}"), evidence(alarm["evidence"], view))
+    told = tag("div", tag("p", alarm["says"]), note(alarm["revised"]) if alarm["revised"] else None,
+               note(f"{since}, {words}{seen}"), evidence(alarm["evidence"], view))
     return tag("li", told, div("buttons", pill(alarm["priority"], tone), button), cls="alarm")
 
 

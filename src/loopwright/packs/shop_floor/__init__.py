@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopwright.core.derived import Derived, energy_j
 from loopwright.core.pack import Pack
 from loopwright.packs.shop_floor import wear
 from loopwright.packs.shop_floor.players import PLAYERS
@@ -16,5 +17,9 @@ PACK = Pack(
     importers={"runs": import_runs},
     views=VIEWS,
     players=PLAYERS,
-    hooks={"maintain": wear},
+    hooks={
+        "maintain": wear,
+        "derived": tuple(Derived(kind.name, "s.energy", ("s.output_power",), 60.0, 1.0, energy_j) for kind in KINDS
+                         if any(signal.name == "s.energy" for signal in kind.signals)),
+    },
 )

@@ -46,6 +46,7 @@ def _gauge(name: str, unit: str, low: float, high: float, meaning: str, rate_hz:
 _SPINDLE = (
     _gauge("s.velocity", "rad/s", -4000.0, 4000.0, "Spindle speed as measured."),
     _gauge("s.output_power", "W", -20_000.0, 60_000.0, "Power that the drive gives to the spindle motor; below zero when it brakes."),
+    _gauge("s.energy", "J", -1.2e6, 3.6e6, "Energy that the drive gave to the spindle motor in the minute from then on (derived from s.output_power).", None),
     _gauge("s.current_feedback", "1", -6.0, 6.0, "Torque-making current of the spindle motor, as a share of its rated current."),
     _gauge("s.acceleration", "rad/s2", -50_000.0, 50_000.0, "Angular acceleration of the spindle; its unsteadiness under load grows with wear."),
     _gauge("s.output_current", "A", 0.0, 200.0, "Current of the spindle motor (the recorded files call this column DCBusVoltage)."),
