@@ -333,7 +333,7 @@ def _decision(
     about = f"{machine}, shift {shift.name} of {local:%Y-%m-%d}"
     says, abstains = _says(about, numbers)
     if replaces and not abstains:
-        says += " (Stated anew: data came late or was corrected.)"
+        says += " (Corrected: values came late or were mended.)"
     oee = numbers["oee"]
     return Decision(
         f"{NAME}/{key}/{digest[:8]}", NAME, machine, now_ns, says, oee, "1", oee, numbers["oee_high"] or oee, because,
