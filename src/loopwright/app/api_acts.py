@@ -9,7 +9,7 @@ from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from loopwright.app import acts
+from loopwright.app import acts, keep
 from loopwright.app.api import FrontNow, WhoNow
 from loopwright.app.auth import COOKIE, SESSION_S
 from loopwright.connect import http
@@ -131,6 +131,13 @@ def bring(
     """Brings a file of persons, shots, swings or whatever a pack imports; partly keeps the rows that can be used."""
     content = file.file.read(acts.LARGEST_FILE + 1)
     return acts.bring_file(front, who, what, file.filename or "upload", content, serial, partly)
+
+
+@router.post("/retain", tags=["plant"])
+def retain(front: FrontNow, who: WhoNow, dry_run: bool = True) -> dict[str, Any]:
+    """Removes values that are older than the site's [[keep]] lines say; with dry_run only says what would go."""
+    access.may(who, "points.expire")
+    return keep.retain_in(front.store, front.site, front.now_ns(), dry_run=dry_run, actor=who.name)
 
 
 @router.post("/points", tags=["points"])

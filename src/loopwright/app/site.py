@@ -115,12 +115,20 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "devices_token_env": (str, "environment variable with the token of devices that post from other machines", ""),
         "report_s": ((int, float), "seconds between two reports of the edge's books to the centre", 60.0),
     },
+    "keep": {
+        "kind": (str, "kind of thing that the line is about; patterns such as 'mill*' are allowed", "*"),
+        "signals": (list, "names or patterns of its signals", ["*"]),
+        "things": (list, "ids or patterns of things", ["*"]),
+        "raw_days": ((int, float), "days that values are kept; 0: for ever", 0.0),
+        "rollup_days": ((int, float), "days that their rollups (minute, hour) are kept; 0: for ever", 0.0),
+        "hold": (str, "why nothing that the line names may be removed (a legal hold); '': no hold", ""),
+    },
     "server": {
         "host": (str, "address the console and API listen on", "127.0.0.1"),
         "port": (int, "their port", 8080),
     },
 }
-LISTS = ("machine", "kind")
+LISTS = ("machine", "kind", "keep")
 LIMIT_KEYS = ("name", "signal", "low", "high", "deadband", "priority")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -163,6 +171,7 @@ class Site:
     kinds: tuple[Kind, ...]
     tables: Mapping[str, Mapping[str, Any]]
     hash: str
+    keep: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, table: str) -> Mapping[str, Any]:
         return self.tables[table]
@@ -239,6 +248,7 @@ def _resolve(raw: Mapping[str, Any], path: Path | None, digest: str) -> Site:
         tuple(_kind(row, where) for row in rows["kind"]),
         tables,
         digest,
+        tuple(rows["keep"]),
     )
     _check(site, where)
     return site
@@ -326,6 +336,10 @@ def _check(site: Site, where: str) -> None:
         from loopwright.app import edge_site
 
         edge_site.check(site["edge"], f"{where} [edge]")
+    if site.keep:
+        from loopwright.app.keep import rules
+
+        rules(site)
     kinds = {kind.name for kind in site.all_kinds}
     seen: set[str] = set()
     for machine in site.machines:

@@ -50,6 +50,8 @@ _TABLE = [
     _right("plan.release", "release a plan, open and close work orders", "operator", "engineer"),
     _right("alarm.acknowledge", "acknowledge an alarm", *STAFF),
     _right("points.correct", "correct stored values, with a reason", "engineer"),
+    _right("points.expire", "remove values that are older than the site keeps them", "engineer"),
+    _right("people.export", "take the measures of every person out of the plant", "engineer"),
     _right("model.train", "train a model", "engineer"),
     _right("change.propose", "propose a change", "engineer"),
     _right("change.approve", "approve or decline a change or a decision", "approver", everyone=False),

@@ -14,7 +14,7 @@ crash the opening of the plant does the rest of the intent. Flushes come between
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from loopwright.store.cellar import Store
 
 HOUR_NS = 3_600_000_000_000
-_INTENT = "expiring"
+_INTENT, _LAST = "expiring", "retained_ns"
 _FILES, _ROWS = 64, 50_000_000  # taken at a time
 _RAW, _ROLLUPS = ("points", "blocks"), ("rollups",)
 _KEEP_HOURS = 2  # for readers that opened an older snapshot
@@ -93,12 +93,14 @@ class Gone:
 
 
 def retain(
-    store: Store, rules: Sequence[Keep], now_ns: int, *, dry_run: bool = False, actor: str = "retention"
+    store: Store, rules: Sequence[Keep], now_ns: int, *, dry_run: bool = False, actor: str = "retention",
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Removes what is older than the rules keep it; says what went, or with dry_run what would go.
 
     returns  rows, samples, bytes (of files, estimated), classes: the same for each line and table, kept: how many
              ranges are held as evidence. Recorded as event points.expired when something went.
+    stop     asked between one part and the next; the rest is done the next time
     """
     if not dry_run:
         store._writable("retain")
@@ -112,8 +114,11 @@ def retain(
         gone = _groups(store, rules, now_ns, "raw_days" if name in _RAW else "rollup_days")
         span_ns = store._memory.span_ns if name == "blocks" else 0
         if gone:
-            found += _table(store, name, table, _Going(gone, span_ns, protected if name in _RAW else []), dry_run)
+            found += _table(store, name, table, _Going(gone, span_ns, protected if name in _RAW else []), dry_run, stop)
     told = _told(rules, found) | {"kept": len(protected), "dry_run": dry_run}
+    if not dry_run and not stop():
+        with store._lock:
+            store._journal.commit(Work(meta={_LAST: str(now_ns)}))
     if told["rows"] and not dry_run:
         from loopwright.core.types import Event
 
@@ -122,6 +127,11 @@ def retain(
         for leaver in store.leavers:
             leaver(None)
     return told
+
+
+def last_ns(store: Store) -> int:
+    """When it was done last, whole; 0: never."""
+    return int(store._journal.meta(_LAST, "0"))
 
 
 def finish(tables: Mapping[str, Any], journal: Journal) -> None:
@@ -205,11 +215,13 @@ def _limit(now_ns: int, days: float) -> int:
     return int(now_ns - days * 24 * HOUR_NS) // HOUR_NS * HOUR_NS
 
 
-def _table(store: Store, name: str, table: Table, going: _Going, dry_run: bool) -> list[dict[str, Any]]:
+def _table(
+    store: Store, name: str, table: Table, going: _Going, dry_run: bool, stop: Callable[[], bool]
+) -> list[dict[str, Any]]:
     """What went of one table, some files at a time: rule, rows, samples, bytes."""
     found: list[dict[str, Any]] = []
     done: set[str] = set()
-    while True:
+    while not stop():
         if dry_run:
             snapshot = table.snapshot
             files = [file for file in snapshot.between(None, going.limit_ns) if file not in done][:_FILES]
