@@ -294,7 +294,7 @@ def changes_decline(
     say(f"{change}: declined")
 
 
-TOPICS = ("edge", "query", "correct")  # further commands, a module each: app/commands_<topic>.py with register(app)
+TOPICS = ("edge", "keep", "query", "correct")  # commands_<topic>.py has register(app)
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 
