@@ -48,6 +48,18 @@ class BucketPlace:
     def folder(self) -> Path:
         return self.cache
 
+    def settle(self) -> None:
+        """An object that is there is durable."""
+
+    def mend(self) -> None:
+        """An object is whole or not there."""
+
+    def torn(self) -> list[str]:
+        return []
+
+    def broken(self, sizes: Mapping[str, int]) -> dict[str, str]:
+        return {}
+
     def draft(self, name: str) -> Path:
         return self.cache / name
 

@@ -27,7 +27,7 @@ def choose(snapshot: Snapshot) -> list[str]:
     """
     size = snapshot.bytes
     tier = tiers(size)
-    open_ = size < TARGET_BYTES // 2
+    open_ = (size < TARGET_BYTES // 2) & np.array([file not in snapshot.broken for file in snapshot.files], bool)
     for level in range(int(tier[open_].max()) + 1 if open_.any() else 0):
         taken = np.flatnonzero(open_ & (tier <= level))
         if len(taken) >= _GROWTH:

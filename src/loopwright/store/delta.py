@@ -43,8 +43,16 @@ class Table:
         self._guard = threading.RLock()  # around the snapshot and this process' commits
         self._compacting, self._hurry = threading.Lock(), threading.Event()  # somebody waits for the first
         with self._told("opened"):
-            self._table = self._open(create)
-        self.snapshot = self._read()
+            try:
+                self._table = self._open(create)
+            except DeltaError as error:
+                if not (torn := place.torn()):
+                    raise
+                raise StoreError(
+                    f"points {torn[0]}", f"the file cannot be read ({len(torn)} of this log)", "",
+                    "open the plant once for writing, which sets aside the newest; an older one comes from a backup",
+                ) from error
+            self.snapshot = self._read()
         self.tidied = 0 if create else self.snapshot.version  # version at the last upkeep
 
     def refresh(self) -> Snapshot:
@@ -80,6 +88,7 @@ class Table:
         with self._told("tidied"):
             table = DeltaTable(self.place.uri, storage_options=self.place.options)  # so that nobody waits for it
             table.create_checkpoint()
+            self.place.settle()  # before the entries that it sums up are removed
             table.cleanup_metadata()
             table.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
             self.tidied = self.refresh().version
@@ -163,6 +172,8 @@ class Table:
 
     def _open(self, create: bool) -> DeltaTable:
         options, uri = self.place.options, self.place.uri
+        if create:
+            self.place.mend()
         if not DeltaTable.is_deltatable(uri, options):
             if not create:
                 raise StoreError(f"points {uri}", "the table is not there", "", "open the plant once for writing")
@@ -194,10 +205,12 @@ class Table:
             low[name] = bounds(_values(actions, f"min.{name}"), texts, LOWEST)
             high[name] = bounds(_values(actions, f"max.{name}"), texts, HIGHEST)
         rows, size = (numbers(actions.column(name), np.int64)[0] for name in ("num_records", "size_bytes"))
+        names = actions.column("path").to_pylist()
+        broken = self.place.broken(dict(zip(names, size.tolist(), strict=True)))
         return Snapshot(
-            version=table.version(), flushed=self._flushed(),
-            files=tuple(f"{self.place.uri}/{path}" for path in actions.column("path").to_pylist()),
-            rows=rows, bytes=size, low=low, high=high, place=self.place, layout=self.layout, writer=self._writer,
+            version=table.version(), flushed=self._flushed(), files=tuple(f"{self.place.uri}/{n}" for n in names),
+            broken={f"{self.place.uri}/{name}": what for name, what in broken.items()}, writer=self._writer,
+            rows=rows, bytes=size, low=low, high=high, place=self.place, layout=self.layout,
         )
 
     def _flushed(self) -> int:

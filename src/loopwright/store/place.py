@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +57,22 @@ class Place(Protocol):
         """The folder in which `local` files lie."""
         ...
 
+    def settle(self) -> None:
+        """Waits until what delta-rs wrote to the log is durable."""
+        ...
+
+    def mend(self) -> None:
+        """Sets aside what a power cut left half written in the log; only who writes may ask for it."""
+        ...
+
+    def torn(self) -> list[str]:
+        """Files of the log that cannot be read."""
+        ...
+
+    def broken(self, sizes: Mapping[str, int]) -> dict[str, str]:
+        """name -> what is wrong, of those of these data files that are gone or not as long as they should be."""
+        ...
+
 
 class LocalPlace:
     """A folder."""
@@ -69,6 +85,32 @@ class LocalPlace:
 
     def folder(self) -> Path:
         return self.path
+
+    def settle(self) -> None:
+        log = self.path / LOG
+        durable([*log.glob("*.checkpoint*.parquet"), *log.glob("_last_checkpoint"), log])
+
+    def mend(self) -> None:
+        from loopwright.store import mend
+
+        mend.mend(self.path)
+
+    def torn(self) -> list[str]:
+        from loopwright.store import mend
+
+        return mend.torn(self.path)
+
+    def broken(self, sizes: Mapping[str, int]) -> dict[str, str]:
+        found = {}
+        for name, size in sizes.items():
+            try:
+                there = (self.path / name).stat().st_size
+            except FileNotFoundError:
+                found[name] = "it is gone"
+            else:
+                if there != size:
+                    found[name] = f"it is cut short: {there:,} of {size:,} bytes"
+        return found
 
     def draft(self, name: str) -> Path:
         return self.path / name

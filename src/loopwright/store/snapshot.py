@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from loopwright.core.errors import StoreError
 from loopwright.store.place import Place
 from loopwright.store.sql import listing, quoted
 
@@ -74,6 +75,7 @@ class Snapshot:
     flushed    the last journal batch in it that this plant brought
     files      its Parquet files; rows, bytes (files,) int64
     writer     this plant, where several write the table
+    broken     file -> what is wrong with it: it cannot be read
     low, high  column of the statistics -> (files,): int64, or texts (None where the log does not say)
     """
 
@@ -87,6 +89,7 @@ class Snapshot:
     place: Place
     layout: Layout
     writer: str = ""
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -116,8 +119,16 @@ class Snapshot:
         """A relation for DuckDB: the rows of these files (None: all) with the columns that are shown.
 
         also  further columns of the files
+        Raises StoreError when one of them is gone or cut short.
         """
-        names = [file[len(self.place.uri) + 1:] for file in (self.files if files is None else files)]
+        wanted = list(self.files if files is None else files)
+        for file in wanted:
+            if file in self.broken:
+                raise StoreError(
+                    f"points {file}", self.broken[file], "",
+                    "put this file back from a backup of the plant; what stands in other files can be read",
+                )
+        names = [file[len(self.place.uri) + 1:] for file in wanted]
         columns = ", ".join([*map(self.layout.column, self.layout.shown.names), *also])
         own = [name for name in names if name.startswith(OWN)]
         older = [name for name in names if not name.startswith(OWN)]
@@ -128,6 +139,10 @@ class Snapshot:
             rows = f"UNION ALL BY NAME SELECT * FROM read_parquet({files_sql}, union_by_name=true)" if older else ""
             parts.append(f"SELECT {columns} FROM (SELECT {empty} WHERE false {rows})")
         return f"({' UNION ALL '.join(parts)})"
+
+    def sound(self, files: Iterable[str]) -> list[str]:
+        """Those of the files that can be read."""
+        return [file for file in files if file not in self.broken]
 
     def own(self, files: Iterable[str]) -> str:
         """As `scan`, only the rows that this plant wrote."""
