@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from loopwright.app.options import Json, SitePath, out, say
-from loopwright.core.errors import LoopwrightError, StoreError
+from loopwright.core.errors import LoopwrightError
 
 app = typer.Typer(
     help="Made to measure, heard, kept, served, improved, made again: one loop.",
@@ -144,21 +144,6 @@ def report(site: SitePath, as_json: Json = False) -> None:
     from loopwright.app.report import in_words, last_report
 
     out(last_report(site), as_json, in_words)
-
-
-@app.command()
-def doctor(site: SitePath, as_json: Json = False) -> None:
-    """Whether anything was lost: the accounts of every hop, the chain of events, what waits.
-
-    Exit status 5 when an account does not add up or the chain is broken.
-    """
-    from loopwright.app.report import doctor as examine
-    from loopwright.app.report import doctor_in_words
-
-    found = examine(site)
-    out(found, as_json, doctor_in_words)
-    if found["unbalanced"] or not found["events"]["whole"]:
-        raise typer.Exit(StoreError.exit_code)
 
 
 def _import(what: str, files: list[Path], site: Path, as_json: bool, partly: bool, thing: str = "") -> None:
@@ -294,7 +279,7 @@ def changes_decline(
     say(f"{change}: declined")
 
 
-TOPICS = ("edge", "keep", "query", "correct")  # commands_<topic>.py has register(app)
+TOPICS = ("doctor", "edge", "keep", "query", "correct")  # commands_<topic>.py has register(app)
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 

@@ -1,4 +1,4 @@
-"""The report of a turn, as data and in words, and the doctor's look at a plant."""
+"""The report of a turn, as data and in words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import site_of
 from loopwright.core.errors import InputError
 from loopwright.core.types import Hop
+from loopwright.store import Store
 
 SOURCES = ("mqtt", "opcua", "mtconnect", "http", "files")
 ALWAYS = ("mqtt", "opcua", "mtconnect", "files", "journal", "points")
@@ -61,23 +62,14 @@ def last_report(path: Path) -> dict[str, Any]:
     return dict(events[0].body["report"])
 
 
-def doctor(path: Path) -> dict[str, Any]:
-    """The accounts of every hop, whether they add up, whether the chain of events is whole, what waits."""
-    with open_plant(site_of(path)) as plant:
-        hops = hops_now(plant)
-        return {
-            "plant": str(plant.site.folder),
-            "hops": hops,
-            "unbalanced": unbalanced(hops),
-            "lost": sum(row["lost"] or 0 for row in hops.values()),
-            "uncounted": [name for name, row in hops.items() if row["lost"] is None],
-            "events": chain(plant),
-        }
-
-
 def chain(plant: Plant) -> dict[str, Any]:
     """How many events there are, and whether their hash chain is whole."""
-    check = plant.store.events.verify()
+    return chain_of(plant.store)
+
+
+def chain_of(store: Store) -> dict[str, Any]:
+    """The same of a store."""
+    check = store.events.verify()
     whole = check.broken_at is None
     says = "their hash chain is whole" if whole else f"their hash chain breaks at event {check.broken_at}: {check.why}"
     return {"count": check.length, "whole": whole, "head": check.head, "says": says}
@@ -103,19 +95,6 @@ def _cell(value: Any) -> str:
 def hops_in_words(hops: Mapping[str, Mapping[str, Any]]) -> str:
     """The accounts as a table, in samples."""
     return table([[name, *(row.get(key) for key in COUNTS)] for name, row in hops.items()], ["hop (samples)", *COUNTS])
-
-
-def doctor_in_words(document: Mapping[str, Any]) -> str:
-    """What `loopwright doctor` prints."""
-    wrong, events = document["unbalanced"], document["events"]
-    lines = [
-        f"plant {document['plant']}",
-        hops_in_words(document["hops"]),
-        "every account adds up" if not wrong else f"accounts that do not add up: {', '.join(wrong)}",
-        f"{document['lost']} samples lost",
-        f"{events['count']:,} events; {events['says']}",
-    ]
-    return "\n".join(lines)
 
 
 def in_words(report: Mapping[str, Any]) -> str:

@@ -1,0 +1,102 @@
+"""`loopwright doctor`: what it says, over which range, of which source, and with which exit status it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopwright.app.cli import main
+from loopwright.core.clock import SimClock
+from loopwright.store import Store, open_store
+from tests.store.plant import S, declared, numbered, plain, points, speeds
+
+HOUR = 3600 * S
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three sources over three hours: one lost three of ten, one had two refused, one does not count."""
+    clock = SimClock()
+    clock.set_ns(clock.now_ns() // HOUR * HOUR)
+    with declared_plant(tmp_path / "plant", clock) as store:
+        store.put(numbered(speeds(range(7)), 0, "mqtt/mill-1#1", sent=10))
+        clock.set_ns(clock.now_ns() + HOUR)
+        store.note_sent("mqtt", "mqtt/mill-1#1", 10, "its battery died")
+        store.put(numbered(points(("mill-2", "mode", 0, 9), ("mill-2", "parts", 0, -4), ("mill-2", "parts", 1, 4)), 0, "mqtt/mill-2#1"))
+        store.flush()
+        clock.set_ns(clock.now_ns() + HOUR)
+        store.put(plain(speeds([5, 6], 50 * S)))
+    return tmp_path / "plant"
+
+
+def declared_plant(path: Path, clock: SimClock) -> Store:
+    return declared(open_store(path, clock))
+
+
+def asked(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> tuple[int, Any]:
+    """Exit status, and the document (or the words)."""
+    with pytest.raises(SystemExit) as left:
+        main(["doctor", "--site", str(folder), *more])
+    out = capsys.readouterr().out
+    return int(left.value.code or 0), json.loads(out) if "--json" in more else out
+
+
+def test_it_names_the_source_that_lost_first_and_ends_with_5(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    code, words = asked(capsys, folder)
+    assert code == 5
+    lines = words.splitlines()
+    assert lines[1] == "3 samples are lost: 3 of mqtt/mill-1#1"
+    first = lines[lines.index("source by source, those that lost most first") + 1]
+    assert first == (
+        "mqtt/mill-1#1: in 10 = out 7 + duplicate 0 + refused 0 + waiting 0 + lost 3 (of out: 7 in the points; its battery died)")
+    assert ("mqtt/mill-2#1: in 3 = out 1 + duplicate 0 + refused 2 + waiting 0 + lost 0 (refused: 1 out of range, 1 unknown code; "
+            "of out: 1 in the points)") in lines
+    assert any(line.startswith("http/press: in 2 = out 2 + ") and "lost not counted" in line and "2 in the journal" in line for line in lines)
+    assert {"every account adds up", "3 samples lost"} <= set(lines)
+
+
+def test_a_range_in_which_nothing_was_lost_is_healthy(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    start = SimClock().now_ns() // HOUR * HOUR
+    code, found = asked(capsys, folder, "--json", "--from", str(start), "--to", str(start + HOUR))
+    assert (code, found["lost"], found["hops"]["mqtt"]["waiting"]) == (0, 0, 3)  # on their way then, given up later
+    code, found = asked(capsys, folder, "--json", "--from", str(start + HOUR))
+    assert (code, found["lost"], found["hops"]["mqtt"]["in"]) == (5, 3, 6)
+    code, found = asked(capsys, folder, "--json", "--from", "2001-01-01", "--to", "2001-01-02")
+    assert (code, found["hops"]["mqtt"]["in"]) == (0, 0)
+
+
+def test_one_source_is_asked_by_its_name_and_a_wrong_name_is_told(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    code, found = asked(capsys, folder, "--json", "--source", "mqtt/mill-2#1")
+    assert (code, found["hops"]["mqtt"]["refused_by_reason"], len(found["sources"])) == (0, {"out of range": 1, "unknown code": 1}, 1)
+    assert found["verdict"].startswith("nothing is lost: ")
+    with pytest.raises(SystemExit) as left:
+        main(["doctor", "--site", str(folder), "--source", "mqtt/mill-2#2"])
+    assert left.value.code == 2
+    assert "did you mean 'mqtt/mill-2#1'?" in capsys.readouterr().err
+
+
+def test_deep_counts_the_rows_themselves(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    _, found = asked(capsys, folder, "--json", "--deep")
+    assert (found["missing"], found["rollups"]) == (0, [])
+    with open_store(folder) as store:
+        store.flush()
+        store.tables["points"].erase(["mill-2"])  # rows go, and nobody tells the books
+    code, found = asked(capsys, folder, "--json", "--deep", "--source", "mqtt/mill-2#1")
+    assert (code, found["missing"], found["hops"]["points"]["lost"]) == (5, 1, 1)
+    assert "1 samples are lost: 1 in the points" in found["verdict"]
+    code, found = asked(capsys, folder, "--json", "--source", "mqtt/mill-2#1")
+    assert (code, found["hops"]["points"]["lost"]) == (5, 1)
+
+
+def test_a_plant_that_is_being_written_is_looked_at_beside_it(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    with open_store(folder) as store:
+        store.put(numbered(speeds([1, 2], 90 * S), 3, "mqtt/mill-2#1"))
+        code, found = asked(capsys, folder, "--json", "--source", "mqtt/mill-2#1")
+        assert (code, found["hops"]["mqtt"]["in"], found["unbalanced"]) == (0, 5, [])
+        assert found["state"]["waiting"] == 4
+        store.flush()
+        code, found = asked(capsys, folder, "--json", "--source", "mqtt/mill-2#1", "--deep")
+        assert (code, found["hops"]["points"]["out"], found["state"]["waiting"]) == (0, 3, 0)
