@@ -17,10 +17,11 @@ from loopwright.core.clock import NS_PER_S, from_iso, monotonic_s
 from loopwright.core.types import Design, Order, Parameter
 from loopwright.engine.local import Workers
 from loopwright.make.check import check
+from loopwright.make.open_work import Closed, OpenOrder, shop_from
 from loopwright.make.product import load_product
 from loopwright.make.route import RouteOperation, operations
 from loopwright.make.shifts import closed_times
-from loopwright.make.shop import Closed, Machine, OpenOrder, Shop, shop_from
+from loopwright.make.shop import Machine, Shop
 from loopwright.packs import golf
 
 PLAN = "loopwright.make.plan:plan"

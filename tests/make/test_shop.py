@@ -8,23 +8,12 @@ from loopwright.core.clock import NS_PER_S, from_iso
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Slot
 from loopwright.make.check import check
+from loopwright.make.open_work import Closed, OpenOrder, Step, as_body, from_body, shop_from
 from loopwright.make.plan import plan
 from loopwright.make.repair import repair
 from loopwright.make.route import RouteOperation
 from loopwright.make.shifts import closed_times, open_times
-from loopwright.make.shop import (
-    Blocked,
-    Closed,
-    Job,
-    Machine,
-    OpenOrder,
-    Operation,
-    Shop,
-    Step,
-    as_body,
-    from_body,
-    shop_from,
-)
+from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
 from tests.make.shops import chain, club_shop
 
 ROUTE = (

@@ -24,8 +24,9 @@ from loopwright.make import measure as measures
 from loopwright.make import route
 from loopwright.make.bill import bill, cost_minor
 from loopwright.make.check import check
+from loopwright.make.open_work import Closed, OpenOrder, Step, as_body, from_body, shop_from
 from loopwright.make.shifts import closed_times
-from loopwright.make.shop import Closed, Machine, OpenOrder, Shop, Step, as_body, from_body, shop_from
+from loopwright.make.shop import Machine, Shop
 from loopwright.twins.gauge import Gauge, Process
 
 HORIZON_DAYS = 60

@@ -307,7 +307,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Slot:
-    """One operation of one order on one machine; whole seconds from the plan's origin."""
+    """One operation of one order on one machine; whole seconds from the plan's origin.
+
+    setup_s   the machine is made ready for it in the seconds right before start_s
+    operator  who works at it, '' when nobody has to
+    """
 
     order: str
     operation: str
@@ -315,6 +319,8 @@ class Slot:
     start_s: int
     end_s: int
     frozen: bool = False
+    setup_s: int = 0
+    operator: str = ""
 
 
 @dataclass(frozen=True)

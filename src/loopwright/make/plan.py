@@ -43,6 +43,9 @@ def plan(
     started_s = monotonic_s()
     if objective not in OBJECTIVES:
         raise UnknownName("objective of a plan", objective, OBJECTIVES)
+    if not shop.plain or shop.materials:
+        given = "it has setups, operators, tools, lots, batches or materials, which the search does not keep yet"
+        raise PlanError("plan", given, "machines, choices, what waits for what, releases and blocked times")
     _refuse_impossible(shop)
     slots = dispatch(shop, keep) if keep else _dispatched(shop)
     bound, solver = lower_bound(shop), "dispatch"

@@ -1,35 +1,44 @@
-"""The shop as the planner sees it: machines, jobs of operations, and when a machine is not to be had. Plain data.
+"""The shop as the planner sees it, in one place: for plants, for files of the literature and for tests. Plain data.
 
-All times are whole seconds from `origin_ns`, the moment from which is planned. `shop_from` builds it from open orders,
-their routes and what has happened so far: finished operations drop out, running ones stand frozen.
+All times are whole seconds from `origin_ns`, the moment from which is planned. An operation is never split: it needs
+its machine, and whatever else it names, from its start to its end. `open_work.shop_from` builds a shop from a plant's
+orders.
+
+    what has to be done   Job, Operation, Link        who and what does it   Machine, Operator, tools
+    when it can be        Blocked, release_s, materials, horizon_s          what changing over costs   Setup
 """
 
 from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.core.types import Plan, Slot
-from loopwright.make.route import RouteOperation
+from loopwright.core.types import Slot
 
 Key = tuple[str, str]  # order, operation
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine, or a bench with a person, and the one role it has: 'mill', 'assemble'."""
+    """A machine, or a bench with a person.
+
+    role   what it can do: 'mill', 'assemble'
+    state  the setup it stands in at the origin; '' when that does not matter
+    batch  so many operations that name the same `batch` may run on it at once, from one start to one end
+    """
 
     id: str
     role: str
+    state: str = ""
+    batch: int = 1
 
 
 @dataclass(frozen=True)
 class Blocked:
-    """A machine is not to be had from start_s to end_s: maintenance, a closed shift. No operation may overlap it."""
+    """A machine is not to be had from start_s to end_s: maintenance, a closed shift. No operation may overlap it, nor
+    its setup."""
 
     machine: str
     start_s: int
@@ -38,12 +47,53 @@ class Blocked:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """A person who can do some things: one operation at a time, and none while away."""
+
+    id: str
+    skills: tuple[str, ...]
+    away: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Changing a machine from one setup to another takes so long, right before the operation that needs the other.
+
+    Where nothing is said about a change it takes no time. before '*' stands for any other setup; the exact one counts.
+    """
+
+    machine: str
+    before: str
+    after: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """How an operation waits for another of its job, when it is not simply its end.
+
+    lag_s   so long after its end at least (cooling, transport)
+    lot_s   transfer lots: it may start so long after the other's start, when the first lot is there, and ends lag_s
+            after the other's end at the earliest; None: it waits for all of it
+    """
+
+    operation: str
+    lag_s: int = 0
+    lot_s: int | None = None
+
+
+@dataclass(frozen=True)
 class Operation:
     """One operation of a job, which is never split.
 
-    on      (machine, seconds on it, setup included): one of them does it; empty when no machine can
-    after   names of operations of the same job that must have ended
-    frozen  where it runs, when it has begun; it stays there whatever the calendar says
+    on         (machine, seconds on it): one of them does it; empty when no machine can
+    after      names of operations of the same job that must have ended; `links` says more about some of them
+    frozen     where it runs, when it has begun; it stays there whatever the calendar says
+    setup      the setup its machine must stand in; '' for any, and the machine stays as it is
+    skill      an operator with this skill is busy with it from start to end (not during the setup); '': nobody is
+    tools      tools it holds from start to end, one of each
+    materials  it cannot start before they have arrived
+    batch      operations of equal, non-empty batch and equal seconds may share a machine that takes several at once
     """
 
     job: str
@@ -51,26 +101,45 @@ class Operation:
     on: tuple[tuple[str, int], ...]
     after: tuple[str, ...] = ()
     frozen: Slot | None = None
+    setup: str = ""
+    skill: str = ""
+    tools: tuple[str, ...] = ()
+    materials: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    batch: str = ""
 
     @property
     def key(self) -> Key:
         """(job, name): what its slot is found by."""
         return self.job, self.name
 
+    def link(self, name: str) -> Link:
+        """How it waits for the operation of that name."""
+        return next((link for link in self.links if link.operation == name), Link(name))
+
 
 @dataclass(frozen=True)
 class Job:
-    """The operations that make one unit of an order; none begins before release_s."""
+    """The operations that make one unit, or one lot, of an order.
+
+    release_s  none begins before
+    due_s      when its last operation should have ended; None: no due date
+    weight     what a second of lateness costs, beside other jobs
+    """
 
     id: str
     operations: tuple[Operation, ...]
     release_s: int = 0
+    due_s: int | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What is to be planned. horizon_s: how far the calendar is known; everything must end by then (None: no limit).
+    """What is to be planned.
 
+    horizon_s  how far the calendar is known; everything must end by then (None: no limit)
+    tools      how many there are of each; materials: when each arrives, seconds from the origin
     Raises InputError or UnknownName at birth when names stand twice or are not there, operations wait for each other, a
     duration is not positive, or what is frozen cannot be so.
     """
@@ -80,24 +149,46 @@ class Shop:
     jobs: tuple[Job, ...]
     blocked: tuple[Blocked, ...] = ()
     horizon_s: int | None = None
+    operators: tuple[Operator, ...] = ()
+    setups: tuple[Setup, ...] = ()
+    tools: Mapping[str, int] = field(default_factory=dict)
+    materials: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         machines = {machine.id for machine in self.machines}
         _once([machine.id for machine in self.machines], "machines of the shop")
         _once([job.id for job in self.jobs], "jobs of the shop")
+        _once([operator.id for operator in self.operators], "operators of the shop")
         for blocked in self.blocked:
             if blocked.machine not in machines:
                 raise UnknownName(f"blocked interval ({blocked.why}): machine", blocked.machine, machines)
             if blocked.start_s >= blocked.end_s:
                 raise InputError(f"blocked interval of {blocked.machine!r}", f"{blocked.start_s} to {blocked.end_s} s")
+        _check_setups(self, machines)
+        for operator in self.operators:
+            for start_s, end_s in operator.away:
+                if start_s >= end_s:
+                    raise InputError(f"operator {operator.id!r}", f"away from {start_s} to {end_s} s")
         for job in self.jobs:
             _check_job(job, machines)
-        _check_frozen([o.frozen for job in self.jobs for o in job.operations if o.frozen])
+            _check_needs(self, job)
+        _check_frozen(self, [o.frozen for job in self.jobs for o in job.operations if o.frozen])
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Every operation, frozen ones too, in the order of the jobs."""
         return tuple(operation for job in self.jobs for operation in job.operations)
+
+    @property
+    def plain(self) -> bool:
+        """Whether machines and what waits for what is all there is: no setups, operators, tools, lots, batches."""
+        return not (
+            self.setups or self.operators or any(
+                o.setup or o.skill or o.tools or o.links or o.batch for job in self.jobs for o in job.operations))
+
+    def ready_s(self, job: Job, operation: Operation) -> int:
+        """Seconds before which an operation cannot start, whatever else happens: release and materials."""
+        return max([0, job.release_s, *(self.materials[name] for name in operation.materials)])
 
 
 def _once(names: Sequence[str], what: str) -> None:
@@ -117,6 +208,12 @@ def _check_job(job: Job, machines: set[str]) -> None:
                 raise UnknownName(f"{where}: machine", machine, machines)
             if seconds <= 0:
                 raise InputError(where, f"takes {seconds} s on {machine!r}", "whole seconds above 0")
+        for link in operation.links:
+            if link.operation not in operation.after:
+                raise UnknownName(f"{where}: link", link.operation, operation.after)
+            if link.lag_s < 0 or (link.lot_s is not None and link.lot_s < 0):
+                raise InputError(f"{where}: link to {link.operation!r}", f"lag {link.lag_s} s, lot {link.lot_s} s",
+                                 "seconds from 0 on")
         for before in operation.after:
             if before not in names:
                 raise UnknownName(f"{where}: after", before, names)
@@ -128,10 +225,41 @@ def _check_job(job: Job, machines: set[str]) -> None:
         raise InputError(f"job {job.id!r}", f"operations wait for each other: {error.args[1]}") from error
 
 
-def _check_frozen(slots: Sequence[Slot]) -> None:
+def _check_setups(shop: Shop, machines: set[str]) -> None:
+    seen = set()
+    for setup in shop.setups:
+        where = f"setup of {setup.machine!r} from {setup.before!r} to {setup.after!r}"
+        if setup.machine not in machines:
+            raise UnknownName(f"{where}: machine", setup.machine, machines)
+        if setup.seconds < 0:
+            raise InputError(where, f"takes {setup.seconds} s", "whole seconds from 0 on")
+        if (setup.machine, setup.before, setup.after) in seen:
+            raise InputError(where, "stands twice", "one line a change")
+        seen.add((setup.machine, setup.before, setup.after))
+
+
+def _check_needs(shop: Shop, job: Job) -> None:
+    """Skills, tools and materials must be there; a due date and a weight must make sense."""
+    skills = {skill for operator in shop.operators for skill in operator.skills}
+    if job.weight < 0:
+        raise InputError(f"job {job.id!r}", f"weight {job.weight}", "a number from 0 on")
+    for operation in job.operations:
+        where = f"operation {operation.name!r} of job {job.id!r}"
+        if operation.skill and operation.skill not in skills:
+            raise UnknownName(f"{where}: skill", operation.skill, skills)
+        for tool in operation.tools:
+            if shop.tools.get(tool, 0) < 1:
+                raise UnknownName(f"{where}: tool", tool, [name for name, count in shop.tools.items() if count > 0])
+        for material in operation.materials:
+            if material not in shop.materials:
+                raise UnknownName(f"{where}: material", material, shop.materials)
+
+
+def _check_frozen(shop: Shop, slots: Sequence[Slot]) -> None:
     last: dict[str, Slot] = {}
+    together = {machine.id for machine in shop.machines if machine.batch > 1}
     for slot in sorted(slots, key=lambda s: (s.machine, s.start_s)):
-        other = last.get(slot.machine)
+        other = None if slot.machine in together else last.get(slot.machine)
         if slot.start_s > slot.end_s or (other and slot.start_s < other.end_s):
             both = f"{slot.order}/{slot.operation}" + (f" and {other.order}/{other.operation}" if other else "")
             raise InputError(f"machine {slot.machine!r}", f"{both} cannot both run there", "one running operation")
@@ -165,120 +293,3 @@ def busy(shop: Shop) -> dict[str, list[tuple[int, int]]]:
         if operation.frozen:
             taken[operation.frozen.machine].append((operation.frozen.start_s, operation.frozen.end_s))
     return {machine: merged(intervals) for machine, intervals in taken.items()}
-
-
-@dataclass(frozen=True)
-class OpenOrder:
-    """A unit still to be made: the id its slots carry (the order's, or one a unit) and its operations."""
-
-    id: str
-    operations: tuple[RouteOperation, ...]
-    release_ns: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """What happened: an operation began, and ended unless end_ns is None."""
-
-    order: str
-    operation: str
-    machine: str
-    start_ns: int
-    end_ns: int | None = None
-
-
-@dataclass(frozen=True)
-class Closed:
-    """A machine cannot be had in this time. `waits`: it begins when what runs has ended and then takes all its time, as
-    work orders do; otherwise it keeps its hours, as closed shifts do."""
-
-    machine: str
-    start_ns: int
-    end_ns: int
-    why: str = ""
-    waits: bool = False
-
-
-def shop_from(
-    origin_ns: int, orders: Sequence[OpenOrder], machines: Sequence[Machine], steps: Sequence[Step] = (),
-    closed: Sequence[Closed] = (), plan: Plan | None = None, horizon_ns: int | None = None,
-) -> Shop:
-    """The shop at origin_ns.
-
-    steps       what is known to have begun or ended. Ended operations drop out; running ones are frozen where they
-                run, until their planned seconds are over (or now, when that is past)
-    closed      blocked times; parts before origin_ns are cut off
-    plan        only for a shop that reports no steps: what the plan so far says has happened is taken to have happened
-    horizon_ns  how far the calendar is known
-    """
-    happened = {(step.order, step.operation): step for step in steps}
-    if plan:
-        happened = {**_as_planned(plan, origin_ns), **happened}
-    roles: dict[str, list[str]] = {}
-    for machine in machines:
-        roles.setdefault(machine.role, []).append(machine.id)
-    jobs = [_job(order, roles, happened, origin_ns) for order in orders]
-    jobs = [job for job in jobs if job.operations]
-    running = {o.frozen.machine: o.frozen.end_s for job in jobs for o in job.operations if o.frozen}
-    blocked = [b for item in closed if (b := _blocked(item, running, origin_ns))]
-    horizon_s = None if horizon_ns is None else _seconds(horizon_ns, origin_ns)
-    return Shop(origin_ns, tuple(machines), tuple(jobs), tuple(blocked), horizon_s)
-
-
-def _seconds(t_ns: int, origin_ns: int) -> int:
-    """Whole seconds from the origin, rounded up, so that nothing is planned to begin before it can."""
-    return -((origin_ns - t_ns) // NS_PER_S)
-
-
-def _as_planned(plan: Plan, origin_ns: int) -> dict[Key, Step]:
-    taken = {}
-    for slot in plan.slots:
-        start_ns, end_ns = (plan.origin_ns + s * NS_PER_S for s in (slot.start_s, slot.end_s))
-        if start_ns <= origin_ns:
-            ended = end_ns if end_ns <= origin_ns else None
-            taken[slot.order, slot.operation] = Step(slot.order, slot.operation, slot.machine, start_ns, ended)
-    return taken
-
-
-def _job(order: OpenOrder, roles: Mapping[str, Sequence[str]], happened: Mapping[Key, Step], origin_ns: int) -> Job:
-    done = {o.name for o in order.operations if (s := happened.get((order.id, o.name))) and s.end_ns is not None}
-    operations = []
-    for o in order.operations:
-        if o.name in done:
-            continue
-        on = tuple((machine, o.seconds) for machine in roles.get(o.role, ()))
-        step, frozen = happened.get((order.id, o.name)), None
-        if step:
-            start_s = _seconds(step.start_ns, origin_ns)
-            frozen = Slot(order.id, o.name, step.machine, start_s, max(start_s + o.seconds, 0), frozen=True)
-        operations.append(Operation(order.id, o.name, on, tuple(a for a in o.after if a not in done), frozen))
-    return Job(order.id, tuple(operations), max(0, _seconds(order.release_ns, origin_ns)))
-
-
-def _blocked(item: Closed, running: Mapping[str, int], origin_ns: int) -> Blocked | None:
-    start_s, end_s = _seconds(item.start_ns, origin_ns), _seconds(item.end_ns, origin_ns)
-    free_s = running.get(item.machine, 0)
-    if item.waits and start_s < free_s:
-        start_s, end_s = free_s, end_s + free_s - start_s
-    start_s = max(start_s, 0)
-    return Blocked(item.machine, start_s, end_s, item.why) if start_s < end_s else None
-
-
-def as_body(plan: Plan, reason: str) -> dict[str, Any]:
-    """The body of a plan.released event: plain data. reason: why it was planned ('order o-1', 'work order w-2')."""
-    slots = [
-        {"order": s.order, "operation": s.operation, "machine": s.machine, "start_s": s.start_s, "end_s": s.end_s,
-         "frozen": s.frozen} for s in plan.slots]
-    return {
-        "origin_ns": plan.origin_ns, "slots": slots, "status": plan.status, "objective": plan.objective,
-        "makespan_s": plan.makespan_s, "bound_s": plan.bound, "solver": plan.solver, "took_s": plan.took_s,
-        "reason": reason,
-    }
-
-
-def from_body(body: Mapping[str, Any]) -> Plan:
-    """The plan that `as_body` wrote."""
-    slots = tuple(Slot(**slot) for slot in body["slots"])
-    return Plan(
-        body["origin_ns"], slots, body["status"], body["objective"], float(body["makespan_s"]), float(body["bound_s"]),
-        body["solver"], body["took_s"])
