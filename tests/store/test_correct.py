@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,17 @@ def test_a_crash_in_the_middle_is_shown_and_finished_none_twice(
         assert hops["corrections"].duplicate == 0
         assert hops["corrections"].waiting == 0
         balanced(hops)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "correct-data.md"
+
+
+def test_the_page_on_correcting_data_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+    exec(compile(code, str(PAGE), "exec"), {"__name__": "page"})
+    with open_store(tmp_path / "hall-4.plant", read_only=True) as store:
+        assert len(corrections(store)) == 4
 
 
 HOWS = st.sampled_from([("set", 3.0), ("add", 2.0), ("scale", 0.5), ("bad", None), ("good", None), ("gap", None)])
