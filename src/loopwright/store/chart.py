@@ -15,6 +15,7 @@ import pyarrow as pa
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Signal
 from loopwright.store import reroll, rolling, samples
+from loopwright.store.keys import NEVER
 from loopwright.store.levels import level_for, levels_of, snapped, step_for
 from loopwright.store.read import View, Wanted
 from loopwright.store.rolling import Rows
@@ -61,7 +62,7 @@ def chart(
     """
     store._look_again()
     one = _one(store, thing, signal)
-    first_ns, last_ns = _extent(store, one) if None in (start_ns, end_ns) else (0, 0)
+    first_ns, last_ns = _extent(store, one, known_by_ns) if None in (start_ns, end_ns) else (0, 0)
     begin_ns = first_ns if start_ns is None else start_ns
     stop_ns = max(last_ns, begin_ns) + 1 if end_ns is None else end_ns
     step_ns = step_for(begin_ns, stop_ns, pixels)
@@ -182,28 +183,33 @@ def _filed(store: Store, snapshot: Any, one: One, level: int, limits: tuple[int,
     return rows_of(found, np.full(found.num_rows, one.slot))
 
 
-def _extent(store: Store, one: One) -> tuple[int, int]:
+def _extent(store: Store, one: One, known_by_ns: int | None) -> tuple[int, int]:
     """The times of the first and of the last sample of a series. Raises InputError when it has none."""
     with store._lock:
-        live = store._memory.live.table(store._memory.catalogue.names, np.array([one.slot]))
-    if not live.num_rows:
-        where = f"chart of {one.thing}/{one.signal.name}"
-        raise InputError(where, "it has no samples yet, so no range", "start_ns and end_ns")
-    last_ns = live.column("t_ns")[0].as_py()
-    begin_ns = _FOREVER[0]
-    if one.levels:
-        coarsest = max(one.levels)
-        rows = _first_row(store, one, coarsest)
-        begin_ns, stop_ns = rows, rows + coarsest
+        memory = store._memory
+        newest_ns = int(memory.live.t_ns[one.slot])
+    empty = InputError(
+        f"chart of {one.thing}/{one.signal.name}", "it has no samples yet, so no range", "start_ns and end_ns")
+    if newest_ns == NEVER:
+        raise empty
+    if known_by_ns is not None or not one.levels:
+        early = late = _FOREVER
     else:
-        stop_ns = _FOREVER[1]
-    first = [last_ns]
+        coarsest = max(one.levels)
+        begin_ns = _first_row(store, one, coarsest)
+        early, late = (begin_ns, begin_ns + coarsest), (newest_ns, newest_ns + 1)
+    times: list[int] = []
     for blocks in (False, True) if one.signal.fast else (False,):
-        limits = (begin_ns - (store._memory.span_ns if blocks and begin_ns != _FOREVER[0] else 0), stop_ns)
-        wanted = Wanted([one.thing], [one.signal.name], *limits)
-        found = store._reader.columns(_view(store, one, blocks, limits), wanted, "min(t_ns) AS t_ns")
-        first += [t_ns for t_ns in found.column("t_ns").to_pylist() if t_ns is not None]
-    return min(first), last_ns
+        end = "t_ns + (len(values) - 1) * dt_ns" if blocks else "t_ns"
+        span_ns = memory.span_ns if blocks else 0
+        for column, limits in (("min(t_ns)", early), (f"max({end})", late)):
+            limits = (max(limits[0] - span_ns, _FOREVER[0]), limits[1])
+            wanted = Wanted([one.thing], [one.signal.name], *limits, known_by_ns)
+            found = store._reader.columns(_view(store, one, blocks, limits), wanted, f"{column} AS t_ns")
+            times += [t_ns for t_ns in found.column("t_ns").to_pylist() if t_ns is not None]
+    if not times:
+        raise empty
+    return min(times), max(times)
 
 
 def _first_row(store: Store, one: One, level: int) -> int:

@@ -146,13 +146,15 @@ def fold_runs(runs: Runs, step_ns: int, batch: int = 0) -> Rows:
     if not len(runs.slot):
         return empty()
     first, end = runs.t_ns // step_ns, (runs.t_ns + (runs.lengths - 1) * runs.dt_ns) // step_ns
-    pieces = end - first + 1
+    spread = end - first + 1 > runs.lengths  # more buckets than samples: a piece a sample
+    pieces = np.where(spread, runs.lengths, end - first + 1)
     run = np.repeat(np.arange(len(pieces)), pieces)
     nth = np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    bucket = (first[run] + nth) * step_ns
-    t_ns, dt_ns = runs.t_ns[run], runs.dt_ns[run]
+    t_ns, dt_ns, spread = runs.t_ns[run], runs.dt_ns[run], spread[run]
+    bucket = np.where(spread, (t_ns + nth * dt_ns) // step_ns, first[run] + nth) * step_ns
     skip = np.maximum(-((t_ns - bucket) // dt_ns), 0)  # first sample of the run in the bucket, rounded up
     after = np.minimum(-((t_ns - bucket - step_ns) // dt_ns), runs.lengths[run])
+    skip, after = np.where(spread, nth, skip), np.where(spread, nth + 1, after)
     some = after > skip  # a step between two samples may be longer than a bucket
     return merged(_pieces(runs, run[some], bucket[some], (skip[some], after[some]), step_ns, batch))
 
@@ -178,8 +180,10 @@ def merged(rows: Rows) -> Rows:
 
 
 def coarser(rows: Rows, step_ns: int) -> Rows:
-    """Rows put together into buckets of a longer step."""
-    return merged(rows | {"t_ns": rows["t_ns"] // step_ns * step_ns, "level": np.full(len(rows["slot"]), step_ns)})
+    """Rows, one a bucket, put together into buckets of a longer step."""
+    size = len(rows["slot"])
+    longer = {"t_ns": rows["t_ns"] // step_ns * step_ns, "level": np.full(size, step_ns), "whole": np.zeros(size, bool)}
+    return merged(rows | longer)
 
 
 def jump(before: Any, after: Any) -> Any:
