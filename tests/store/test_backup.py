@@ -103,6 +103,7 @@ def test_a_restored_plant_is_the_plant(store: Store, tmp_path: Path) -> None:
         assert other.recall(kind="plant.restored")[0].body["head"] == event.hash
 
 
+@pytest.mark.slow
 def test_a_backup_beside_a_busy_writer_holds_all_that_was_acknowledged_before_it(tmp_path: Path) -> None:
     """The writer puts and flushes without any pause; upkeep comes every hundred flushes."""
     command = [sys.executable, "-c", BUSY, str(tmp_path / "plant")]

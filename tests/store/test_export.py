@@ -223,7 +223,7 @@ def test_a_killed_export_goes_on_and_ends_as_one_that_was_not(store: Store, tmp_
         "    export.export(store, Path(sys.argv[2]), progress=lambda *_: print(flush=True))\n"
     )
     command = [sys.executable, "-c", code, str(store.path), str(tmp_path / "out")]
-    for lines in (1, 5, 9):
+    for lines in (1, 7):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
             assert process.stdout is not None
             for _ in range(lines):

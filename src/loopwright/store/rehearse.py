@@ -22,7 +22,9 @@ from loopwright.core.errors import InputError, StoreError
 from loopwright.store import cellar
 from loopwright.store.backup import Progress, chosen, lay_out, quiet
 from loopwright.store.pin import JOURNAL, LIVE, LOG, Moved, State, copy_database, pinned
+from loopwright.store.points import PointsTable
 from loopwright.store.restore import Checked, said, unbalanced
+from loopwright.store.snapshot import OWN
 from loopwright.store.sql import quoted
 
 _FILES, _ROWS = 8, 500  # of a table: how many files are looked into, and how many rows of each
@@ -149,14 +151,16 @@ def _raw(plant: Path) -> dict[str, Any]:
 
 
 def _samples(folder: Path) -> list[pa.Table]:
-    """Some rows of some files of a table, drawn evenly, as they stand in the files."""
+    """Some rows of some files of a table, drawn evenly: as they stand in files of an older layout, else as decoded."""
     if not (folder / LOG).is_dir():
         return []
-    paths = sorted(pa.table(DeltaTable(str(folder)).get_add_actions()).column("path").to_pylist())
+    snapshot = PointsTable(folder, folder.name == "blocks", False).snapshot
+    files = sorted(snapshot.files)
     found = []
-    for path in paths[:: max(1, len(paths) // _FILES)][:_FILES]:
-        file = quoted(str(folder / path))
-        sql = f"SELECT * FROM read_parquet({file}) USING SAMPLE reservoir({_ROWS} ROWS) REPEATABLE (7)"
+    for file in files[:: max(1, len(files) // _FILES)][:_FILES]:
+        own = Path(file).name.startswith(OWN)
+        rows = snapshot.scan([file]) if own else f"read_parquet({quoted(file)})"
+        sql = f"SELECT * FROM {rows} USING SAMPLE reservoir({_ROWS} ROWS) REPEATABLE (7)"
         with duckdb.connect(":memory:") as connection:
             found.append(connection.sql(sql).to_arrow_table())
     return found
