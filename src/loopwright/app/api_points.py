@@ -9,17 +9,21 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from loopwright.app import reads
+from loopwright.app import charting, reads
 from loopwright.app.api import FrontNow, When, WhoNow, when_ns
 from loopwright.app.auth import Who
 from loopwright.app.front import Front
 from loopwright.app.views import series
+from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Kind
 from loopwright.govern import access
+from loopwright.store import Store
+from loopwright.store.sql import quoted
 
 ARROW = "application/vnd.apache.arrow.stream"
-MOST_ROWS = 1_000_000  # of one Arrow answer
+MOST_ROWS = 1_000_000  # of one answer
+DAY_NS = 86_400 * NS_PER_S
 router = APIRouter(prefix="/api", tags=["points"])
 
 
@@ -84,17 +88,60 @@ def points(request: Request, front: FrontNow, who: WhoNow, asked: Annotated[Poin
     for name in asked.signal or ():
         if name not in known:
             raise UnknownName("signal", name, known)
+    times, more = _bounded(front.store, asked, names)
     table = front.store.get(
-        things=names, signals=asked.signal, start_ns=when_ns(asked.start, "start"), end_ns=when_ns(asked.end, "end"),
+        things=names, signals=asked.signal, start_ns=times[0], end_ns=times[1],
         known_by_ns=when_ns(asked.known_by, "known_by"),
     )
+    link = {name: str(request.url.include_query_params(**limits)) for name, limits in more.items()}
+    headers = {"Link": ", ".join(f'<{url}>; rel="{name}"' for name, url in link.items())} if link else {}
     if ARROW in request.headers.get("accept", ""):
-        if table.num_rows > MOST_ROWS:
-            most = f"at most {MOST_ROWS:,} at once"
-            raise InputError("points", f"{table.num_rows:,} rows", most, "ask for a shorter time")
-        return Response(arrow(table), media_type=ARROW)
+        return Response(arrow(table), media_type=ARROW, headers=headers)
     rows = [row for name, kind in of.items() for row in _series(table, name, kind, asked)]
-    return JSONResponse({"series": rows, "units": asked.units})
+    told = {"start_ns": times[0], "end_ns": times[1], "prev": link.get("prev"), "next": link.get("next")}
+    return JSONResponse({"series": rows, "units": asked.units, **told}, headers=headers)
+
+
+def _bounded(
+    store: Store, asked: PointsAsked, names: list[str]
+) -> tuple[tuple[int | None, int | None], dict[str, dict[str, str]]]:
+    """(start_ns, end_ns) of this answer, and start and end of what comes before or after it: no answer is endless.
+
+    Without a start it is the last day that was said something in; and never more than MOST_ROWS rows.
+    """
+    start_ns, end_ns = when_ns(asked.start, "start"), when_ns(asked.end, "end")
+    more: dict[str, dict[str, str]] = {}
+    if start_ns is None:
+        newest = store.newest(names, asked.signal).column("t_ns").to_pylist()
+        last_ns = max(newest, default=0) + 1
+        end_ns = last_ns if end_ns is None else end_ns
+        start_ns = min(end_ns, last_ns) - DAY_NS
+        more["prev"] = {"start": str(start_ns - DAY_NS), "end": str(start_ns)}
+    cut_ns = _row_beyond(store, asked, names, (start_ns, end_ns))
+    if cut_ns is not None:
+        if cut_ns <= start_ns:
+            given = f"more than {MOST_ROWS:,} values at one moment"
+            raise InputError("points", given, f"at most {MOST_ROWS:,}", "name fewer things or signals")
+        more["next"] = {"start": str(cut_ns), "end": "" if end_ns is None else str(end_ns)}
+        end_ns = cut_ns
+    return (start_ns, end_ns), more
+
+
+def _row_beyond(
+    store: Store, asked: PointsAsked, names: list[str], times: tuple[int | None, int | None]
+) -> int | None:
+    """When the first row was true that one answer has no room for; None when there is room for all."""
+    wanted = [f"thing IN ({', '.join(map(quoted, names))})"]
+    if asked.signal:
+        wanted.append(f"signal IN ({', '.join(map(quoted, asked.signal))})")
+    wanted += [f"t_ns {sign} {t_ns}" for sign, t_ns in zip((">=", "<"), times, strict=True) if t_ns is not None]
+    if known_by := when_ns(asked.known_by, "known_by"):
+        wanted.append(f"known_ns <= {known_by}")
+    where = " AND ".join(wanted)
+    if store.query(f"SELECT count(*) AS n FROM points WHERE {where}").column("n")[0].as_py() <= MOST_ROWS:
+        return None
+    sql = f"SELECT t_ns FROM points WHERE {where} ORDER BY t_ns LIMIT 1 OFFSET {MOST_ROWS}"
+    return int(store.query(sql).column("t_ns")[0].as_py())
 
 
 def _series(table: pa.Table, thing: str, kind: Kind, asked: PointsAsked) -> list[dict[str, Any]]:
@@ -111,6 +158,33 @@ def arrow(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(out, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(table)
     return bytes(out.getvalue())
+
+
+class ChartAsked(BaseModel):
+    """Which signal, which time, how fine."""
+
+    model_config = ConfigDict(extra="forbid")
+    thing: str
+    signal: str
+    start: When = None
+    end: When = None
+    pixels: int = Field(1000, ge=1, le=charting.PIXELS, description="at most so many buckets")
+    known_by: When = None
+    units: Literal["inside", "metric", "imperial"] = "inside"
+
+
+@router.get("/chart")
+def chart(front: FrontNow, who: WhoNow, asked: Annotated[ChartAsked, Query()]) -> dict[str, Any]:
+    """One signal over any time in at most `pixels` buckets, exact extremes included; without start and end all of it.
+
+    Buckets are whole steps of round length; t_ns is where each begins. count are good and doubtful values, bad those
+    marked bad, gaps those that the source reported as missing; min, max, mean and last are of the counted ones.
+    """
+    mine(front, who, [asked.thing])
+    return charting.line(front.store, charting.Asked(
+        asked.thing, asked.signal, when_ns(asked.start, "start"), when_ns(asked.end, "end"), asked.pixels,
+        when_ns(asked.known_by, "known_by"), asked.units,
+    ))
 
 
 @router.get("/newest")

@@ -119,10 +119,10 @@ def listed(names: Names) -> list[str] | None:
     return [names] if isinstance(names, str) else list(names)
 
 
-def union(what: View, tail: str, wanted: Wanted) -> str:
-    """The wanted rows that stand. Only a row that names a correction replaces another, so the few of those are looked
-    for among the many: a window over all versions takes three times as long."""
-    rows = rows_of(what, tail, wanted, [*what.shown.names, "batch", *(["n"] if what.blocks else [])])
+def union(what: View, tail: str, wanted: Wanted, also: Iterable[str] = ()) -> str:
+    """The wanted rows that stand, with further columns. Only a row that names a correction replaces another, so the few
+    of those are looked for among the many: a window over all versions takes three times as long."""
+    rows = rows_of(what, tail, wanted, [*what.shown.names, "batch", *(["n"] if what.blocks else []), *also])
     if not what.versions:
         return rows
     newest = rows_of(what, tail, wanted, [*_KEY, "batch"], "correction > ''")

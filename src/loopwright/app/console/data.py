@@ -29,7 +29,7 @@ def draw(view: View) -> Drawn:
     data = reads.loss_table(view.front, _since(view, span), None, source or None)
     words = "in = out + duplicate + refused + waiting + lost. Counted in samples, by the sender's own numbers."
     spans = chips((word, _address(value, source), value == span) for value, word in SPANS)
-    blocks = {"head": head("Data", words, spans, link("Corrections", "/corrections"))}
+    blocks = {"head": head("Data", words, spans, link("Charts", "/chart"), link("Corrections", "/corrections"))}
     if not any(row["in"] for row in data["rows"]):
         nothing = "As soon as a machine speaks, each of its samples is accounted for here."
         return Drawn("Data", {**blocks, "table": card(None, empty("Nothing was heard in this time", nothing))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from loopwright.app import reads
 from loopwright.app.console import corrections
@@ -33,7 +34,8 @@ def draw(view: View) -> Drawn:
     spans = chips((word, f"/machines/{one['id']}?span={s}", s == span_s) for s, word in SPANS)
     mend = link("Mark or correct values", corrections.address(one["id"]))
     lines = charts(data, one, view)
-    blocks["charts"] = card("What it says", spans, lines, mend, note="ends with the last thing it said")
+    any_time = link("any other time", f"/chart?thing={quote(one['id'])}")
+    blocks["charts"] = card("What it says", spans, lines, mend, note=["ends with the last thing it said; ", any_time])
     if shifts := reads.effectiveness(view.front, one["id"]):
         blocks["oee"] = card("Effectiveness by shift", bars.shifts(shifts[:3]), note="ISO 22400-2")
     if runs := reads.wear(view.front, one["id"]):

@@ -143,6 +143,14 @@
       import(el.dataset.module).then((m) => m.show(el)).catch(() => { el.querySelector(".word").textContent = "This browser cannot show the solid."; });
     }
   };
+  const charts = () => {
+    for (const el of document.querySelectorAll("[data-chart]:not([data-shown])")) {
+      el.dataset.shown = "1";
+      import("/assets/chart.js").then((m) => m.show(el)).catch(() => { el.querySelector(".chart-range").textContent = "This browser cannot draw the charts."; });
+    }
+  };
+  new MutationObserver(charts).observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("DOMContentLoaded", charts);
   new MutationObserver(solids).observe(document.documentElement, { childList: true, subtree: true });
   document.addEventListener("DOMContentLoaded", solids);
 })();
