@@ -13,6 +13,7 @@ import pytest
 from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.store import Store, open_store
+from loopwright.store.backup import backup
 from tests.store import bucket
 from tests.store.plant import S, balanced, blocks, declared, numbered, speeds
 
@@ -154,3 +155,49 @@ def test_two_processes_write_and_compact_one_table_and_no_row_is_lost_or_doubled
     assert rows == [(name, TIMES * ROWS, TIMES * ROWS, expected) for name in ("one", "two")]
     assert sum(int(number) for line in said for number in line[-1:]) > 0  # they did compact beside each other
     assert len(found.files) < 2 * TIMES
+
+
+def test_a_plant_knows_where_its_points_are(tmp_path: Path, url: str, options: dict[str, str]) -> None:
+    with opened(tmp_path, url, options) as store:
+        declared(store).put(numbered(speeds([1, 2]), 0))
+        store.flush()
+    with open_store(tmp_path) as store:
+        assert store.get().column("value").to_pylist() == [1, 2]
+        assert not (tmp_path / "points").exists()
+    with pytest.raises(StoreError, match="its points stand in s3://"):
+        opened(tmp_path, f"{url}-other", options)
+    with pytest.raises(StoreError, match="cannot be copied: its points stand in s3://"):
+        backup(tmp_path, tmp_path.with_name("copy"))
+
+
+def test_plants_that_were_opened_in_their_folders_before_are_not_taken_for_one_another(
+    tmp_path: Path, url: str, options: dict[str, str], clock: SimClock
+) -> None:
+    plants = [tmp_path / name for name in "ab"]
+    for plant in plants:
+        open_store(plant, clock).close()
+    with opened(plants[0], url, options, clock) as a, opened(plants[1], url, options, clock) as b:
+        declared(a).put(numbered(speeds([1, 2], thing="mill-1"), 0, "mqtt/a"))
+        declared(b).put(numbered(speeds([7, 8], thing="mill-2"), 0, "mqtt/b"))
+        assert (a.flush(), b.flush()) == (2, 2)
+        assert a.get().num_rows == b.get().num_rows == 4
+
+
+def test_an_object_store_that_does_not_answer_holds_up_no_put(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
+    with opened(tmp_path, url, options) as store:
+        declared(store).put(numbered(speeds([1]), 0))
+        place = store._tables[0].place
+
+        def away(name: str) -> None:
+            raise OSError(f"{name} cannot be sent")
+
+        monkeypatch.setattr(place, "publish", away)
+        with pytest.raises(StoreError, match="the table cannot be written"):
+            store.flush()
+        store.put(numbered(speeds([2], S), 1))
+        monkeypatch.undo()
+        assert store.flush() == 2
+        assert store.get().column("value").to_pylist() == [1, 2]
+        balanced(store.hops())

@@ -189,7 +189,7 @@ class Store:
         self._look_again()
         with self._lock:
             catalogue = self._memory.catalogue
-            return self._memory.live.table(catalogue.names, catalogue.slots(listed(things), listed(signals)))
+            return self._memory.live.table(catalogue, catalogue.slots(listed(things), listed(signals)))
 
     def windows(
         self, things: Sequence[str], signals: Sequence[str], *, start_ns: int, end_ns: int, step_ns: int,
@@ -340,6 +340,8 @@ class Store:
 
     def _view(self, blocks: bool, wanted: Wanted) -> View:
         self._look_again()
+        if self._tables[blocks].place.shared:
+            self._tables[blocks].refresh()  # other plants write it, too
         with self._lock:
             return self._memory.view(blocks, wanted)
 

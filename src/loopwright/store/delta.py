@@ -28,7 +28,7 @@ from loopwright.store.place import LOG, Place
 from loopwright.store.snapshot import HIGHEST, LOWEST, Added, Layout, Snapshot, bounds
 from loopwright.store.sql import quoted
 
-_APP = "loopwright-flush"
+APP = "loopwright-flush"  # under which a flush says how far it came
 _FLUSH_LEVEL, _KEEP_LEVEL = 3, 6  # of zstd: what is flushed will be written anew, what is compacted is kept
 _TRIES = 100
 _SHARED_HOURS = 2  # so long every plant may take to commit a file that it has written
@@ -168,7 +168,7 @@ class Table:
             }}
 
     def _app(self) -> str:
-        return f"{_APP}-{self._writer}" if self._writer else _APP
+        return f"{APP}-{self._writer}" if self._writer else APP
 
     def _open(self, create: bool) -> DeltaTable:
         options, uri = self.place.options, self.place.uri
@@ -216,7 +216,7 @@ class Table:
     def _flushed(self) -> int:
         """The last batch of this plant; under the first name, where it wrote before there were several plants."""
         own = self._table.transaction_version(self._app())
-        return (self._table.transaction_version(_APP) if own is None else own) or 0
+        return (self._table.transaction_version(APP) if own is None else own) or 0
 
     @contextmanager
     def _told(self, verb: str) -> Iterator[None]:

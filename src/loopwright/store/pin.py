@@ -25,6 +25,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from loopwright.core.errors import StoreError
+from loopwright.store import shared
 from loopwright.store.transfer import Held
 
 LOG = "_delta_log"
@@ -85,6 +86,7 @@ def pinned(
     state = State(folder)
     try:
         try:
+            shared.require_here(folder, "copied")
             tables = _tables(folder)
             if events_url:
                 state.events = Held(events_url)
