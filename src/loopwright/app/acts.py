@@ -40,9 +40,9 @@ def record(
 def acknowledge(front: Front, who: Who, alarm: str) -> dict[str, Any]:
     """Somebody has seen an alarm. UnknownName for an alarm that was never raised; saying it twice changes nothing."""
     access.may(who, "alarm.acknowledge")
-    known = {row["id"]: row for row in alarm_views.alarms(front.events(*alarm_views.KINDS))}
+    known = {row["id"]: row for row in alarm_views.alarms(front.store.recall(about=alarm, kind="alarm."))}
     if alarm not in known:
-        raise UnknownName("alarm", alarm, known)
+        raise UnknownName("alarm", alarm, [row["id"] for row in reads.alarms(front)])
     row = known[alarm]
     if row["acknowledged_by"]:
         return {"says": f"{row['acknowledged_by']} has acknowledged it already.", "alarm": alarm}

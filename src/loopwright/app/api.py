@@ -20,6 +20,7 @@ from loopwright.app import acts, reads
 from loopwright.app.auth import NotIn, Who
 from loopwright.app.front import Front
 from loopwright.app.site import explain
+from loopwright.app.views.trace import as_data
 from loopwright.core.clock import from_iso
 from loopwright.core.errors import (
     InputError,
@@ -31,6 +32,7 @@ from loopwright.core.errors import (
     UnknownName,
 )
 from loopwright.govern import access
+from loopwright.store.trace import trace as walked
 
 MOST_EVENTS = 5_000
 _STATUS: tuple[tuple[type[LoopwrightError], int], ...] = (
@@ -165,10 +167,13 @@ def hops(
 
 
 @router.get("/orders", tags=["make"])
-def orders(front: FrontNow, who: WhoNow, state: str = "", text: str = "") -> dict[str, Any]:
-    """Orders and their units, newest first."""
+def orders(
+    front: FrontNow, who: WhoNow, state: str = "", text: str = "",
+    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 400,
+) -> dict[str, Any]:
+    """Orders and their units, newest first: those that moved last, at most `limit`; count and states are of all."""
     access.may(who, "plant.see")
-    return reads.order_rows(front, state, text)
+    return reads.order_rows(front, state, text, limit)
 
 
 @router.get("/units/{serial}", tags=["make"])
@@ -210,7 +215,8 @@ def designs(front: FrontNow, who: WhoNow, order: str | None = None) -> list[dict
     """Designs of orders with every parameter, its range, rule and source."""
     access.may(who, "plant.see")
     return [
-        {"order": e.about, "t_ns": e.t_ns, **e.body} for e in front.events("order.fitted") if order in (None, e.about)
+        {"order": e.about, "t_ns": e.t_ns, **e.body}
+        for e in front.store.recall(kind="order.fitted", about=order, limit=MOST_EVENTS, newest_first=True)[::-1]
     ]
 
 
@@ -293,6 +299,8 @@ class EventsAsked(BaseModel):
     end: When = None
     known_by: When = None
     because: str | None = Field(None, description="id of an event that they name as their reason")
+    mentions: list[str] | None = Field(None, description="ids that they name: an order, a machine, a rule")
+    after: str = Field("", description="id of the last event of the page before")
     limit: int = Field(200, ge=1, le=MOST_EVENTS)
 
 
@@ -302,6 +310,21 @@ def events(front: FrontNow, who: WhoNow, asked: Annotated[EventsAsked, Query()])
     access.may(who, "ledger.see")
     found = front.store.recall(
         kind=asked.kind, about=asked.about, start_ns=when_ns(asked.start, "start"), end_ns=when_ns(asked.end, "end"),
-        known_by_ns=when_ns(asked.known_by, "known_by"), because=asked.because, limit=asked.limit, newest_first=True,
+        known_by_ns=when_ns(asked.known_by, "known_by"), because=asked.because, mentions=asked.mentions,
+        after=asked.after, limit=asked.limit, newest_first=True,
     )
     return [reads.event_row(event) for event in found]
+
+
+@router.get("/trace/{id:path}", tags=["ledger"])
+def trace(
+    front: FrontNow,
+    who: WhoNow,
+    id: str,
+    direction: Literal["back", "forward", "both"] = "back",
+    depth: Annotated[int, Query(ge=1, le=50)] = 8,
+    each: Annotated[int, Query(ge=1, le=1000, description="how many of a kind; the rest is counted")] = 20,
+) -> dict[str, Any]:
+    """What an event or anything else rests on (back), what rests on it (forward), or both: nodes and edges with why."""
+    access.may(who, "ledger.see")
+    return as_data(walked(front.store, id, direction, depth=depth, each=each))

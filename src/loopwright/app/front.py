@@ -36,6 +36,8 @@ class Front:
     auth: Auth
     clock: Clock = field(default_factory=RealClock)
     _kept: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
+    _rolled: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
+    _rolling: threading.Lock = field(default_factory=threading.Lock)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def now_ns(self) -> int:
@@ -59,7 +61,21 @@ class Front:
     def events(self, *kinds: str) -> list[Event]:
         """All events of these kinds (or of a prefix that ends with '.'), in the order they were recorded."""
         last = self.store.events.last_known_ns()
-        return self.once(("events", kinds), last, lambda: self.store.recall(kind=list(kinds)))
+        return self.once(("events", kinds), last, lambda: self.rolled("events", kinds, _none, _append)[:])
+
+    def rolled(self, name: str, kinds: tuple[str, ...], fresh: Callable[[], T], step: Callable[[T, Event], None]) -> T:
+        """A value that every event of these kinds moves a step, in the order of recording; each event is read once.
+
+        It is the value itself that every caller gets: it is not to be changed, and it moves on.
+        """
+        with self._rolling:
+            after, value = self._rolled.get((name, kinds), ("", None))
+            value = fresh() if value is None else value
+            for event in self.store.recall(kind=list(kinds), after=after):
+                step(value, event)
+                after = event.id
+            self._rolled[name, kinds] = after, value
+        return value
 
     def folded(self, fold: Callable[[list[Event]], T], *kinds: str) -> T:
         """What `fold` makes of all events of these kinds; folded again only when one was recorded.
@@ -73,6 +89,17 @@ class Front:
         """What `read` gives, read again at most once in every_s seconds whoever asks."""
         return self.once(("often", key), int(monotonic_s() / every_s), read)
 
+    def counted(self, *kinds: str) -> dict[str, int]:
+        """kind -> how many events of it there are; only new ones are counted again."""
+        with self._rolling:
+            number, counts = self._rolled.get(("counted", kinds), (0, {}))
+            length = self.store.events.length()
+            if length > number:
+                for kind, count in self.store.events.count(kinds, number, length).items():
+                    counts[kind] = counts.get(kind, 0) + count
+                self._rolled["counted", kinds] = length, counts
+            return dict(counts)
+
     def once(self, key: Any, version: Any, read: Callable[[], T]) -> T:
         """What `read` gave for this key at this version; read again when the version is another."""
         with self._lock:
@@ -85,3 +112,11 @@ class Front:
                 self._kept.clear()
             self._kept[key] = (version, value)
         return value
+
+
+def _none() -> list[Event]:
+    return []
+
+
+def _append(events: list[Event], event: Event) -> None:
+    events.append(event)

@@ -8,15 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from loopwright.app import standing
 from loopwright.app.front import Front
 from loopwright.app.views import alarms as alarm_views
-from loopwright.app.views import circle, landing, loss, machines, orders, plan, series, unit
+from loopwright.app.views import circle, landing, loss, machines, plan, series, unit
 from loopwright.app.views import decisions as decision_views
 from loopwright.app.views import owner as owner_views
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError, UnknownName
 from loopwright.core.types import Event
 from loopwright.govern import consent
+from loopwright.store.state import state
 
 _COUNTED = (
     "order.placed",
@@ -37,12 +39,9 @@ SHOT = ("carry", "carry.deviation")  # how far along the line, how far beside it
 
 def picture(front: Front) -> dict[str, Any]:
     """The loop with live counts: `views.circle.picture`."""
-    events = front.events(*_COUNTED)
-    kinds: dict[str, int] = {}
-    for event in events:
-        kinds[event.kind] = kinds.get(event.kind, 0) + 1
-    last_plan = next((e for e in reversed(events) if e.kind == "plan.released"), None)
-    slots = len(last_plan.body["slots"]) if last_plan else 0
+    kinds = front.counted(*_COUNTED)
+    last_plan = front.store.recall(kind="plan.released", limit=1, newest_first=True)
+    slots = len(last_plan[0].body["slots"]) if last_plan else 0
     return circle.picture(front.flow.snapshot(), circle.counts(kinds, hops(front), slots, shot_count(front)))
 
 
@@ -74,10 +73,9 @@ def _signals(front: Front, kind: str) -> set[str]:
     return {signal.name for signal in known.signals} if known else set()
 
 
-def order_rows(front: Front, state: str = "", text: str = "") -> dict[str, Any]:
-    """{rows, states}: the orders that were asked for, and how many there are in each state."""
-    rows = front.folded(orders.order_rows, *orders.KINDS)
-    return {"rows": orders.filtered(rows, state, text), "states": orders.state_counts(rows), "count": len(rows)}
+def order_rows(front: Front, state: str = "", text: str = "", limit: int = standing.SHOWN) -> dict[str, Any]:
+    """{rows, states, count}: the orders that were asked for, and how many there are in each state."""
+    return standing.order_page(front, state, text, limit)
 
 
 def unit_thread(front: Front, serial: str) -> dict[str, Any]:
@@ -89,7 +87,7 @@ def unit_thread(front: Front, serial: str) -> dict[str, Any]:
         raise UnknownName("unit", serial, _serials(front))
     of_order = store.recall(about=order)
     things = [t.id for t in store.things().values() if t.unit == serial]
-    thread = unit.thread(serial, [*mine, *of_order, *front.events("plan.released")])
+    thread = unit.thread(serial, [*mine, *of_order, *store.recall(mentions=order, kind="plan.released")])
     thread["decisions"] = decisions(front, [serial, order, *things])
     thread["things"] = things
     card = pack_view(front, "spec_card", thread["design"]["parameters"])
@@ -98,7 +96,7 @@ def unit_thread(front: Front, serial: str) -> dict[str, Any]:
 
 
 def _serials(front: Front) -> list[str]:
-    return sorted({e.about for e in front.events("unit.finished", "step.finished")})
+    return sorted(one.about for one in state(front.store, "unit"))
 
 
 def step_series(front: Front, step: Mapping[str, Any], system: str, n: int, most: int = 4) -> list[dict[str, Any]]:
@@ -157,7 +155,8 @@ def gantt(front: Front) -> dict[str, Any]:
 
 def alarms(front: Front) -> list[dict[str, Any]]:
     """All alarms as they stand, those that need a person first."""
-    return front.folded(alarm_views.alarms, *alarm_views.KINDS)
+    last = front.store.events.last_known_ns()
+    return front.once("alarms", last, lambda: alarm_views.alarms(standing.alarm_events(front)))
 
 
 def machine_cards(front: Front) -> list[dict[str, Any]]:
@@ -165,7 +164,8 @@ def machine_cards(front: Front) -> list[dict[str, Any]]:
     rows = machine_rows(front)
     table = front.often("newest", 0.9, lambda: front.store.newest([row["id"] for row in rows]))
     newest = series.newest(table, {row["id"]: row for row in rows})
-    return machines.cards(rows, front.kinds(), newest, front.events(*alarm_views.KINDS, "link.state"), front.now_ns())
+    events = [*standing.alarm_events(front), *standing.links(front.store)]
+    return machines.cards(rows, front.kinds(), newest, events, front.now_ns())
 
 
 def effectiveness(front: Front, machine: str) -> list[dict[str, Any]]:
@@ -306,17 +306,28 @@ def consents(front: Front, person: str) -> list[dict[str, Any]]:
 def owner_of(front: Front) -> Callable[[str], str]:
     """id of a unit, thing or order -> the person it belongs to, '' for nobody's: what govern.access asks."""
     things = front.store.things()
-    ordered = {e.about: str(e.body["person"]) for e in front.events("order.placed")}
+    ordered = front.rolled("persons", ("order.placed",), _no_one, _asked)
+    claimed = front.rolled("owners", ("unit.claimed",), _no_one, _claimed)
 
     def owner(id_: str) -> str:
         thing = things.get(id_)
         if thing is not None and thing.owner:
             return thing.owner
-        return owner_views.owner_of(
-            front.events("unit.claimed"), thing.unit if thing is not None and thing.unit else id_
-        ) or ordered.get(id_, "")
+        return claimed.get(thing.unit if thing is not None and thing.unit else id_, "") or ordered.get(id_, "")
 
     return owner
+
+
+def _no_one() -> dict[str, str]:
+    return {}
+
+
+def _asked(persons: dict[str, str], event: Event) -> None:
+    persons[event.about] = str(event.body["person"])
+
+
+def _claimed(owners: dict[str, str], event: Event) -> None:
+    owners[event.about] = str(event.body["owner"])
 
 
 def sources(front: Front) -> list[str]:

@@ -149,9 +149,11 @@ class Ledger:
             chosen.append(events.c.number < number if newest_first else events.c.number > number)
         return chosen
 
-    def count(self, kinds: Sequence[str], after: int = 0) -> dict[str, int]:
-        """kind -> how many events of it were recorded after that number; kinds without any are left out."""
-        query = sa.select(events.c.kind, sa.func.count()).where(events.c.kind.in_(kinds), events.c.number > after)
+    def count(self, kinds: Sequence[str], after: int, up_to: int) -> dict[str, int]:
+        """kind -> how many events of it have a number after < number <= up_to; kinds without any are left out."""
+        query = sa.select(events.c.kind, sa.func.count()).where(
+            events.c.kind.in_(kinds), events.c.number > after, events.c.number <= up_to
+        )
         with told("read"), self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(events.c.kind))}
 

@@ -183,7 +183,9 @@ def _tune(engine: sa.Engine, read_only: bool) -> None:
         for pragma in (patience, "foreign_keys=ON", *(["query_only=ON"] if read_only else [])):
             connection.execute(f"PRAGMA {pragma}")
         if not read_only:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            # 64 MB of pages in memory, a checkpoint every 32 MB: indexes of millions of events stay quick to add to
+            wide = ("cache_size=-64000", "wal_autocheckpoint=8000")
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", *wide):
                 connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +57,9 @@ def state(
     store: Store,
     noun: str,
     *,
-    about: str | Sequence[str] | None = None,
-    status: str | Sequence[str] | None = None,
-    parent: str | Sequence[str] | None = None,
+    about: str | Collection[str] | None = None,
+    status: str | Collection[str] | None = None,
+    parent: str | Collection[str] | None = None,
     before: int | None = None,
     limit: int | None = 200,
     bodies: bool = False,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopwright.app import reads
+from loopwright.app import reads, standing
 from loopwright.app.console import pieces
 from loopwright.app.console.draw import chart, driving_range, qr
 from loopwright.app.console.frame import Drawn, View, head, title
 from loopwright.app.console.markup import Safe, card, div, link, note, pill, small, table, tag
 from loopwright.app.console.orders import TONES
 from loopwright.app.views import shown, when
+from loopwright.govern import access
 
 PATH, EVERY_S = "/units/{serial}", 4.0
 STEP_POINTS = 240  # a step's chart is small
@@ -26,7 +27,7 @@ def draw(view: View) -> Drawn:
     crumb = tag("span", link("Orders", "/orders"), f" / {order}")
     blocks = {
         "head": head(thread["serial"], words, state, crumb=crumb),
-        "side": tag("div", _solid(thread), _facts(thread, view), _public(thread["serial"], view)),
+        "side": tag("div", _solid(thread), _facts(thread, view), *_about(thread["serial"], view)),
         "thread": card(None, tag("ol", *_making(thread, view), *_living(thread, view), cls="thread-line")),
     }
     return Drawn(thread["serial"], blocks, grid={"side": "unit-side", "thread": "unit-thread"})
@@ -161,6 +162,21 @@ def _facts(thread: dict[str, Any], view: View) -> Safe:
         "Head volume": shown.shown(solid["volume_m3"], "m3", view.system),
     }
     return card("What it is", pieces.pairs(facts))
+
+
+def _about(serial: str, view: View) -> list[Safe | None]:
+    return [_siblings(serial, view), _public(serial, view)]
+
+
+def _siblings(serial: str, view: View) -> Safe | None:
+    """Units by the same rules, of the same lot, or on the same machine at about that time; not for owners."""
+    rows = []
+    for one in standing.siblings(view.front, serial) if access.can(view.who, "plant.see") else ():
+        more = f" and {one['more']:,} more" if one["more"] else ""
+        units = [part for unit in one["units"] for part in (link(unit, f"/units/{unit}"), " ")]
+        rows.append([tag("span", title(one["why"]), small(one["id"])), tag("span", *units, more)])
+    words = "Same machine: within an hour before or after."
+    return card("Its siblings", table(["Shares", "With"], rows), note=words) if rows else None
 
 
 def _public(serial: str, view: View) -> Safe:

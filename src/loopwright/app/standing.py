@@ -1,0 +1,107 @@
+"""Lists read through where things stand, so that a page costs what it shows and not what the plant has ever done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from loopwright.app.front import Front
+from loopwright.app.views import orders
+from loopwright.app.views import trace as trace_views
+from loopwright.core.types import Event
+from loopwright.store import Store
+from loopwright.store.state import state, tally
+from loopwright.store.trace import trace
+
+SHOWN = 400  # orders on a page
+ALARMS = 1000  # alarms of a state
+SIBLINGS = 12  # units that share one thing with a unit
+_STANDS = {
+    "ordered": ("order.placed",), "refused": ("order.refused",), "fitted": ("order.fitted",),
+    "making": ("step.started", "step.finished", "unit.measured"), "rework": ("unit.reworked",),
+    "finished": ("unit.finished",), "shipped": ("unit.shipped",), "claimed": ("unit.claimed",),
+    "scrapped": ("unit.scrapped",),
+}  # state of an order in the list -> its last event
+
+
+def order_page(front: Front, wanted: str = "", text: str = "", limit: int = SHOWN) -> dict[str, Any]:
+    """{rows, states, count}: the orders in a state ('' = all) that moved last, and how many there are in each state.
+
+    text  only rows that hold it, of the `limit` that moved last; an order, serial, person or revision that is given in
+          full is found however old it is
+    """
+    last = front.store.events.last_known_ns()
+    page = front.once(("orders", wanted, text.strip(), limit), last, lambda: _rows(front.store, wanted, text, limit))
+    return {**front.once("order states", last, lambda: order_states(front.store)), "rows": page}
+
+
+def order_states(store: Store) -> dict[str, Any]:
+    """{states, count}: how many orders there are in each state, in the order in which one passes them, and in all."""
+    found = tally(store, "order")
+    states = {name: sum(found.get(kind, 0) for kind in kinds) for name, kinds in _STANDS.items()}
+    planned = len(state(store, "order", about=_planned(store), status="fitted", limit=None))
+    states |= {"fitted": states["fitted"] - planned, "planned": planned}
+    return {"states": {n: states[n] for n in orders.STATES if states.get(n)}, "count": sum(found.values())}
+
+
+def _rows(store: Store, wanted: str, text: str, limit: int) -> list[dict[str, Any]]:
+    planned = _planned(store)
+    about = list(planned) if wanted == "planned" else None
+    status = _STANDS["fitted" if wanted == "planned" else wanted] if wanted else None
+    most = limit + (len(planned) if wanted == "fitted" else 0)
+    page = [one.about for one in state(store, "order", about=about, status=status, limit=most)]
+    if text.strip():
+        page += _named(store, text.strip(), limit)
+    rows = orders.order_rows(_events(store, dict.fromkeys(page)))
+    return orders.filtered(rows, wanted, text)[:limit]
+
+
+def _named(store: Store, text: str, limit: int) -> list[str]:
+    """Orders by their id, the serial of a unit, or an id that they name: a person, a revision."""
+    found = [one.about for one in state(store, "order", about=text)]
+    found += [one.parent for one in state(store, "unit", about=text) if one.parent]
+    return found + [e.about for e in store.recall(mentions=text, kind="order.", limit=limit, newest_first=True)]
+
+
+def _events(store: Store, ids: Iterable[str]) -> list[Event]:
+    """All that the list says of these orders: their events, those of their units, the plan in force."""
+    about = list(ids)
+    units = [one.about for one in state(store, "unit", parent=about, limit=None)] if about else []
+    kinds = [kind for kind in orders.KINDS if kind.startswith("order.")]
+    found = store.recall(about=about, kind=kinds) + store.recall(about=units, kind=("step.", "unit."))
+    return found + store.recall(kind="plan.released", limit=1, newest_first=True)
+
+
+def _planned(store: Store) -> Collection[str]:
+    """Orders of the plan in force."""
+    last = store.recall(kind="plan.released", limit=1, newest_first=True)
+    return {str(slot["order"]) for event in last for slot in event.body["slots"]}
+
+
+def alarm_events(front: Front) -> list[Event]:
+    """Events of every alarm that stands, and of those that were cleared last."""
+    store = front.store
+
+    def read() -> list[Event]:
+        open_ = state(store, "alarm", status=("raised", "acknowledged"), limit=ALARMS)
+        ids = [one.about for one in (*open_, *state(store, "alarm", status="cleared", limit=ALARMS))]
+        return store.recall(about=ids, kind="alarm.")
+
+    return front.once("alarm events", store.events.last_known_ns(), read)
+
+
+def links(store: Store) -> list[Event]:
+    """The last state of every link, as an event."""
+    found = state(store, "link", limit=None, bodies=True)
+    return [Event(one.kind, one.about, one.since_ns, "link", one.body, known_ns=one.known_ns) for one in found]
+
+
+def siblings(front: Front, serial: str) -> list[dict[str, Any]]:
+    """What a unit shares with others, and with which: `views.trace.siblings`."""
+    last = front.store.events.last_known_ns()
+
+    def read() -> list[dict[str, Any]]:
+        graph = trace(front.store, serial, "forward", each=SIBLINGS, depth=1)
+        return trace_views.siblings(trace_views.as_data(graph))
+
+    return front.once(("siblings", serial), last, read)
