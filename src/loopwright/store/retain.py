@@ -27,6 +27,7 @@ from loopwright.store.counts import NS_PER_MINUTE, Counts
 from loopwright.store.delta import Table
 from loopwright.store.evidence import Range, kept
 from loopwright.store.journal import Journal, Work
+from loopwright.store.read import Wanted
 from loopwright.store.snapshot import Snapshot
 from loopwright.store.sql import quoted
 
@@ -37,6 +38,7 @@ HOUR_NS = 3_600_000_000_000
 _INTENT, _LAST = "expiring", "retained_ns"
 _FILES, _ROWS = 64, 50_000_000  # taken at a time
 _RAW, _ROLLUPS = ("points", "blocks"), ("rollups",)
+_EVERY = 2**63 - 1
 _KEEP_HOURS = 2  # for readers that opened an older snapshot
 
 
@@ -114,7 +116,10 @@ def retain(
         gone = _groups(store, rules, now_ns, "raw_days" if name in _RAW else "rollup_days")
         span_ns = store._memory.span_ns if name == "blocks" else 0
         if gone:
-            found += _table(store, name, table, _Going(gone, span_ns, protected if name in _RAW else []), dry_run, stop)
+            going = _Going(gone, span_ns, protected if name in _RAW else [])
+            found += _table(store, name, table, going, dry_run, stop)
+            if dry_run and name in _RAW:
+                found += _waiting(store, name, going)
     told = _told(rules, found) | {"kept": len(protected), "dry_run": dry_run}
     if not dry_run and not stop():
         with store._lock:
@@ -270,6 +275,18 @@ def _count(
             share = round(size * row["rows"] / max(1, every))
             found.append({**row, "table": name, "file": file, "of": every, "bytes": share})
     return found
+
+
+def _waiting(store: Store, name: str, going: _Going) -> list[dict[str, Any]]:
+    """What would go of the rows that are in the journal yet."""
+    view = store._view(name == "blocks", Wanted())
+    samples = "sum(samples)" if name == "blocks" else "count(*)"
+    sql = (
+        f"SELECT {going.rule()} AS rule, count(*)::BIGINT AS rows, {samples}::BIGINT AS samples "
+        f"FROM tail WHERE {going.where(_EVERY)} GROUP BY ALL"
+    )
+    rows = store._reader.run(sql, {"tail": view.tail}).to_pylist()
+    return [{**row, "table": name, "bytes": 0} for row in rows]
 
 
 def _book_and_remove(store: Store, name: str, table: Table, counted: list[dict[str, Any]], where: str) -> None:
