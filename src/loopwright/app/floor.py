@@ -239,9 +239,12 @@ class Floor:
         """The device's next line, unless a reader failed meanwhile: then nobody takes what it says."""
         said = asyncio.create_task(device.heard())
         readers = [task for task in self.readers if not task.done()]
-        await asyncio.wait([said, *readers], return_when=asyncio.FIRST_COMPLETED)
-        self._raise_failed()
-        return await said
+        try:
+            await asyncio.wait([said, *readers], return_when=asyncio.FIRST_COMPLETED)
+            self._raise_failed()
+            return await said
+        finally:
+            said.cancel()
 
     async def caught_up(self, patience_s: float = 120.0) -> None:
         """Waits until the last sample of every played run is in the store; LinkError when nothing comes for so long."""

@@ -30,6 +30,8 @@ from loopwright.core.errors import InputError, LinkError, SiteError
 WHERE = "edge"
 POST_S = 30.0  # longest wait for one answer
 OPEN_S = 10.0
+LOOK_S = 0.2  # how often a broken link is looked for
+_GOES_ON = "nothing need be done: the edge keeps what comes and tries again"
 SCHEMES = ("http", "https", "mqtt", "mqtts")
 
 
@@ -147,8 +149,7 @@ def _no_answer(url: str, error: httpx.HTTPError) -> LinkError:
     while (deeper := cause.__cause__ or cause.__context__) is not None:
         cause = deeper
     address = httpx.URL(url)
-    todo = "nothing need be done: the edge keeps what comes and tries again"
-    return link_error(WHERE, address.host, address.port or 80, cause, todo)
+    return link_error(WHERE, address.host, address.port or 80, cause, _GOES_ON)
 
 
 class _Mqtt:
@@ -173,8 +174,8 @@ class _Mqtt:
                 await future
         except TimeoutError:
             where = f"{self._settings.host}:{self._settings.port}"
-            raise LinkError(WHERE, f"no word over {where} that the centre has stored it", "",
-                            "nothing need be done: the edge keeps what comes and tries again") from None
+            said = f"no word over {where} that the centre has stored it"
+            raise LinkError(WHERE, said, "is the plant running that reads this broker?", _GOES_ON) from None
         finally:
             self._waiting.pop((head.session, head.post), None)
 
@@ -191,12 +192,18 @@ class _Mqtt:
         await self._link.close()
 
     async def _hear(self) -> None:
+        life = self._link.life
         while True:
-            for message in await self._link.take(1.0):
+            if life != self._link.life:  # answers may have been lost with it
+                life = self._link.life
+                for future in self._waiting.values():
+                    if not future.done():
+                        future.set_exception(LinkError(WHERE, "the link to the centre's broker was lost", "", _GOES_ON))
+            for message in await self._link.take(LOOK_S):
                 message.owed = 0
                 with contextlib.suppress(ValueError, TypeError, KeyError):
                     said = json.loads(message.body)
-                    future = self._waiting.get((said["session"], said["post"]))
-                    if future is not None and not future.done():
-                        future.set_result(None)
+                    asked = self._waiting.get((said["session"], said["post"]))
+                    if asked is not None and not asked.done():
+                        asked.set_result(None)
             self._link.settle()

@@ -231,6 +231,12 @@ class Link:
         self._published[info.mid] = future
         return future
 
+    @property
+    def life(self) -> int:
+        """How often the connection was lost so far."""
+        with self._lock:
+            return self._life
+
     async def drained(self) -> None:
         """Waits until the broker has everything that was published."""
         while self._published:
