@@ -22,6 +22,7 @@ GAUGE, COUNTER, STATE = 0, 1, 2
 _COLUMN = {"gauge": GAUGE, "counter": COUNTER, "state": STATE}
 UNKNOWN_THING, UNKNOWN_SIGNAL = -1, -2
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+_FEW = 1000  # slots whose names are read one by one
 _NONE: Ints = np.zeros(0, np.int64)
 
 
@@ -46,6 +47,8 @@ class Catalogue:
         self._kind: list[int] = []
         self._placed = _NONE, _NONE  # the same two as arrays
         self._kind_index: dict[str, int] = {}
+        none = pa.array([], pa.string())
+        self._texts: tuple[list[tuple[str, str]], pa.Array, pa.Array] = (self.names, none, none)
         self._tables()
 
     def declare(self, kinds: Iterable[Kind], things: Iterable[Thing]) -> tuple[list[Kind], list[Thing], Ints | None]:
@@ -114,8 +117,19 @@ class Catalogue:
             slots = np.concatenate(parts) if parts else np.zeros(0, np.int64)
         if signals is None:
             return slots
-        wanted = set(signals)
-        return slots[np.fromiter((self.names[slot][1] in wanted for slot in slots.tolist()), bool, len(slots))]
+        wanted = pc.is_in(self.texts(slots)[1], pa.array(sorted(set(signals)), pa.string()))
+        return slots[wanted.to_numpy(zero_copy_only=False)]
+
+    def texts(self, slots: Ints) -> tuple[pa.Array, pa.Array]:
+        """The things and the signals of these slots, two columns of texts; of many from columns that are kept."""
+        if len(slots) < _FEW:
+            pairs = [self.names[slot] for slot in slots.tolist()]
+            return pa.array([p[0] for p in pairs], pa.string()), pa.array([p[1] for p in pairs], pa.string())
+        if self._texts[0] is not self.names or len(self._texts[1]) != len(self.names):
+            things, signals = zip(*self.names, strict=True)
+            self._texts = self.names, pa.array(things, pa.string()), pa.array(signals, pa.string())
+        taken = pa.array(slots)
+        return self._texts[1].take(taken), self._texts[2].take(taken)
 
     def fast_of(self, signals: Iterable[str]) -> list[str]:
         """Those of the signals that are kept as blocks of single numbers."""

@@ -100,13 +100,12 @@ class Live:
         for name, (_, fill) in _FIELDS.items():
             self._columns[name][slots] = fill
 
-    def table(self, names: list[tuple[str, str]], slots: Ints) -> pa.Table:
+    def table(self, catalogue: Catalogue, slots: Ints) -> pa.Table:
         """POINTS rows of the newest value of these slots; signals without values are left out."""
         slots = slots[self.t_ns[slots] != NEVER]
         c = {name: column[slots] for name, column in self._columns.items()}
-        things, signals = zip(*(names[slot] for slot in slots.tolist()), strict=True) if len(slots) else ((), ())
         return pa.table([
-            pa.array(things, pa.string()), pa.array(signals, pa.string()), c["shown_ns"], c["n"].astype(np.int32),
+            *catalogue.texts(slots), c["shown_ns"], c["n"].astype(np.int32),
             pa.array(c["value"], mask=~c["has_value"]), pa.array(c["code"], mask=~c["has_code"]), c["quality"],
             c["known_ns"], c["assumed"],
         ], schema=POINTS)
