@@ -1,6 +1,6 @@
 """The points: two Delta Lake tables, `points` (a row a value) and `blocks` (a row a run of samples).
 
-What readers see and what stands in the files differ, so that little stands in them (docs/decisions/0011). A reader from
+What readers see and what stands in the files differ, so that little stands in them (docs/decisions/0012). A reader from
 outside writes `coalesce(value, digits / divisor)` and `coalesce(known_ns, batch)`; of blocks, each of
 `coalesce("values", digits / divisor)` as a float32.
 """
