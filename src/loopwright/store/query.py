@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, StoreError
 from loopwright.store import archive
 from loopwright.store.narrow import Tree, narrowed, nodes, tables_of
-from loopwright.store.read import Wanted, union
+from loopwright.store.read import Wanted, union, unreadable
 from loopwright.store.sql import listing
 
 if TYPE_CHECKING:
@@ -121,8 +121,9 @@ def ask(store: Store, sql: str) -> Answer:
         for name in sorted(wanted & {"points", "blocks"}):
             view = store._view(name == "blocks", asked := Wanted(**narrowed(tree, name)))
             cursor.register(f"{name}_tail", view.tail)
-            shown = ", ".join([*view.shown.names, *(["n"] if name == "blocks" else []), "source", "correction"])
-            cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM ({union(view, f'{name}_tail', asked, _MORE)})")
+            shown = ", ".join([*view.shown.names, *(["n"] if name == "blocks" else []), *_MORE])
+            rows = union(view, f"{name}_tail", asked, _MORE)
+            cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM ({rows})")
             folders.append(f"{view.snapshot.place.folder()}/")
         for name in sorted(wanted & set(_FOLDED)):
             cursor.execute(_FOLD.format(name=name, step=_FOLDED[name]))
@@ -156,7 +157,9 @@ def _parsed(sql: str) -> Tree:
         connection.close()
 
 
-def _told(error: Exception, views: Mapping[str, list[str]]) -> InputError:
+def _told(error: Exception, views: Mapping[str, list[str]]) -> InputError | StoreError:
+    if isinstance(error, duckdb.IOException):
+        return unreadable(error)
     said = " ".join(str(error).split())[:400]
     columns = "; ".join(f"{name}: {', '.join(known)}" for name, known in sorted(views.items()))
     if isinstance(error, duckdb.CatalogException) and (missing := re.search(r"Table with name (\S+) does not", said)):

@@ -103,7 +103,7 @@ class Reader:
                 cursor.register(name, table)
             return cursor.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         finally:
             cursor.close()
 
@@ -151,6 +151,7 @@ def _places(column: str, names: list[str]) -> pa.Table:
     return pa.table({column: pa.array(names, pa.string()), "at": pa.array(range(len(names)), pa.int64())})
 
 
-def _unreadable(error: Exception) -> StoreError:
+def unreadable(error: Exception) -> StoreError:
+    """What is told when DuckDB cannot read the files."""
     said = f"they cannot be read ({str(error).splitlines()[0][:250]})"
     return StoreError("points", said, "", "restore the plant folder from its last copy")
