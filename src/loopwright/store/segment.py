@@ -55,6 +55,7 @@ def unpack(data: bytes) -> pa.Table:
         if file.metadata.num_rows > _ROWS:
             raise InputError("segment", f"it says that it holds {file.metadata.num_rows:,} rows", f"{_ROWS:,}")
         kept = file.read(use_threads=False)
+        kept.validate(full=True)
         if "values" in kept.column_names:
             return kept.select(BLOCKS.names).cast(BLOCKS)
         order = _order(kept)

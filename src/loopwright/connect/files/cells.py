@@ -17,6 +17,7 @@ from loopwright.core.units import to_inside
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _GAPS = ("", "nan", "na", "n/a", "null", "none", "-")
 _STEP_NS = 900 * NS_PER_S  # zones change their offset on a quarter of an hour
+_TICK_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _EPOCH_UNITS = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000))  # from this size on: ns, us, ms; below: s
 
 
@@ -92,21 +93,39 @@ def times(column: pa.Array, form: str, zone: str, before_ns: int, *, ordered: bo
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = _parsed(pc.utf8_trim_whitespace(column.cast(pa.string())), form)
+    column = _timely(column)
     bad = mask_of(column.is_null())
     if not pa.types.is_timestamp(column.type):
         ns, beyond = _since_1970(column, bad)
         return ns, bad | beyond
-    fine = column.cast(pa.timestamp("ns", column.type.tz), safe=False)
+    fine = column.cast(pa.timestamp("ns", column.type.tz))
     ns = fine.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if column.type.tz is not None:
         return ns, bad
     return _to_utc(ns, bad, zone, before_ns, ordered), bad
 
 
+def _timely(column: pa.Array) -> pa.Array:
+    """Times and numbers as they are, null where ns of 64 bits cannot say it; all null for what is neither."""
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ms"))
+    if pa.types.is_timestamp(column.type):
+        most = (2**63 - 1) // _TICK_NS[column.type.unit] - 1
+        raw = column.cast(pa.int64())
+        within = pc.and_(pc.greater_equal(raw, -most), pc.less_equal(raw, most))
+        return pc.if_else(within, column, None)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return column
+    try:
+        return column.cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(column), pa.float64())
+
+
 def _parsed(column: pa.Array, form: str) -> pa.Array:
     """Text as timestamps (with or without a zone) or as numbers; null where it is none of these."""
     if form:
-        stamps = pc.strptime(column, form, "ns", error_is_null=True)
+        stamps = _timely(pc.strptime(column, form, "us", error_is_null=True))
         return stamps.cast(pa.timestamp("ns", "UTC")) if "%z" in form else stamps
     column = pc.if_else(pc.is_in(pc.utf8_lower(column), pa.array(_GAPS)), None, column)
     numeric = pc.match_substring_regex(column, _NUMBER)

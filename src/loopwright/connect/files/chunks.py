@@ -69,8 +69,10 @@ def inspect(path: Path, encoding: str, delimiter: str) -> Form:
 def _inspect_parquet(path: Path) -> Form:
     try:
         names = tuple(pq.ParquetFile(path).schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(str(path), f"is no whole Parquet file ({error})", "", "copy it again") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(str(path), f"is no whole Parquet file ({_short(error)})", "", "copy it again") from None
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(str(path), f"columns {', '.join(twice[:10])} stand twice", "each name once")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Form(digest, names, {}, parquet=True)
@@ -144,7 +146,10 @@ def _units(names: list[str], under: list[str]) -> dict[str, str]:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise InputError("header of a CSV", f"it cannot be read ({_short(error)})", "names of columns") from None
 
 
 def require(form: Form, wanted: list[str], path: Path) -> None:
@@ -157,12 +162,42 @@ def require(form: Form, wanted: list[str], path: Path) -> None:
 def chunks(path: Path, form: Form, wanted: list[str], encoding: str, rows: int) -> Iterator[Chunk]:
     """The wanted columns, `rows` rows at a time, as text (CSV) or as they are (Parquet)."""
     if form.parquet:
-        line = 1
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=rows, columns=wanted):
-            yield Chunk(pa.Table.from_batches([batch]), 0, line)
-            line += batch.num_rows
-        return
-    yield from _csv_chunks(path, form, wanted, encoding, rows)
+        yield from _parquet_chunks(path, wanted, rows)
+    else:
+        yield from _csv_chunks(path, form, wanted, encoding, rows)
+
+
+def _parquet_chunks(path: Path, wanted: list[str], rows: int) -> Iterator[Chunk]:
+    line = 1
+    batches = iter(pq.ParquetFile(path).iter_batches(batch_size=rows, columns=wanted))
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                return
+            batch.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            said = f"is damaged from row {line:,} on ({_short(error)})"
+            raise InputError(str(path), said, "", "copy it again; what was read is kept, and known again") from None
+        yield Chunk(pa.Table.from_batches([batch]), 0, line)
+        line += batch.num_rows
+
+
+def _short(error: Exception) -> str:
+    """What a library says, in a line that is not without end."""
+    return " ".join(str(error).split())[:200]
+
+
+def _whole(reader: Any, path: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of a CSV, until one cannot be read."""
+    while True:
+        try:
+            yield reader.read_next_batch()
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError, ValueError) as error:
+            todo = "mend it; what was read is kept, and known again"
+            raise InputError(str(path), f"cannot be read to its end ({_short(error)})", "", todo) from None
 
 
 def _csv_chunks(path: Path, form: Form, wanted: list[str], encoding: str, rows: int) -> Iterator[Chunk]:
@@ -183,9 +218,9 @@ def _csv_chunks(path: Path, form: Form, wanted: list[str], encoding: str, rows: 
         try:
             reader = pyarrow.csv.open_csv(file, options, parse, convert)
         except pa.ArrowInvalid as error:
-            raise InputError(str(path), f"cannot be read as CSV ({error})") from None
+            raise InputError(str(path), f"cannot be read as CSV ({_short(error)})") from None
         place = 1
-        for batch in reader:
+        for batch in _whole(reader, path):
             for start in range(0, batch.num_rows, rows):
                 table = pa.Table.from_batches([batch.slice(start, rows)])
                 first, between = place, 0

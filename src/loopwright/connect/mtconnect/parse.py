@@ -80,7 +80,8 @@ def _root(document: bytes, where: str) -> Any:
         return etree.fromstring(document, parser)
     except etree.XMLSyntaxError as error:
         start = document[:60].decode("utf-8", "replace")
-        raise LinkError(WHERE, f"{where} is no XML ({error}): {start!r}", "a document of an MTConnect agent") from None
+        said = f"{where} is no XML ({str(error)[:100]}): {start!r}"
+        raise LinkError(WHERE, said, "a document of an MTConnect agent") from None
 
 
 def probe(document: bytes, where: str) -> dict[str, Item]:
@@ -95,8 +96,9 @@ def probe(document: bytes, where: str) -> dict[str, Item]:
         whose = device.get("uuid") or device.get("name") or device.get("id", "")
         for item in device.iterfind(".//{*}DataItem"):
             given = item.attrib
-            items[given["id"]] = Item(
-                given["id"], given.get("name", ""), given.get("category", ""), given.get("type", ""),
+            name = given.get("id", "")
+            items[name] = Item(
+                name, given.get("name", ""), given.get("category", ""), given.get("type", ""),
                 given.get("units", ""), whose)
     return items
 
@@ -113,8 +115,8 @@ def streams(document: bytes, where: str) -> Streams | Refusal:
     try:
         numbers = [int(head.get(name, "0")) for name in _NUMBERS]
         return _observations(root, Header(*numbers))
-    except (TypeError, ValueError) as error:
-        raise LinkError(WHERE, f"{where} is damaged ({error})", "an MTConnectStreams document") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LinkError(WHERE, f"{where} is damaged ({str(error)[:100]})", "an MTConnectStreams document") from None
 
 
 def _observations(root: Any, header: Header) -> Streams:
@@ -173,4 +175,5 @@ def _time(text: str | None) -> tuple[int, int] | None:
         hours, minutes = int(zone[1:3]), int(zone[-2:])
         seconds -= (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
     fraction = (digits or "").ljust(11, "0")[:11]
-    return seconds * 10**9 + int(fraction[:9]), int(fraction[9:])
+    t_ns = seconds * 10**9 + int(fraction[:9])
+    return min(max(t_ns, -(2**63) + 1), 2**63 - 1), int(fraction[9:])  # beyond 64 bits: refused for its time

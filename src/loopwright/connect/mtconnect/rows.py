@@ -74,7 +74,8 @@ def _gauges(texts: pa.Array, scale: Scale | None) -> tuple[np.ndarray, np.ndarra
         found = [_number(text) for text in texts.to_pylist()]
         bad = np.array([number is None for number in found])
         numbers = np.array([0.0 if number is None else number for number in found])
-    return (numbers if scale is None else numbers * scale[0] + scale[1]), bad
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (numbers if scale is None else numbers * scale[0] + scale[1]), bad
 
 
 def _number(text: str) -> float | None:

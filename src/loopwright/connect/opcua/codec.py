@@ -27,6 +27,7 @@ from loopwright.core.errors import LinkError
 from loopwright.core.types import BAD, DOUBTFUL, GOOD
 
 EPOCH_TICKS = 116_444_736_000_000_000  # 1970-01-01 in ticks of 100 ns since 1601-01-01
+_FIRST_TICKS, _LAST_TICKS = EPOCH_TICKS - (1 << 63) // 100 + 10, EPOCH_TICKS + (1 << 63) // 100 - 10
 VALUE, STATUS, SOURCE, SERVER, SOURCE_PICO, SERVER_PICO = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 
 GOOD_CODE, DOUBTFUL_CODE, BAD_CODE = 0x0000_0000, 0x4000_0000, 0x8000_0000
@@ -166,8 +167,9 @@ def decode(data: bytes, offset: int, count: int, slow: Slow, handle: bool = Fals
                 offset += taken * layout(mask, kind, handle).itemsize
             runs.append(run)
             count -= taken
-    except (IndexError, struct.error, ValueError) as error:
-        raise LinkError("connect.opcua", f"the server's answer is cut short or garbled ({error})") from None
+    except Exception as error:  # what decodes a structure is a library's, and the bytes are anybody's
+        said = f"the server's answer is cut short or garbled ({type(error).__name__}: {str(error)[:100]})"
+        raise LinkError("connect.opcua", said) from None
     return runs, offset
 
 
@@ -201,10 +203,18 @@ def _as_run(records: np.ndarray, mask: int, value: list[Any] | None = None) -> R
         handle=records["handle"] if "handle" in names else nothing,
         value=records["value"] if "value" in names else value,
         status=records["status"] if mask & STATUS else nothing.astype(np.uint32),
-        t_ns=np.where(ticks > 0, (ticks - EPOCH_TICKS) * 100 + pico // 100, 0),
+        t_ns=_t_ns(ticks, pico),
         n=(pico % 100).astype(np.int32),
         arrival=arrival,
     )
+
+
+def _t_ns(ticks: np.ndarray, pico: np.ndarray) -> np.ndarray:
+    """(n,) ns since 1970; 0 where there is no time, the least and the largest where 64 bits cannot say it."""
+    within = (ticks > _FIRST_TICKS) & (ticks < _LAST_TICKS)
+    t_ns = (np.where(within, ticks, EPOCH_TICKS) - EPOCH_TICKS) * 100 + pico // 100
+    beyond = np.where(ticks > EPOCH_TICKS, np.iinfo(np.int64).max, np.iinfo(np.int64).min)
+    return np.where(ticks <= 0, 0, np.where(within, t_ns, beyond))
 
 
 def _one(data: bytes, offset: int, handle: bool, slow: Slow) -> tuple[Run, int]:

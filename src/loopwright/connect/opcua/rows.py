@@ -90,7 +90,8 @@ def _numbers(run: Run, signal: Signal, scale: Scale | None) -> tuple[np.ndarray,
     gap = np.isnan(value) if value.dtype.kind == "f" else np.zeros(count, dtype=bool)
     if signal.kind == "gauge":
         numbers = np.where(gap, 0.0, value.astype(np.float64))
-        return numbers if scale is None else numbers * scale[0] + scale[1], none, gap, bad
+        with np.errstate(over="ignore", invalid="ignore"):
+            return numbers if scale is None else numbers * scale[0] + scale[1], none, gap, bad
     if value.dtype.kind == "f":
         bad = ~gap & ((value != np.trunc(value)) | (np.abs(value) >= 2.0**63))
         value = np.where(gap | bad, 0, value)
