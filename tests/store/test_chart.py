@@ -137,6 +137,7 @@ def act(store: Store, what: tuple[Any, ...], path: Path, clock: SimClock) -> Sto
     return store
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(ACTS, st.sampled_from([1, 3, 40, 700, 3000]))
 def test_a_chart_is_what_a_loop_over_the_rows_gives(acts: list[tuple[Any, ...]], pixels: int) -> None:

@@ -29,7 +29,7 @@ CHART = pa.schema([
     ("t_ns", pa.int64()), ("count", pa.int64()), ("bad", pa.int64()), ("gaps", pa.int64()), ("min", pa.float64()),
     ("max", pa.float64()), ("mean", pa.float64()), ("last", pa.float64()), ("quality", pa.int8()),
 ])
-_FOREVER = (-(1 << 62), 1 << 62)
+FOREVER = (-(1 << 62), 1 << 62)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def chart(
     Raises UnknownName for a thing or signal that is not declared, InputError for an empty range or a vector signal.
     """
     store._look_again()
-    one = _one(store, thing, signal)
+    one = one_of(store, thing, signal)
     first_ns, last_ns = _extent(store, one, known_by_ns) if None in (start_ns, end_ns) else (0, 0)
     begin_ns = first_ns if start_ns is None else start_ns
     stop_ns = max(last_ns, begin_ns) + 1 if end_ns is None else end_ns
@@ -114,7 +114,7 @@ def _level_rows(store: Store, one: One, level: int, limits: tuple[int, int]) -> 
     gone = np.unique(np.concatenate(hours))
     found = rolling.joined(parts)
     if len(gone):
-        views = (_view(store, one, False, _FOREVER), _view(store, one, True, _FOREVER))
+        views = (_view(store, one, False, FOREVER), _view(store, one, True, FOREVER))
         whole = reroll.whole_rows(store._reader, views, series, gone, rolling.LATEST, memory.span_ns)
         found = rolling.joined([samples.without(found, gone), *whole])
     inside = (found["level"] == level) & (found["t_ns"] >= limits[0]) & (found["t_ns"] < limits[1])
@@ -129,6 +129,12 @@ def sample_rows(
 
 
 def _sample_rows(store: Store, one: One, step_ns: int, limits: tuple[int, int], known_by_ns: int | None) -> Rows:
+    rows = folded(store, one, step_ns, limits, known_by_ns)
+    return rolling.take(rows, (rows["t_ns"] >= limits[0]) & (rows["t_ns"] < limits[1]))
+
+
+def folded(store: Store, one: One, step_ns: int, limits: tuple[int, int], known_by_ns: int | None = None) -> Rows:
+    """Buckets of the samples with begin <= t_ns < end (of blocks: of all that reach into it)."""
     parts = []
     for blocks in (False, True) if one.signal.fast else (False,):
         span = _early(store._memory.span_ns, blocks, limits)
@@ -141,11 +147,11 @@ def _sample_rows(store: Store, one: One, step_ns: int, limits: tuple[int, int], 
             parts.append(rolling.fold_runs(samples.runs_of(found, slot, counter), step_ns))
         else:
             parts.append(rolling.fold(samples.samples_of(found, slot, counter), step_ns))
-    rows = rolling.merged(rolling.joined(parts))
-    return rolling.take(rows, (rows["t_ns"] >= limits[0]) & (rows["t_ns"] < limits[1]))
+    return rolling.merged(rolling.joined(parts))
 
 
-def _one(store: Store, thing: str, signal: str) -> One:
+def one_of(store: Store, thing: str, signal: str) -> One:
+    """A series by name; UnknownName lists what there is."""
     with store._lock:
         memory = store._memory
         catalogue = memory.catalogue
@@ -193,7 +199,7 @@ def _extent(store: Store, one: One, known_by_ns: int | None) -> tuple[int, int]:
     if newest_ns == NEVER:
         raise empty
     if known_by_ns is not None or not one.levels:
-        early = late = _FOREVER
+        early = late = FOREVER
     else:
         coarsest = max(one.levels)
         begin_ns = _first_row(store, one, coarsest)
@@ -203,7 +209,7 @@ def _extent(store: Store, one: One, known_by_ns: int | None) -> tuple[int, int]:
         end = "t_ns + (len(values) - 1) * dt_ns" if blocks else "t_ns"
         span_ns = memory.span_ns if blocks else 0
         for column, limits in (("min(t_ns)", early), (f"max({end})", late)):
-            limits = (max(limits[0] - span_ns, _FOREVER[0]), limits[1])
+            limits = (max(limits[0] - span_ns, FOREVER[0]), limits[1])
             wanted = Wanted([one.thing], [one.signal.name], *limits, known_by_ns)
             found = store._reader.columns(_view(store, one, blocks, limits), wanted, f"{column} AS t_ns")
             times += [t_ns for t_ns in found.column("t_ns").to_pylist() if t_ns is not None]
@@ -217,7 +223,7 @@ def _first_row(store: Store, one: One, level: int) -> int:
     with store._lock:
         snapshot = store._memory.rollups.table.snapshot
         waiting = store._memory.rollups.of(snapshot, np.array([one.slot]))
-        tails = [store._memory.tail.of(np.array([one.slot]), blocks, 0, _FOREVER) for blocks in (False, True)]
+        tails = [store._memory.tail.of(np.array([one.slot]), blocks, 0, FOREVER) for blocks in (False, True)]
     found = store._reader.run(
         f"SELECT min(t_ns) AS t_ns FROM {snapshot.scan(snapshot.between(None, None, [one.thing]))} "
         f"WHERE level = {level} AND {one.where}", {},

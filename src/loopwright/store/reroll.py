@@ -18,6 +18,7 @@ from loopwright.store import rolling, samples
 from loopwright.store.catalogue import Catalogue, Ints
 from loopwright.store.check import numbers
 from loopwright.store.journal import Journal, Work
+from loopwright.store.keys import NEVER
 from loopwright.store.levels import HOUR, LEVELS, SECOND
 from loopwright.store.points import PointsTable, Snapshot
 from loopwright.store.read import Reader, View
@@ -188,7 +189,8 @@ def again(store: Store, budget: int = 4_000_000) -> int:
     rollups = memory.rollups
     with store._lock:
         series = Series.of(memory.catalogue)
-        todo = [(slot, task) for task in rollups.tasks for slot in _slots(memory.catalogue, series, task)]
+        todo = [(slot, task) for task in rollups.tasks for slot in _slots(memory.catalogue, series, task)
+                if memory.live.t_ns[slot] != NEVER]
     done, read = 0, 0
     ended: dict[str, list[str]] = {}
     for slot, task in todo:

@@ -113,7 +113,7 @@ class Rollups:
     def add(self, rows: Rows, names: Names, samples: int, through: int) -> None:
         """Takes in the rows of a flush that moved the journal up to `through`."""
         self.renumber(names)
-        if len(rows["slot"]):
+        if len(rows["slot"]) or self._aside:
             self._parts.append(rows)
         self._rows += len(rows["slot"])
         self._samples, self._flushes = self._samples + samples, self._flushes + 1
@@ -192,11 +192,21 @@ class Rollups:
         """Appends the rows in memory to the table, as up to the last batch that is folded."""
         with guard:
             rows, names, upto = self.waiting(), self._names, max(self.through)
-        if upto > self.table.snapshot.flushed:
-            self.table.append(pa.concat_tables([*self._aside, to_table(rows, names)]), upto)
+            if upto == self.base:  # rows computed anew: readers could not tell that they stand in a file
+                if len(rows["slot"]) or self._aside:
+                    self._append(rows, names, upto)
+                self._clear(upto)
+                return
+        self._append(rows, names, upto)
         with guard:
-            self._parts, self._aside, self.base = [], [], upto
-            self._rows = self._samples = self._flushes = 0
+            self._clear(upto)
+
+    def _append(self, rows: Rows, names: Names, upto: int) -> None:
+        self.table.append(pa.concat_tables([*self._aside, to_table(rows, names)]), upto)
+
+    def _clear(self, upto: int) -> None:
+        self._parts, self._aside, self.base = [], [], upto
+        self._rows = self._samples = self._flushes = 0
 
 
 def concerns(task: Task, kind: str, thing: str, signal: str) -> bool:
