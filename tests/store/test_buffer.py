@@ -513,3 +513,13 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError, match="cannot be written"):
         Buffer(tmp_path)
+
+
+def test_the_code_of_the_page_on_edges_runs(tmp_path, monkeypatch):
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "how-to" / "edge.md"
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+    assert "buffer.stored" in code
+    exec(compile(code, str(page), "exec"), {"__name__": "page"})
