@@ -97,7 +97,7 @@ def test_a_derived_value_follows_late_data_a_correction_and_its_undo(plant: Plan
     follow(plant)
     assert energy(plant) == {H7: 5900.0}
     assert energy(plant, done.known_ns) == {H7: 6300.0}
-    (event,) = plant.store.recall(kind="points.corrected", because=done.event)
+    (event,) = plant.store.recall(kind="points.recomputed", because=done.event)
     assert (event.actor, event.body["signal"]) == ("service:derive", "s.energy")
     undo(plant.store, done.event, *WHO)
     follow(plant)
@@ -235,4 +235,4 @@ def test_what_was_derived_is_not_derived_again_when_nothing_came(plant: Plant) -
     derived = Derived("mill", "s.energy", ("s.output_power",), 60.0, 1.0, energy_j)
     assert deriving.live(plant.store, derived) == 2
     assert deriving.live(plant.store, derived) == 0
-    assert len(plant.store.recall(kind="points.corrected")) == 0
+    assert len(plant.store.recall(kind="points.recomputed")) == 0

@@ -16,6 +16,7 @@ from loopwright.core.errors import InputError, NotAllowed, UnknownName
 from loopwright.core.types import Batch, Event
 from loopwright.store import Store, open_store, versions
 from loopwright.store.correct import correct, corrections, history, resume, undo
+from loopwright.store.journal import Work
 from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
 
 SPEED = ("mill-1", "spindle.speed")
@@ -216,6 +217,17 @@ def test_the_standing_repair_of_a_counter_survives_a_restart_also_between_value_
         assert parts(store) == [8, 10, 10, 11, 12]
 
 
+def test_a_correction_whose_signal_is_declared_no_more_does_not_stop_the_next(store: Store) -> None:
+    counted(store, 1, 2)
+    store.put(numbered(speeds([1, 2]), 2))
+    event = store.record([Event("points.corrected", "mill-1", 0, "erika", {
+        "reason": "a crash came", "signal": "gone", "how": "bad", "by": None, "start_ns": None, "end_ns": None,
+        "rows": 1, "samples": 1, "known_by_ns": 1, "sequence": 0})])[0]
+    store._journal.commit(Work(meta={"correcting": event.id}))
+    assert resume(store) is None
+    correct(store, *SPEED, None, None, "bad", *WHO)
+
+
 def test_a_reset_where_the_counter_does_not_fall_is_refused_with_what_it_does(store: Store) -> None:
     counted(store, 8, 9, 10)
     with pytest.raises(InputError, match=r"does not fall.*: 8 at .*then 9"):
@@ -230,6 +242,9 @@ def test_a_state_is_set_by_its_word_and_a_counter_stays_whole(store: Store) -> N
     assert parts(store) == [4]  # 4.5 to the even one
     with pytest.raises(UnknownName, match="code"):
         correct(store, "mill-1", "mode", 0, S, "set", *WHO, by=3)
+    for by in (0.5, "0.5", 10**30, "9" * 25):
+        with pytest.raises(InputError, match="whole number"):
+            correct(store, "mill-1", "parts", None, None, "set", *WHO, by=by)
 
 
 def test_a_bad_stretch_within_a_block_cuts_it_and_no_sample_moves(store: Store) -> None:

@@ -55,8 +55,8 @@ def again(store: Store, derived: Derived, touched: Iterable[Touched]) -> int:
 def compute(store: Store, derived: Derived, spans: _Spans, because: Sequence[str] = ()) -> int:
     """Brings the derived values of these spans to what their inputs say now; how many were new or changed.
 
-    A new value is put like any other. One that has changed is a correction by the service that names its causes, one
-    whose inputs are gone becomes a gap; what stood before stays readable.
+    A new value is put like any other. One that has changed is corrected by the service (points.recomputed, which names
+    its causes), one whose inputs are gone becomes a gap; what stood before stays readable.
     """
     changed = 0
     for thing, begin_ns, end_ns in spans:
@@ -82,9 +82,9 @@ def _settled(store: Store, derived: Derived, span: tuple[str, int, int], because
         store.put(Batch("derived", source, None, _table(thing, derived, new)))
     if changed:
         body = {"reason": "computed again: what it is computed from came late or was corrected",
-                "signal": derived.signal, "how": "derived", "start_ns": changed[0][0],
-                "end_ns": changed[-1][0] + derived.window_ns, "rows": len(changed), "samples": len(changed)}
-        event = store.record([Event("points.corrected", thing, changed[0][0], AUTHOR, body, tuple(because))])[0]
+                "signal": derived.signal, "start_ns": changed[0][0], "end_ns": changed[-1][0] + derived.window_ns,
+                "rows": len(changed)}
+        event = store.record([Event("points.recomputed", thing, changed[0][0], AUTHOR, body, tuple(because))])[0]
         store.put(Batch("derived", source, None, _table(thing, derived, changed), correction=event.id))
     return len(new) + len(changed)
 

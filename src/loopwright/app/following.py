@@ -165,6 +165,8 @@ def _good(plant: Plant, thing: str, signal: str, start_ns: int, end_ns: int) -> 
 def _shifts(plant: Plant, touched: Sequence[Touched], known: int) -> list[Event]:
     """States the shifts anew whose time changed and of which something had been said."""
     said: dict[str, dict[str, Any]] = {}
+    if not any(machine.ideal_cycle_s for machine in plant.site.machines):
+        return []
     for event in plant.store.recall(kind="decision.made"):
         body = event.body["decision"]["body"]
         if event.body["decision"]["service"] == oee.NAME and "window_ns" in body:

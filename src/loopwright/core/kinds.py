@@ -90,6 +90,7 @@ _KINDS = [
     EventKind("user.removed", "user", "A user can no longer enter.", ()),
     EventKind("points.corrected", "thing", "Values were replaced, by whom and why.", ("reason",)),
     EventKind("points.undone", "thing", "A correction of values, or an undoing, was taken back.", ("reason", "undoes"), links=("undoes",)),
+    EventKind("points.recomputed", "thing", "Values of a derived signal were replaced, because what they are computed from changed.", ("reason", "signal", "start_ns", "end_ns")),
     EventKind("alarm.revised", "alarm", "What later data or a correction says of an alarm: it stands, it would not have been raised, or one was missed.", ("condition", "thing", "says", "verdict", "start_ns", "end_ns"), links=("thing",)),
     EventKind("edge.head", "edge", "How far the chain of an edge reached: whoever keeps this can prove that nothing before it was changed.", ("length", "head")),
     # keeping

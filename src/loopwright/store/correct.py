@@ -14,6 +14,7 @@ the middle the same rows follow, none twice, when the plant is next corrected or
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 SOURCE = "corrections"  # hop and source of their rows, numbered through all of them
 SHOWN = 10  # values that a correction shows before and after
+_log = logging.getLogger("loopwright.store")
 _LOCKS: WeakKeyDictionary[Store, threading.RLock] = WeakKeyDictionary()
 _Pairs = Iterable[tuple[pa.Table, pa.Table, int]]  # rows in force, the rows that replace them, rows left alone
 
@@ -196,10 +198,13 @@ def resume(store: Store) -> Correction | None:
         if not unfinished:
             return None
         found = [event for event in store.recall(kind=KINDS) if event.id == unfinished]
-        if found:
-            _finish(store, found[0])
-            return _of(found[0], "whole")
-        with store._lock:  # its event was not recorded: nothing of it was done
+        try:
+            if found:
+                _finish(store, found[0])
+                return _of(found[0], "whole")
+        except UnknownName as error:  # its signal is declared no more: what was done stands, the rest is not to be had
+            _log.error("correction %s stays partly done: %s", unfinished, error)
+        with store._lock:
             store._journal.commit(Work(meta={"correcting": ""}))
         return None
 
@@ -225,7 +230,7 @@ def history(store: Store, thing: str, signal: str, t_ns: int) -> list[Version]:
     stretch = Stretch(thing, signal, t_ns - back, t_ns + 1, 1 << 62)
     table = versions.read(store, stretch, definition.fast)
     newest = set(versions.last_of_key(table).tolist())
-    events = {event.id: event for event in store.recall(kind=KINDS)}
+    events = {event.id: event for event in store.recall(kind=(*KINDS, "points.recomputed"), about=thing)}
     found = []
     for at, row in enumerate(table.to_pylist()):
         if definition.fast and not (number := _within_block(row, definition, t_ns)):

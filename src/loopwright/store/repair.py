@@ -65,22 +65,28 @@ def checked(
         raise InputError(where, "a block has no gaps", "bad", "mark the stretch bad: it then counts as none")
     if signal.kind == "state" and how in ("add", "scale"):
         raise InputError(where, f"{how} of a state", "set, bad, good, gap")
-    number = _number(signal, by, where) if by is not None else None
+    number = _number(signal, by, how, where) if by is not None else None
     if signal.kind == "counter" and how == "add" and number is not None and number != int(number):
         raise InputError(where, f"add {by} to a counter", "a whole number")
     return Repair(how, number, start_ns, end_ns, thing, signal)
 
 
-def _number(signal: Signal, by: float | str, where: str) -> float | int:
+def _number(signal: Signal, by: float | str, how: str, where: str) -> float | int:
     if signal.kind == "state" and isinstance(by, str) and not by.lstrip("-").isdigit():
         return signal.code_of(by)
+    if isinstance(by, str) and signal.kind != "gauge" and by.lstrip("-").isdigit() and len(by) < 20:
+        return int(by)
     try:
         number = float(by)
     except ValueError:
         raise InputError(where, f"{by!r}", "a number") from None
     if not np.isfinite(number):
         raise InputError(where, f"{by}", "a finite number")
-    return int(by) if signal.kind != "gauge" and number.is_integer() else number
+    if signal.kind == "gauge":
+        return number
+    if abs(number) > _WHOLE or (how == "set" and not number.is_integer()):
+        raise InputError(where, f"{how} {by}", f"a whole number below 2^62: it is a {signal.kind}")
+    return int(number) if number.is_integer() else number
 
 
 def points(rows: pa.Table, repair: Repair) -> tuple[pa.Table, pa.Table]:
