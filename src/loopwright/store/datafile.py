@@ -18,7 +18,11 @@ from loopwright.store.snapshot import OWN, Added, Layout, shortened
 
 ROW_GROUP = 65_536  # small enough that one series of a sorted file is a few row groups
 TARGET_BYTES = 128_000_000
-_REPEATED = 0.5  # with fewer different values among so many a dictionary pays
+# type -> how it is encoded when a larger share than this of its values differ; a dictionary pays below
+_INSTEAD = {
+    pa.float64(): ("BYTE_STREAM_SPLIT", 0.5), pa.float32(): ("BYTE_STREAM_SPLIT", 0.5),
+    pa.int64(): ("DELTA_BINARY_PACKED", 0.3),
+}
 
 
 def write(place: Place, layout: Layout, chunks: Iterable[pa.Table], writer: str | None, level: int) -> list[Added]:
@@ -67,7 +71,7 @@ class DataFile:
         self._rows = 0
         self._path = place.draft(self.name)
         self._sink = self._path.open("wb")
-        packed = dict.fromkeys(_noisy(first), "BYTE_STREAM_SPLIT") | dict(layout.packed)
+        packed = dict(_varied(first)) | dict(layout.packed)
         plain = [name for name in map(_leaf, layout.stored) if name not in packed]
         self._writer = pq.ParquetWriter(
             self._sink, layout.stored, compression="zstd", compression_level=level, use_dictionary=plain,
@@ -112,15 +116,16 @@ def _groups(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(begin, end - begin)
 
 
-def _noisy(table: pa.Table) -> Iterator[str]:
-    """Columns of floats that hardly ever repeat: a dictionary would be larger than they are."""
+def _varied(table: pa.Table) -> Iterator[tuple[str, str]]:
+    """Columns of numbers that seldom repeat, so that a dictionary would be larger than they are, and their encoding."""
     for field in table.schema:
         inner = field.type.value_type if pa.types.is_list(field.type) else field.type
-        if pa.types.is_floating(inner):
+        if inner in _INSTEAD:
             column = table.column(field.name).drop_null().slice(0, ROW_GROUP)
             values = (pc.list_flatten(column) if inner is not field.type else column).slice(0, ROW_GROUP)
-            if pc.count_distinct(values).as_py() > _REPEATED * len(values) > 0:
-                yield _leaf(field)
+            encoding, share = _INSTEAD[inner]
+            if pc.count_distinct(values).as_py() > share * len(values) > 0:
+                yield _leaf(field), encoding
 
 
 def _leaf(field: pa.Field) -> str:
