@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,13 @@ def test_resampling_agrees_with_pandas_where_nothing_is_missing(store: Store) ->
         golden = getattr(series.resample("60s", origin="epoch"), how)()
         found = align.resample(store, ["mill-1"], ["spindle.speed"], 0, 3600 * S, MIN, how=how)
         np.testing.assert_allclose(found.values[0, :, 0][found.mask[0, :, 0]], golden[golden.notna()].to_numpy(), rtol=1e-12)
+
+
+def test_the_page_on_reading_data_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "read-data.md"
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+    exec(compile(code, str(page), "exec"), {"__name__": "page"})
 
 
 # everything against a loop over rows
