@@ -103,3 +103,16 @@ def test_the_command_draws_a_tree_and_gives_json(front: Front) -> None:
 def test_nothing_of_that_name_is_one_sentence(front: Front) -> None:
     with pytest.raises(UnknownName, match="u-404"):
         CliRunner().invoke(app, ["trace", "u-404", "--site", str(front.store.path)], catch_exceptions=False)
+
+
+def test_an_alarm_that_stands_is_listed_however_many_came_and_went_since(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "ALARMS", 3)
+    raised = {"condition": "limit", "thing": "mill-1", "says": "high", "evidence": [], "priority": "low"}
+    front.store.record([Event("alarm.raised", "old", front.now_ns(), "watch", raised), Event("alarm.acknowledged", "old", front.now_ns(), "mara")])
+    for i in range(10):
+        front.store.record([Event(kind, f"gone-{i}", front.now_ns(), "watch", raised) for kind in ("alarm.raised", "alarm.acknowledged", "alarm.cleared")])
+    rows = {row["id"]: row["state"] for row in reads.alarms(front)}
+    every = {row["id"]: row["state"] for row in alarms.alarms(front.store.recall(kind="alarm."))}
+    assert {id_: state for id_, state in rows.items() if state != "normal"} == {id_: state for id_, state in every.items() if state != "normal"}
+    assert rows["old"] == "acknowledged"
+    assert sum(state == "normal" for state in rows.values()) == 3

@@ -14,7 +14,7 @@ from loopwright.store.state import state, tally
 from loopwright.store.trace import trace
 
 SHOWN = 400  # orders on a page
-ALARMS = 1000  # alarms of a state
+ALARMS = 500  # alarms that are over
 SIBLINGS = 12  # units that share one thing with a unit
 _STANDS = {
     "ordered": ("order.placed",), "refused": ("order.refused",), "fitted": ("order.fitted",),
@@ -79,15 +79,26 @@ def _planned(store: Store) -> Collection[str]:
 
 
 def alarm_events(front: Front) -> list[Event]:
-    """Events of every alarm that stands, and of those that were cleared last."""
+    """Events of every alarm that needs a person, and of the others that moved last."""
     store = front.store
 
     def read() -> list[Event]:
-        open_ = state(store, "alarm", status=("raised", "acknowledged"), limit=ALARMS)
-        ids = [one.about for one in (*open_, *state(store, "alarm", status="cleared", limit=ALARMS))]
-        return store.recall(about=ids, kind="alarm.")
+        standing = front.rolled("standing", ("alarm.",), dict[str, set[str]], _alarm)
+        ids = [*standing, *(one.about for one in state(store, "alarm", limit=ALARMS))]
+        return store.recall(about=list(dict.fromkeys(ids)), kind="alarm.")
 
     return front.once("alarm events", store.events.last_known_ns(), read)
+
+
+def _alarm(standing: dict[str, set[str]], event: Event) -> None:
+    """Alarms that are not both seen and gone, with what happened since they were raised."""
+    word = event.kind.partition(".")[2]
+    if word == "raised":
+        standing[event.about] = set()
+    elif event.about in standing:
+        standing[event.about].add(word)
+        if {"acknowledged", "cleared"} <= standing[event.about]:
+            del standing[event.about]
 
 
 def links(store: Store) -> list[Event]:
