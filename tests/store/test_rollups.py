@@ -23,6 +23,7 @@ from loopwright.store import Store, open_store, reroll, rolling
 from loopwright.store.buckets import increase, rollup
 from loopwright.store.chart import chart
 from loopwright.store.levels import HOUR, MINUTE
+from loopwright.store.retain import Keep, retain
 from tests.store.plant import MILL, S, blocks, declared, plain, points, speeds
 
 
@@ -286,6 +287,27 @@ def test_a_difference_from_the_samples_is_told(store: Store) -> None:
     store.flush()
     store._memory.rollups.waiting()["vmax"][0] += 1
     assert reroll.verify(store) == ["rollup of mill-1/spindle.speed at 0 of 60 s is not that of its samples"]
+
+
+def test_minutes_and_hours_are_views_of_queries(store: Store) -> None:
+    store.put(plain(speeds(np.arange(7200) % 1000)))
+    written(store)
+    store.put(plain(speeds([2999.0, 6.0], start_ns=7200 * S), source="b"))
+    assert store.query("SELECT * FROM minutes ORDER BY ALL").equals(rollup(store))
+    found = store.query(f"SELECT max(max) AS m FROM hours WHERE thing = 'mill-1' AND t_ns >= {HOUR}")
+    assert found.column("m").to_pylist() == [2999.0]
+
+
+def test_a_chart_reaches_back_to_where_only_rows_are_kept(store: Store) -> None:
+    store.put(plain(speeds(range(100))))
+    store.put(plain(speeds(range(100), start_ns=30 * HOUR)))
+    written(store)
+    retain(store, [Keep(raw_days=1)], now_ns=31 * HOUR)
+    assert store.get(start_ns=0, end_ns=HOUR).num_rows == 0
+    made = chart(store, "mill-1", "spindle.speed", pixels=40)
+    assert made.column("t_ns").to_pylist() == [0, 30 * HOUR]
+    assert made.column("max").to_pylist() == [99.0, 99.0]
+    assert reroll.verify(store) == []
 
 
 def test_an_unknown_step_lists_the_steps_there_are(store: Store) -> None:

@@ -198,13 +198,14 @@ def _extent(store: Store, one: One, known_by_ns: int | None) -> tuple[int, int]:
         f"chart of {one.thing}/{one.signal.name}", "it has no samples yet, so no range", "start_ns and end_ns")
     if newest_ns == NEVER:
         raise empty
+    times: list[int] = []
     if known_by_ns is not None or not one.levels:
         early = late = FOREVER
     else:
+        times.append(newest_ns)
         coarsest = max(one.levels)
         begin_ns = _first_row(store, one, coarsest)
         early, late = (begin_ns, begin_ns + coarsest), (newest_ns, newest_ns + 1)
-    times: list[int] = []
     for blocks in (False, True) if one.signal.fast else (False,):
         end = "t_ns + (len(values) - 1) * dt_ns" if blocks else "t_ns"
         span_ns = memory.span_ns if blocks else 0
@@ -215,6 +216,8 @@ def _extent(store: Store, one: One, known_by_ns: int | None) -> tuple[int, int]:
             times += [t_ns for t_ns in found.column("t_ns").to_pylist() if t_ns is not None]
     if not times:
         raise empty
+    if one.levels and known_by_ns is None and min(times) >= early[1]:
+        times.append(early[0])  # the samples are no longer kept, only their rows
     return min(times), max(times)
 
 

@@ -9,7 +9,7 @@
 | points | slow signals, a row a value, corrections followed; source brought it, correction names the event |
 | blocks | fast signals, a row a block |
 | events | the ledger; body is JSON text |
-| minutes, hours | count, bad, gaps, min, max, mean and last of every slow signal, by minute and hour |
+| minutes, hours | what `buckets.rollup` gives: count, bad, gaps, min, max, mean, last, last_t_ns, quality |
 | newest | the newest value of every signal |
 | things, signals | what was declared |
 """
@@ -27,7 +27,7 @@ import duckdb
 import pyarrow as pa
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.store import archive
+from loopwright.store import archive, buckets
 from loopwright.store.narrow import Tree, narrowed, nodes, tables_of
 from loopwright.store.read import Wanted, union, unreadable
 from loopwright.store.sql import listing
@@ -39,15 +39,7 @@ VIEWS = ("points", "blocks", "events", "minutes", "hours", "newest", "things", "
 _ALLOWED = f"one SELECT over {', '.join(VIEWS)}"
 _BATCH_ROWS = 65_536
 _MORE = ("source", "correction")  # columns beside those of `get`: who brought a value, which event let it replace
-_FOLDED = {"minutes": 60_000_000_000, "hours": 3_600_000_000_000}
-_FOLD = """CREATE TEMP VIEW {name} AS
-SELECT thing, signal, t_ns // {step} * {step} AS t_ns, count(*) FILTER (good) AS count,
-       count(*) FILTER (quality = 2) AS bad, count(*) FILTER (gap AND quality < 2) AS gaps,
-       min(number) FILTER (good) AS min, max(number) FILTER (good) AS max, avg(number) FILTER (good) AS mean,
-       arg_max(number, (p.t_ns, n)) FILTER (good) AS last
-FROM (SELECT *, coalesce(value, code) AS number, value IS NULL AND code IS NULL AS gap,
-             quality < 2 AND (value IS NOT NULL OR code IS NOT NULL) AS good FROM points) AS p
-GROUP BY thing, signal, t_ns // {step}"""
+_ROLLED = {"minutes": "minute", "hours": "hour"}
 
 
 class Answer:
@@ -113,8 +105,6 @@ def ask(store: Store, sql: str) -> Answer:
     """
     tree = _parsed(sql)
     wanted = tables_of(tree) & set(VIEWS)
-    if wanted & set(_FOLDED):
-        wanted |= {"points"}
     cursor = duckdb.connect(":memory:")
     try:
         folders = []
@@ -125,9 +115,13 @@ def ask(store: Store, sql: str) -> Answer:
             rows = union(view, f"{name}_tail", asked, _MORE)
             cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM ({rows})")
             folders.append(f"{view.snapshot.place.folder()}/")
-        for name in sorted(wanted & set(_FOLDED)):
-            cursor.execute(_FOLD.format(name=name, step=_FOLDED[name]))
-        for name in sorted(wanted - {"points", "blocks", *_FOLDED}):
+        for name in sorted(wanted & set(_ROLLED)):
+            rolled, beside = buckets.relation(store, _ROLLED[name], Wanted(**narrowed(tree, name)), f"{name}_tail")
+            for table, rows_beside in beside.items():
+                cursor.register(table, rows_beside)
+            cursor.execute(f"CREATE TEMP VIEW {name} AS {rolled}")
+            folders.append(f"{store.tables['rollups'].folder}/")
+        for name in sorted(wanted - {"points", "blocks", *_ROLLED}):
             cursor.register(name, _TABLES[name](store))
         for setting in (f"allowed_directories = {listing(folders)}", "enable_external_access = false",
                         "enable_progress_bar = false", "lock_configuration = true"):

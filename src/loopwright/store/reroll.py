@@ -284,6 +284,9 @@ def _differences(store: Store, snapshots: Snapshots, series: Series, slots: Ints
         for rows in (have, want)
     ]
     wrong = []
+    if store._journal.meta("retained_ns"):  # of hours whose samples are no longer kept there is nothing to compare
+        alive = {samples.hours(*np.array([[slot], [t_ns]]))[0] for slot, _, t_ns in keys[1]}
+        keys[0] = {k: at for k, at in keys[0].items() if samples.hours(*np.array([[k[0]], [k[2]]]))[0] in alive}
     for key in sorted(keys[0].keys() | keys[1].keys()):
         if key not in keys[0] or key not in keys[1] or not _agree(have, keys[0][key], want, keys[1][key]):
             thing, signal = series.names[key[0]]

@@ -113,7 +113,7 @@ class Rollups:
     def add(self, rows: Rows, names: Names, samples: int, through: int) -> None:
         """Takes in the rows of a flush that moved the journal up to `through`."""
         self.renumber(names)
-        if len(rows["slot"]) or self._aside:
+        if len(rows["slot"]):
             self._parts.append(rows)
         self._rows += len(rows["slot"])
         self._samples, self._flushes = self._samples + samples, self._flushes + 1
