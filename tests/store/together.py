@@ -49,7 +49,9 @@ def main(place: str, name: str, cache: Path, options: dict[str, str]) -> None:
 
     def compact() -> None:
         while not over.is_set():
-            counted[0] += table.compact()
+            if table.compact():
+                counted[0] += 1
+                table.checkpoint(2)
             over.wait(0.05)
 
     beside = threading.Thread(target=compact)
