@@ -108,6 +108,9 @@ def backup(
     stood in `dest` before is whole then, and the next try goes on where this one ended.
     """
     guard = None if isinstance(plant, Path) else plant._flushing
+    if not isinstance(plant, Path) and not plant.read_only:
+        with plant._lock:
+            plant._memory.save()  # so that the copy is opened quickly
     plant = (plant if isinstance(plant, Path) else plant.path).absolute()
     dest, clock = Path(dest).absolute(), clock or RealClock()
     _usable(plant, dest)

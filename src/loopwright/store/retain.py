@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.store import reroll
+from loopwright.store import reroll, shared
 from loopwright.store.counts import NS_PER_MINUTE, Counts
 from loopwright.store.delta import Table
 from loopwright.store.evidence import Range, kept
@@ -104,6 +104,7 @@ def retain(
              ranges are held as evidence. Recorded as event points.expired when something went.
     stop     asked between one part and the next; the rest is done the next time
     """
+    shared.require_here(store.path, "trimmed by age")
     if not dry_run:
         store._writable("retain")
         store.flush()
