@@ -32,6 +32,7 @@ from loopwright.app.plant import Plant
 from loopwright.app.run import listen
 from loopwright.app.site import Site, load_site
 from loopwright.connect import centre
+from loopwright.connect.wire import secret
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S, RealClock, iso, monotonic_s
 from loopwright.core.errors import LoopwrightError, PlantBusy, SiteError, StoreError
@@ -93,7 +94,10 @@ class EdgeStore:
         return self.buffer.newest(things, signals)
 
     def note_sent(self, hop: str, source: str, sent: int | None, word: str = "") -> None:
-        self.buffer.note_sent(hop, source, sent, word)
+        try:
+            self.buffer.note_sent(hop, source, sent, word)
+        except StoreError as error:  # the count of a stream that ended: no reason to end everything
+            self.trouble = error.given
 
     def record(self, events: Sequence[Event]) -> list[Event]:
         """Records events in the edge's own chain."""
@@ -120,6 +124,8 @@ def edge_site(path: Path) -> Site:
 def run_edge(path: Path, data: Path | None) -> None:
     """What `loopwright edge` does, until Ctrl-C or SIGTERM. PlantBusy when another process has this edge's folder."""
     site = edge_site(path)
+    for key in ("token_env", "devices_token_env"):
+        secret(str(site["edge"][key]), f"[edge] {key}")
     store = EdgeStore(site)
     try:
         asyncio.run(Edge(site, store).run(data))
@@ -287,6 +293,8 @@ class Edge:
 def status(path: Path) -> dict[str, Any]:
     """The status of an edge: of the process that runs it, or of its buffer when none does."""
     site = edge_site(path)
+    if not (site.folder / "journal.sqlite").is_file():
+        raise StoreError(f"edge {site.folder}", "it has never run", "", f"loopwright edge {path}")
     try:
         store = EdgeStore(site)
     except PlantBusy:

@@ -23,7 +23,8 @@ from loopwright.core.errors import LinkError, LoopwrightError, StoreError
 from loopwright.store.buffer import Buffer
 from loopwright.store.piece import Piece, Run
 
-WINDOW = 4  # posts on their way at once
+WINDOW = 4  # posts on their way at once, when the centre keeps up
+LEAST_SAMPLES = 5_000  # of one post, when it does not
 LOOK_S = 0.05  # how often the buffer is looked at when nothing waits: what comes meanwhile travels together
 MOST_BYTES, MOST_SAMPLES = 1_000_000, 200_000  # of one post
 LONGEST_REST_S = 5.0
@@ -39,7 +40,13 @@ class Load:
 
     @property
     def samples(self) -> int:
+        """Samples in it."""
         return sum(piece.samples for piece in self.pieces)
+
+    @property
+    def numbers(self) -> int:
+        """Samples in it, and those that will never come."""
+        return self.samples + sum(run.samples for _, run, _ in self.gone)
 
 
 class Forwarder:
@@ -56,6 +63,7 @@ class Forwarder:
         self._buffer, self._name, self._opened, self._clock, self._said = buffer, name, opened, clock, said
         self._thread = ThreadPoolExecutor(2, thread_name_prefix="forward")
         self._again = 0  # samples that were posted and not answered since the last answer
+        self._most = MOST_SAMPLES
         self._singly = False  # one piece a post: the centre refused one with several
         self._backoff = Backoff(clock, most_s=LONGEST_REST_S)
         self.centre: Centre | None = None
@@ -83,20 +91,25 @@ class Forwarder:
 
     async def _session(self, centre: Centre) -> None:
         """Posts and trims until something goes wrong."""
-        session, number = secrets.token_hex(4), 0
+        session, number, answered = secrets.token_hex(4), 0, 0
         window: deque[tuple[asyncio.Task[None], Load]] = deque()
         try:
             while True:
-                while len(window) < (1 if self._singly else WINDOW) and (load := await self._load()):
+                most = 1 if self._singly else min(WINDOW, 1 + answered)
+                while len(window) < most and (load := await self._load()):
                     head = relay.Head(self._name, self._buffer.epoch, session, number)
                     body = await self._in_thread(self._body, head, load)
-                    window.append((asyncio.create_task(centre.post(body, head)), load))
+                    window.append((asyncio.create_task(centre.post(body, head, load.numbers)), load))
                     number += 1
                 if not window:
                     await self._clock.sleep(LOOK_S)
                     continue
                 await self._answered(*window[0])
                 window.popleft()
+                answered += 1
+        except LinkError:
+            self._most = max(LEAST_SAMPLES, self._most // 2)  # it may be that the centre is slow
+            raise
         finally:
             for task, load in window:
                 task.cancel()
@@ -115,13 +128,13 @@ class Forwarder:
         again, self._again = self._again, 0
         await self._in_thread(self._buffer.stored, load.pieces, [number for number, _, _ in load.gone], again)
         self._backoff.reset()
-        self._singly = False
+        self._most, self._singly = min(MOST_SAMPLES, self._most * 5 // 4), False
 
     async def _load(self) -> Load | None:
         """What goes with the next post; None when nothing waits."""
         most = 1 if self._singly else MOST_BYTES
         gone = await self._in_thread(self._buffer.gone)
-        pieces = [] if gone and self._singly else await self._in_thread(self._buffer.take, most, MOST_SAMPLES)
+        pieces = [] if gone and self._singly else await self._in_thread(self._buffer.take, most, self._most)
         return Load(pieces, gone) if pieces or gone else None
 
     def _body(self, head: relay.Head, load: Load) -> bytes:

@@ -18,7 +18,7 @@ from loopwright.app.plant import Plant, open_plant
 from loopwright.app.remote import ADDRESS
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S
-from loopwright.core.errors import LoopwrightError
+from loopwright.core.errors import LoopwrightError, SiteError
 
 FLUSH_S = 1.0
 FOLLOW_S = 5.0
@@ -29,6 +29,8 @@ REST_S = 0.1  # and how long it rests between two looks
 def run_site(path: Path, data: Path | None) -> None:
     """What `loopwright run` does, until Ctrl-C. PlantBusy when another process writes this plant already."""
     site = load_site(path)
+    if site["edge"]["name"]:
+        raise SiteError(f"{path} [edge]", "is an edge's, which keeps no plant", "", f"loopwright edge {path}")
     with open_plant(site, actor="run") as plant:
         address = site.folder / ADDRESS
         try:

@@ -1,7 +1,7 @@
 """The way from an edge to its centre: posts that are answered once they are stored there.
 
     centre = await open_centre(Settings(url="http://10.0.0.2:8080", edge="line-3"), things)
-    await centre.post(body, head)       comes back when all of it is durable at the centre
+    await centre.post(body, head, 200)  comes back when all of its 200 samples are durable at the centre
     await centre.report({...})          the edge's books, for the centre's doctor
 
 Over HTTP a post is a request to /api/points; over MQTT a message on <prefix>/<edge>/relay, answered on
@@ -50,7 +50,7 @@ class Refused(InputError):
 
 
 class Centre(Protocol):
-    async def post(self, body: bytes, head: Head) -> None: ...
+    async def post(self, body: bytes, head: Head, samples: int) -> None: ...
     async def report(self, report: Mapping[str, Any]) -> None: ...
     async def close(self) -> None: ...
 
@@ -102,15 +102,20 @@ class _Http:
     async def check(self, things: Iterable[str]) -> None:
         """Whether the centre is there, lets us in, and knows our things."""
         answer = await self._asked("GET", "/api/things")
-        known = {row["id"] for row in answer.json()}
+        try:
+            known = {row["id"] for row in answer.json()}
+        except (ValueError, TypeError, KeyError):
+            raise _no_centre(self._url) from None
         if missing := sorted(set(things) - known):
             named = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             todo = "declare them in the centre's site file; until then the edge keeps what they say"
             raise LinkError(self._url, f"the centre does not know {named}", "", todo)
 
-    async def post(self, body: bytes, head: Head) -> None:
+    async def post(self, body: bytes, head: Head, samples: int) -> None:
         """Posts, and returns when it is stored; LinkError when that is not known, Refused when it never will be."""
-        await self._asked("POST", "/api/points", content=body, headers={"Content-Type": RELAY})
+        answer = await self._asked("POST", "/api/points", content=body, headers={"Content-Type": RELAY})
+        if _said(answer).get("samples") != samples:  # a proxy or another server may say yes to anything
+            raise _no_centre(self._url)
 
     async def report(self, report: Mapping[str, Any]) -> None:
         """Leaves the edge's books with the centre."""
@@ -134,6 +139,11 @@ class _Http:
         todo = "set [edge] token_env to a variable that holds a token of the centre" \
             if answer.status_code in (401, 403) else ""
         raise LinkError(url, f"the centre answers {answer.status_code}: {said.get('given', '')}"[:300], "", todo)
+
+
+def _no_centre(url: str) -> LinkError:
+    said = "what answers there is no plant of ours, or something between changes its answers"
+    return LinkError(url, said, "", "correct [edge] centre")
 
 
 def _said(answer: httpx.Response) -> dict[str, Any]:
@@ -164,7 +174,7 @@ class _Mqtt:
         await self._link.open()
         self._hearing = asyncio.create_task(self._hear(), name="answers of the centre")
 
-    async def post(self, body: bytes, head: Head) -> None:
+    async def post(self, body: bytes, head: Head, samples: int) -> None:
         """Publishes, and returns when the centre says that it is stored; LinkError when it does not in time."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[head.session, head.post] = future

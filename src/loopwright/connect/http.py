@@ -33,6 +33,7 @@ WHERE = "connect.http"
 LOOK_S = 0.1
 WAITING = 64  # posts that wait for the store; a further one is told to come again
 POST_S = 30.0  # longest wait for one answer
+RELAYED = 2.5  # the post of an edge waits so many times as long: it is large, and others stand before it
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,10 @@ class Ingest:
         the store does not come to it within `patience_s` (503: the device posts it again under the same numbers).
         """
         where = f"{WHERE}.{self._settings.name}"
+        patience_s = self._settings.patience_s
         if _kind(content_type) == relay.RELAY:
-            post = await self._relayed(body, where)
+            patience_s *= RELAYED
+            post = await self._relayed(body, where, patience_s)
         else:
             self._check_room(where)
             post = self._post(body, content_type, source)
@@ -123,7 +126,7 @@ class Ingest:
                 self._posts.put_nowait(post)
         if post.batches:
             try:
-                async with asyncio.timeout(self._settings.patience_s):
+                async with asyncio.timeout(patience_s):
                     await post.stored.wait()
             except TimeoutError:
                 raise LinkError(where, "not stored in time", "", "post it again") from None
@@ -134,7 +137,7 @@ class Ingest:
         if self._posts.full():
             raise LinkError(where, f"{WAITING} posts are waiting", "", "post it again later")
 
-    async def _relayed(self, body: bytes, where: str) -> _Post:
+    async def _relayed(self, body: bytes, where: str, patience_s: float) -> _Post:
         """The post of an edge, after those that it sent before: its posts may overtake one another on the way."""
         sent = await asyncio.to_thread(relay.decode, body)
         key = (sent.head.edge, sent.head.epoch)
@@ -142,7 +145,7 @@ class Ingest:
             self._turns[key] = _Turn(sent.head.session)
         turn = self._turns[key]
         try:
-            async with asyncio.timeout(self._settings.patience_s), turn.moved:
+            async with asyncio.timeout(patience_s), turn.moved:
                 await turn.moved.wait_for(lambda: turn.broken or turn.following >= sent.head.post)
             if turn.broken:
                 raise LinkError(where, "a post before it was not taken", "", "post them all again")

@@ -68,6 +68,8 @@ class Buffer:
         except OSError as error:
             said = f"the folder cannot be made ({error.strerror})"
             raise StoreError(f"edge {folder}", said, "a folder you may write", "mend its rights") from error
+        if (self.folder / "points").is_dir():
+            raise StoreError(f"edge {folder}", "it is the folder of a plant", "a folder of its own", "name another")
         self._held = lock.hold(self.folder, self._clock)
         try:
             self._open()

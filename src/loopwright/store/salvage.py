@@ -16,12 +16,14 @@ from loopwright.store import queue
 from loopwright.store.journal import Journal, Work
 
 _log = logging.getLogger("loopwright.store")
+_REBUILT = ".rebuilt"
 _NOT_COPIED = ("queue", "sqlite_sequence")  # the queue goes row by row
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def opened(path: Path) -> Journal:
     """The buffer's journal, mended where it is damaged."""
+    _exchange(path)
     try:
         return Journal(path, mirrored=False)
     except StoreError as error:
@@ -50,15 +52,31 @@ def rebuild(path: Path) -> None:
     new.commit(Work(also=[(statement, ()) for statement in queue.TABLES]))
     new.close()
     _copy(path, part)
-    count = len(list(path.parent.glob("journal.damaged-*.sqlite")))
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path.with_suffix(_REBUILT))
+    _sync(path.parent)
+    _exchange(path)
+
+
+def _exchange(path: Path) -> None:
+    """The rebuilt file in the place of the damaged one; done again where it was cut off."""
+    rebuilt = path.with_suffix(_REBUILT)
+    if not rebuilt.exists():
+        return
+    if path.exists():
+        count = len(list(path.parent.glob("journal.damaged-*.sqlite")))
+        path.replace(path.with_name(f"journal.damaged-{count + 1}.sqlite"))
     for end in ("-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
-    if path.exists():
-        path.replace(path.with_name(f"journal.damaged-{count + 1}.sqlite"))
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    rebuilt.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    os.fsync(number)
+    os.close(number)
 
 
 def _copy(path: Path, part: Path) -> None:
