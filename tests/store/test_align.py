@@ -18,8 +18,9 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Event, Windows
 from loopwright.store import Store, align, open_store
+from loopwright.store.resample import rolled
 from tests.store import slow
-from tests.store.plant import S, blocks, declared, plain, points, speeds
+from tests.store.plant import MILL, S, blocks, declared, plain, points, speeds
 
 MIN = 60 * S
 
@@ -216,6 +217,34 @@ def test_resampling_agrees_with_pandas_where_nothing_is_missing(store: Store) ->
         golden = getattr(series.resample("60s", origin="epoch"), how)()
         found = align.resample(store, ["mill-1"], ["spindle.speed"], 0, 3600 * S, MIN, how=how)
         np.testing.assert_allclose(found.values[0, :, 0][found.mask[0, :, 0]], golden[golden.notna()].to_numpy(), rtol=1e-12)
+
+
+def test_long_ranges_are_told_from_rollups_as_from_the_samples(store: Store, clock: SimClock) -> None:
+    """Four hours of a 10 Hz signal: over 100,000 samples declared, so that rollups are asked; known_by asks the samples."""
+    rng = np.random.default_rng(11)
+    for nth in range(4):
+        t_ns = np.unique(rng.integers(0, 14_400 * S, 400))
+        said = points(*(("mill-1", "spindle.speed", int(t), float(v) if v > 1 else None) for t, v in zip(t_ns, rng.uniform(0, 100, len(t_ns)), strict=True)))
+        said = said.set_column(6, "quality", pa.array(rng.choice([0, 0, 0, 1, 2], len(t_ns)), pa.int8()))
+        store.put(plain(said, source=f"http/{nth}"))
+        if nth < 3:
+            store.flush()
+    event = store.record([Event("points.corrected", "mill-1", S, "erika", {"reason": "read high"})])[0]
+    store.put(plain(points(("mill-1", "spindle.speed", int(t_ns[7]), 2000.0)), source="http/erika", correction=event.id))
+    for how in ("mean", "min", "max", "sum", "count"):
+        for step_ns in (MIN, 60 * MIN, 7 * MIN):
+            asked = (store, ["mill-1", "mill-2"], ["spindle.speed"], 0, 14_280 * S // step_ns * step_ns, step_ns)
+            quick, plainly = align.resample(*asked, how=how), align.resample(*asked, how=how, known_by_ns=2**62)
+            np.testing.assert_array_equal(quick.mask, plainly.mask)
+            (np.testing.assert_allclose if how in ("mean", "sum") else np.testing.assert_array_equal)(quick.values, plainly.values)
+            assert rolled(store, ["mill-1", "mill-2"], [MILL.signals[0]], asked[3:], how) is not None
+
+
+def test_values_that_disagree_are_all_counted(store: Store) -> None:
+    store.put(plain(speeds([1.0])))
+    store.put(plain(speeds([3.0]), source="http/other"))
+    asked = (store, ["mill-1"], ["spindle.speed"], 0, S, S)
+    assert [align.resample(*asked, how=how).values.item() for how in ("count", "mean", "first", "last")] == [2.0, 2.0, 1.0, 3.0]
 
 
 def test_the_page_on_reading_data_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from loopwright.core.types import Signal, Windows
 from loopwright.store.catalogue import encoded
 from loopwright.store.cellar import Store
 from loopwright.store.check import numbers
-from loopwright.store.resample import HOWS, fold, spread
+from loopwright.store.resample import HOWS, fold, rolled, spread
 from loopwright.store.windows import blocks_flat, channel, grid, points_flat, read_rows
 
 Direction = Literal["backward", "nearest"]
@@ -31,9 +31,9 @@ _FURTHER = 8
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of many series in order of series and time, one for each time; good is false for a gap and for quality bad.
+    """Rows of many series in order of series and time (for `before` one of each time).
 
-    Each (rows,): series int64, t_ns int64, value float64, good bool.
+    good is false for a gap and for quality bad. Each (rows,): series int64, t_ns int64, value float64, good bool.
     """
 
     series: Any
@@ -175,6 +175,7 @@ def resample(
                 below the one before is a reset, and counts from 0. Growth across a gap is counted only within one step,
                 across more than max_gap_ns not at all
     returns     values (B, T, C) float64, mask (where there is something to tell; 'count' always), t_ns (T,) step starts
+    Long ranges are told from rollups where these have the answer: mean, min, max, sum and count of whole minutes.
     Raises InputError for a way that makes no sense for a signal: a mean of states, a delta of gauges.
     """
     if how not in HOWS:
@@ -184,10 +185,12 @@ def resample(
         _makes_sense(signal, how)
     back = max_gap_ns if how in ("time_mean", "delta") else 0
     ahead = max_gap_ns if how == "time_mean" else 0
-    rows = _read(store, things, signals, (start_ns, end_ns), back, ahead, known_by_ns)
-    cells = len(things) * len(signals), len(t_ns)
-    steps = (start_ns, end_ns, step_ns)
-    told = (spread if how == "time_mean" else fold)(rows, cells, steps, how, max_gap_ns)
+    steps, cells = (start_ns, end_ns, step_ns), (len(things) * len(signals), len(t_ns))
+    told = rolled(store, things, channels, steps, how) if known_by_ns is None else None
+    if told is None:
+        once = how in ("time_mean", "delta")
+        rows = _read(store, things, signals, (start_ns, end_ns), back, ahead, known_by_ns, once=once)
+        told = (spread if how == "time_mean" else fold)(rows, cells, steps, how, max_gap_ns)
     shape = (len(things), len(signals), len(t_ns))
     values, mask = (part.reshape(shape).transpose(0, 2, 1).copy() for part in told)
     return Windows(tuple(things), values, mask, t_ns, tuple(signals), tuple(s.unit for s in channels))
@@ -252,11 +255,12 @@ def _between(rows: Rows, series: Any, t_ns: Any, max_gap_ns: int, how: str) -> t
 
 def _read(
     store: Store, things: Sequence[str], signals: Sequence[str], ends: tuple[int, int], back_ns: int | None,
-    ahead_ns: int | None, known_by_ns: int | None,
+    ahead_ns: int | None, known_by_ns: int | None, *, once: bool = True,
 ) -> Rows:
     """Rows of every thing and signal within start <= t < end, with what held before it and comes after it.
 
     back_ns, ahead_ns  how far to look before and after; None: as far as the next row is
+    once               of values with the same time only the last
     """
     start_ns, end_ns = ends
     first = max(-_FAR, start_ns - (_FIRST_LOOK if back_ns is None else back_ns))
@@ -266,7 +270,9 @@ def _read(
         parts += _further(store, (things, signals), parts[0], (start_ns, first), -1, known_by_ns)
     if ahead_ns is None:
         parts += _further(store, (things, signals), parts[0], (end_ns - 1, last), 1, known_by_ns)
-    return _ordered(*(np.concatenate([vars(p)[name] for p in parts]) for name in ("series", "t_ns", "value", "good")))
+    series, t_ns, value, good = (
+        np.concatenate([vars(p)[name] for p in parts]) for name in ("series", "t_ns", "value", "good"))
+    return _ordered(series, t_ns, value, good, once=once)
 
 
 def _further(
@@ -304,10 +310,12 @@ def _within(
     return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _ordered(series: Any, t_ns: Any, value: Any, good: Any) -> Rows:
-    """Rows in order of series and time; of those with the same series and time the last one."""
+def _ordered(series: Any, t_ns: Any, value: Any, good: Any, *, once: bool = True) -> Rows:
+    """Rows in order of series and time; once: of those with the same series and time only the last."""
     order = np.lexsort((np.arange(len(series)), t_ns, series))
     series, t_ns = series[order], t_ns[order]
+    if not once:
+        return Rows(series, t_ns, value[order], good[order])
     last = np.append((series[1:] != series[:-1]) | (t_ns[1:] != t_ns[:-1]), True)[:len(series)]
     return Rows(series[last], t_ns[last], value[order][last], good[order][last])
 
