@@ -260,13 +260,23 @@ def test_rows_are_computed_anew_when_a_signal_is_declared_faster(store: Store) -
     assert reroll.verify(store) == []
 
 
-def test_a_plant_from_before_the_rollups_gets_them_a_part_at_a_time(tmp_path: Path) -> None:
+def test_a_plant_whose_rollups_are_lost_gets_them_again(tmp_path: Path) -> None:
+    with open_store(tmp_path / "plant", SimClock()) as store:
+        declared(store).put(plain(speeds(range(500))))
+        expected = rollup(written(store))
+    shutil.rmtree(tmp_path / "plant" / "rollups")
+    with open_store(tmp_path / "plant", SimClock()) as store:
+        assert rollup(store).equals(expected)
+        assert reroll.verify(written(store)) == []
+
+
+def test_a_large_plant_from_before_the_rollups_gets_them_a_part_at_a_time(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(reroll, "_MOST", 1000)
     with open_store(tmp_path / "plant", SimClock()) as store:
         declared(store).put(plain(speeds(range(500))))
         store.put(plain(speeds(range(500), thing="mill-2")))
         store.put(plain(blocks(("mill-1", "vibration", 0, 10**6, [1.0] * 5000))))
         store.flush()
-        store._journal._db.execute("DELETE FROM meta WHERE name IN ('rolled_from', 'reroll')")
     shutil.rmtree(tmp_path / "plant" / "rollups")
     with open_store(tmp_path / "plant", SimClock()) as store:
         expected = rollup(store)

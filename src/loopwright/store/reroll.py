@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("loopwright.store")
 Tables = tuple[PointsTable, PointsTable]
 Snapshots = tuple[Snapshot, Snapshot]
+_MOST = 20_000_000  # samples that are folded when a plant is opened; more are left to `again`
 _FROM = "rolled_from"  # where the journal keeps from which batch on there are rollups
 _GAP, _SERIES = 24, 64  # hours that are read for nothing rather than asked for apart; series in one question
 
@@ -113,20 +114,33 @@ def recovered(
     table.refresh()
     snapshots = (tables[0].snapshot, tables[1].snapshot)
     newest = max(snapshot.flushed for snapshot in snapshots)
-    if not journal.meta(_FROM) and table.snapshot.version == 0 and table.writable:
-        tasks = [EVERYTHING] if newest else []  # a plant that was filled before there were rollups
-        journal.commit(Work(meta={_FROM: str(newest), TASKS: json.dumps(tasks)}))
     after = max(table.snapshot.flushed, int(journal.meta(_FROM, "0")))
     through = max(after, snapshots[0].flushed), max(after, snapshots[1].flushed)
     rollups = Rollups(table, through, json.loads(journal.meta(TASKS, "[]")))
     if newest > after:
         series = Series.of(catalogue)
         try:
+            if _beyond(reader, snapshots, after) > _MOST:
+                # it was filled before there were rollups, or they are lost: one series after another, while it is used
+                rollups.tasks = [EVERYTHING]
+                if table.writable:
+                    journal.commit(Work(meta={_FROM: str(newest), TASKS: json.dumps(rollups.tasks)}))
+                return rollups
             rollups.add(_since(reader, snapshots, series, catalogue, after, span_ns), series.names, 0, 0)
         except StoreError as error:  # whoever reads hears of it; they are tried again when the plant is opened next
             _log.error("%s", error)
             rollups.stuck = True
     return rollups
+
+
+def _beyond(reader: Reader, snapshots: Snapshots, after: int) -> int:
+    """Samples that the points hold of batches above `after`."""
+    found = 0
+    for snapshot, weight in zip(snapshots, ("count(*)", "sum(samples)"), strict=True):
+        if files := snapshot.since(after):
+            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.scan(files)} WHERE batch > {after}"
+            found += reader.run(sql, {}).column("n")[0].as_py()
+    return found
 
 
 def _since(
@@ -207,7 +221,8 @@ def again(store: Store, budget: int = 4_000_000) -> int:
     left = [task for task in rollups.tasks if done < len(todo) and task in [t for _, t in todo[done:]]]
     tasks = [task | ({"after": ended[json.dumps(task)]} if json.dumps(task) in ended else {}) for task in left]
     with store._lock:
-        store._journal.commit(Work(meta={TASKS: json.dumps(tasks)}))
+        begins = {} if tasks else {_FROM: "0"}  # the table itself says now how far it reaches
+        store._journal.commit(Work(meta={TASKS: json.dumps(tasks), **begins}))
         rollups.tasks = tasks
     return done
 
