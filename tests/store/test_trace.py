@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,11 @@ def test_a_trace_sends_no_more_statements_than_it_has_nodes(store: Store) -> Non
     sa.event.listen(store._engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
     graph = trace(store, "u-30", "both")
     assert len(sent) <= 3 * len(graph.nodes) + 20
+
+
+def test_the_page_on_traces_runs_and_says_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "trace.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.S))
+    exec(compile(code, "trace.md", "exec"), {"__name__": "page"})
+    assert capsys.readouterr().out.splitlines() == [line.strip().removeprefix("# ") for line in code.splitlines() if line.strip().startswith("# ")]
