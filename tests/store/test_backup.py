@@ -25,6 +25,7 @@ from loopwright.core.types import Event, Person
 from loopwright.store import Store, open_store
 from loopwright.store.backup import backup, content, generations, read_manifest
 from loopwright.store.restore import restore, verify
+from loopwright.store.retain import Keep, retain
 from tests.store import postgres
 from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
 
@@ -400,3 +401,73 @@ def test_events_of_a_server_come_back_into_sqlite_or_into_a_server(tmp_path: Pat
         assert not (tmp_path / "two" / "events.sqlite").exists()
         with pytest.raises(InputError, match="an empty database"):
             restore(tmp_path / "backup", tmp_path / "three", events_url=second)
+
+
+def test_a_plant_whose_chain_is_broken_is_copied_as_it_is_and_that_is_said(store: Store, tmp_path: Path) -> None:
+    store.record([Event("unit.claimed", f"u-{i}", 1, "x", {"owner": "p"}) for i in range(3)])
+    store.close()
+    with sqlite3.connect(store.path / "events.sqlite") as events:
+        for (name,) in events.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            events.execute(f'DROP TRIGGER "{name}"')
+        events.execute("UPDATE events SET actor = 'mallory' WHERE number = 2")
+    events.close()
+    assert backup(store.path, tmp_path / "backup")["events"]["broken_at"] == 2
+    told = restore(tmp_path / "backup", tmp_path / "new")
+    assert (told["broken"], "event 2" in told["chain"]) == ([], True)
+
+
+def test_a_plant_on_a_disk_that_cannot_be_written_is_backed_up(store: Store, tmp_path: Path) -> None:
+    store.put(numbered(speeds([1, 2]), 0))
+    store.close()
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    for words in (["--bind", str(store.path), str(folder)], ["-o", "remount,ro,bind", str(folder)]):
+        if subprocess.run(["mount", *words], capture_output=True, check=False).returncode:
+            pytest.skip("a read-only filesystem cannot be mounted here")
+    try:
+        assert backup(folder, tmp_path / "backup")["samples"] == 2
+        assert verify(tmp_path / "backup")["broken"] == []
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_two_backups_into_one_folder_at_once_are_refused(store: Store, tmp_path: Path) -> None:
+    told = []
+
+    def again(what: str, done: int, total: int) -> None:
+        if not told:
+            with pytest.raises(StoreError, match="another backup is being written") as why:
+                backup(store.path, tmp_path / "backup")
+            told.append(str(why.value))
+
+    assert backup(store, tmp_path / "backup", progress=again)["generation"] == 1
+    assert told
+
+
+@pytest.mark.slow
+def test_a_backup_beside_erasures_and_retention_is_a_plant_that_adds_up(store: Store, tmp_path: Path) -> None:
+    """Another process copies while this one puts, flushes, erases and trims."""
+    day = 86_400 * S
+    code = (
+        "for i in range(6): backup(one, other); print(i, flush=True)\n"
+    )
+    with child(code, store.path, tmp_path / "backup") as process:
+        number = 0
+        while process.poll() is None:
+            for thing in ("mill-1", "mill-2"):
+                rows = points(*((thing, "parts", (number % 90) * day + i * S, i) for i in range(50)))
+                store.put(numbered(rows, number * 50, f"mqtt/{thing}"))
+            store.flush()
+            if number % 7 == 3:
+                store.erase_points("mill-2")
+            if number % 5 == 4:
+                retain(store, [Keep(signals=("parts",), raw_days=10)], 100 * day)
+            number += 1
+        assert process.returncode == 0, process.stderr and process.stderr.read()
+    for number, _ in generations(tmp_path / "backup"):
+        told = restore(tmp_path / "backup", tmp_path / f"new-{number}", generation=number)
+        assert (told["broken"], told["unbalanced"], told["chain"]) == ([], [], "")
+        with open_store(tmp_path / f"new-{number}") as other:
+            balanced(other.hops())
+            assert other.hops()["points"].lost == 0
+    assert generations(tmp_path / "backup")[-1][0] == 6

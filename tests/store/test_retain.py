@@ -16,7 +16,9 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, NotAllowed
 from loopwright.core.types import Event
 from loopwright.store import Store, open_store, reroll
+from loopwright.store import retain as retaining
 from loopwright.store.backup import backup
+from loopwright.store.evidence import Range
 from loopwright.store.restore import restore
 from loopwright.store.retain import Keep, retain
 from tests.store.plant import MILL, THINGS, S, balanced, blocks, declared, numbered, plain, points, speeds
@@ -189,6 +191,8 @@ def test_lines_that_make_no_sense_are_refused() -> None:
         Keep(raw_days=-1)
     with pytest.raises(InputError, match="rollups for at least as long"):
         Keep(raw_days=30, rollup_days=10)
+    with pytest.raises(InputError, match="rollups for at least as long"):
+        Keep(rollup_days=10)
 
 
 def test_whole_files_go_without_being_written_anew(store: Store) -> None:
@@ -276,3 +280,17 @@ def test_a_plant_without_lines_keeps_everything(store: Store) -> None:
     assert days(store) == [900]
     assert [kind.name for kind in store.kinds().values()] == [MILL.name]
     assert list(store.things()) == [thing.id for thing in THINGS]
+
+
+def test_ranges_that_meet_are_held_as_one_and_those_that_do_not_matter_are_left_out() -> None:
+    def held(*ranges: Range) -> list[Range]:
+        return retaining._within(ranges, [retaining.Gone(0, 100, ("speed",), None)])
+
+    assert held(Range("a", "speed", 5, 9), Range("a", "speed", 0, 6), Range("b", "speed", 20, 30)) == [
+        Range("a", "speed", 0, 9), Range("b", "speed", 20, 30),
+    ]
+    assert held(Range("a", "speed", 100, 200), Range("a", "parts", 0, 1)) == []
+    assert held(Range("a", "speed", None, None), Range("a", "speed", 3, 4)) == [Range("a", "speed", None, None)]
+    assert held(Range("a", "speed", 1, None), Range("a", "speed", 50, 60), Range("a", "", 3, 4)) == [
+        Range("a", "", 3, 4), Range("a", "speed", 1, None),
+    ]

@@ -219,8 +219,11 @@ def restored_in_words(told: Mapping[str, Any]) -> str:
         return f"generation {told['generation']} is broken:\n{more}"
     verb = f"restored into {told['folder']}" if told["folder"] else f"generation {told['generation']} is whole"
     says = f"{verb}: {told['samples']:,} samples, {told['events']:,} events, nothing missing (as of {told['made']})"
-    wrong = f"\naccounts that did not add up in the plant either: {', '.join(told['unbalanced'])}"
-    return says + (wrong if told["unbalanced"] else "")
+    if told["unbalanced"]:
+        says += f"\naccounts that did not add up in the plant either: {', '.join(told['unbalanced'])}"
+    if told["chain"]:
+        says += f"\nthe chain of events was broken in the plant already: {told['chain']}"
+    return says
 
 
 def rehearsed_in_words(told: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from loopwright.core.clock import Clock, RealClock, iso
 from loopwright.core.errors import InputError, StoreError, UnknownName
+from loopwright.store.journal import reading_uri
 from loopwright.store.pin import JOURNAL, LIVE, LOG, Moved, Part, State, copy_database, pinned
 from loopwright.store.place import durable
 
@@ -236,7 +237,7 @@ def _held(dest: Path, plant: Path) -> Iterator[Backup]:
 def _identity(plant: Path) -> str:
     """The id that a plant was given when it was made."""
     try:
-        database = sqlite3.connect(f"{(plant / JOURNAL).as_uri()}?mode=ro", uri=True)
+        database = sqlite3.connect(reading_uri(plant / JOURNAL), uri=True)
         try:
             return str(database.execute("SELECT value FROM meta WHERE name = 'plant'").fetchone()[0])
         finally:

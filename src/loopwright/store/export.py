@@ -219,7 +219,10 @@ class _Writer:
         """The rows of a part that stand, and those that were replaced."""
         ending = self._asked["form"]
         for table, standing in ((part.table, True), (f"{part.table}_replaced", False)):
-            name = f"{table}/kind={quote(part.kind, safe='')}/part-{number:06}.{ending}"
+            kind = quote(part.kind, safe="")
+            if len(kind) > 100:  # names of files end somewhere
+                kind = f"{kind[:60]}-{hashlib.sha256(part.kind.encode()).hexdigest()[:16]}"
+            name = f"{table}/kind={kind}/part-{number:06}.{ending}"
             if standing or self._store._memory.books.corrected:
                 self._keep(table, name, partial(self._rows_to, part, standing))
 

@@ -26,6 +26,7 @@ from deltalake.exceptions import DeltaError
 
 from loopwright.core.errors import StoreError
 from loopwright.store import shared
+from loopwright.store.journal import reading_uri
 from loopwright.store.transfer import Held
 
 LOG = "_delta_log"
@@ -237,7 +238,7 @@ def _files(folder: Path, tables: set[str]) -> Iterator[str]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    found = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    found = sqlite3.connect(reading_uri(path), uri=True, isolation_level=None)
     found.execute("PRAGMA busy_timeout=5000")
     return found
 

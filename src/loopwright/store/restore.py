@@ -107,9 +107,9 @@ def said(plant: Path) -> dict[str, Any]:
 def differing(manifest: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """What a restored plant says otherwise than its manifest, in words."""
     broken = []
-    if found["events"]["broken_at"] is not None:
-        broken.append(f"the chain of events: {found['events']['why']}")
     if found["events"] != manifest["events"]:
+        if found["events"]["broken_at"] is not None:
+            broken.append(f"the chain of events: {found['events']['why']}")
         broken.append(f"events: {found['events']['count']} with head {found['events']['head'][:12]}, "
                       f"{manifest['events']['count']} with head {manifest['events']['head'][:12]} were kept")
     for name, rows in manifest["counted"].items():
@@ -180,6 +180,7 @@ def _report(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "folder": folder, **{name: manifest[name] for name in ("generation", "made", "samples")},
         "events": manifest["events"]["count"], "head": manifest["events"]["head"], "bytes": manifest["bytes"],
         "hops": manifest["hops"], "unbalanced": unbalanced(manifest["hops"]), "broken": [],
+        "chain": manifest["events"]["why"],
     }
 
 

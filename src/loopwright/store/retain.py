@@ -63,8 +63,8 @@ class Keep:
             days = getattr(self, name)
             if not 0 <= days < 1e6:
                 raise InputError(f"[[keep]] {name}", f"is {days!r}", "days above 0, or 0: for ever")
-        if self.raw_days and self.rollup_days and self.rollup_days < self.raw_days:
-            given = f"{self.rollup_days} days of rollups, {self.raw_days} of values"
+        if self.rollup_days and not 0 < self.raw_days <= self.rollup_days:
+            given = f"{self.rollup_days} days of rollups, {self.raw_days or 'all'} of values"
             raise InputError("[[keep]]", given, "rollups for at least as long as the values")
 
     def names(self, kind: str, signal: str) -> bool:
@@ -117,7 +117,8 @@ def retain(
         gone = _groups(store, rules, now_ns, "raw_days" if name in _RAW else "rollup_days")
         span_ns = store._memory.span_ns if name == "blocks" else 0
         if gone:
-            going = _Going(gone, span_ns, protected if name in _RAW else [])
+            held = _within(protected, gone) if name in _RAW else []
+            going = _Going(gone, span_ns, held)
             found += _table(store, name, table, going, dry_run, stop)
             if dry_run and name in _RAW:
                 found += _waiting(store, name, going)
@@ -170,6 +171,27 @@ class _Going:
     def rule(self) -> str:
         """Which line a row goes by."""
         return f"CASE {' '.join(f'WHEN {one.sql(self.span_ns)} THEN {one.rule}' for one in self.gone)} END"
+
+
+def _within(protected: Sequence[Range], gone: Sequence[Gone]) -> list[Range]:
+    """The protected ranges in which something would go, those that meet as one."""
+    signals = {name for one in gone for name in one.signals}
+    limit_ns = max(one.limit_ns for one in gone)
+    found: list[Range] = []
+    for one in sorted(protected, key=lambda r: (r.thing, r.signal, r.start_ns is not None, r.start_ns or 0)):
+        if (one.signal and one.signal not in signals) or (one.start_ns is not None and one.start_ns >= limit_ns):
+            continue
+        last = found[-1] if found else None
+        open_ = last is not None and last.end_ns is None
+        if last and (last.thing, last.signal) == (one.thing, one.signal) and (
+            open_ or one.start_ns is None or one.start_ns <= (last.end_ns or 0) + 1
+        ):
+            ends = [last.end_ns, one.end_ns]
+            end_ns = None if None in ends else max(end for end in ends if end is not None)
+            found[-1] = Range(last.thing, last.signal, last.start_ns, end_ns)
+        else:
+            found.append(one)
+    return found
 
 
 def _rolled(store: Store) -> None:
