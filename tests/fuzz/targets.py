@@ -204,7 +204,7 @@ def _opcua() -> list[bytes]:
     text = bytes([codec.VALUE, 12, 6, 0, 0, 0]) + b"active"
     handles = b"".join(bytes([i, 0, 0, 0, codec.VALUE, 6]) + bytes([1, 0, 0, 0]) for i in range(3))
     return [bytes([count << 1]) + codec.encode(column, "gauge"), bytes([2]) + text, bytes([3 << 1 | 1]) + handles,
-            bytes([4]) + bytes([codec.VALUE, 21, 3, 2, 0, 0, 0]) + b"en" + bytes([2, 0, 0, 0]) + b"ab"]
+            bytes([2]) + bytes([codec.VALUE, 21, 3, 2, 0, 0, 0]) + b"en" + bytes([2, 0, 0, 0]) + b"ab"]
 
 
 def _mtconnect() -> list[bytes]:

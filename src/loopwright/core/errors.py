@@ -21,6 +21,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 1_000  # characters of what a message says was given
+
 
 class LoopwrightError(Exception):
     """An error whose message can be acted on.
@@ -34,6 +36,7 @@ class LoopwrightError(Exception):
     exit_code = 1
 
     def __init__(self, where: str, given: str, allowed: str = "", todo: str = "") -> None:
+        where, given = _short(where), _short(given)  # what was given comes from anywhere
         self.where, self.given, self.allowed, self.todo = where, given, allowed, todo
         parts = [f"{where}: {given}"]
         if allowed:
@@ -44,6 +47,10 @@ class LoopwrightError(Exception):
 
     def __reduce__(self) -> tuple[type, tuple[str, ...]]:
         return type(self), (self.where, self.given, self.allowed, self.todo)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
 
 
 class InputError(LoopwrightError):
@@ -57,7 +64,7 @@ class UnknownName(InputError):
         if rest:  # rebuilt from a pickle, with the four parts of the base class
             super().__init__(what, name, str(names), *rest)
             return
-        known = sorted(names)
+        known, name = sorted(names), _short(name)
         near = difflib.get_close_matches(name, known, n=1)
         shown = ", ".join(known[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
         hint = f"did you mean {near[0]!r}?" if near else ""
