@@ -288,6 +288,18 @@ def test_statistics_of_long_names_are_bounds(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "_delta_log" / f"{1:020}.json").read_text().splitlines()[2])["add"]["stats"]) < 2000
 
 
+@pytest.mark.parametrize("name", ["\U0010ffff", "😀", "it's; DROP", "a\0b", "zeile\n", "x" * 500, 'q"uote'])
+def test_things_of_any_name_are_found_in_the_log_and_erased(tmp_path: Path, name: str) -> None:
+    table = PointsTable(tmp_path, False, True)
+    for number in range(8):
+        table.append(rows_at(number, 2, 1).set_column(0, "thing", pa.array(["", name])), number + 1)
+    assert table.compact()
+    reopened = PointsTable(tmp_path, False, True)
+    assert reopened.snapshot.between(None, None, [name]) == list(table.snapshot.files)
+    reopened.erase([name])
+    assert duckdb.sql(f"SELECT DISTINCT thing FROM {reopened.snapshot.scan()}").fetchall() == [("",)]
+
+
 def test_upkeep_runs_beside_puts_and_stops_when_the_plant_is_closed(store: Store) -> None:
     for i in range(40):
         store.put(numbered(speeds([i], i * S), i))

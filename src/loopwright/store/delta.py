@@ -79,7 +79,7 @@ class Table:
             return stop() or self._hurry.is_set()
 
         with self._compacting, self._told("compacted"):
-            while not enough() and (files := compact.choose(self.snapshot)):
+            while not enough() and (files := self.choose()):
                 done = self._rewrite(self.snapshot, files, stop=enough) or done
             return done
 
@@ -126,6 +126,10 @@ class Table:
         self.place.remove([added.name for added in come])
         return False
 
+    def choose(self) -> list[str]:
+        """The files to join next, none when that is not worth it."""
+        return compact.choose(self.snapshot)
+
     def _ordered(self, snapshot: Snapshot, files: list[str], where: str) -> Iterator[pa.Table]:
         """The wanted rows of these files as they are to be kept, in parts."""
         return compact.in_order(snapshot, files, where)
@@ -136,7 +140,7 @@ class Table:
     def _commit(self, come: Sequence[Added], gone: Sequence[str], verb: str, flushed: int | None = None) -> bool:
         """Makes the next version; False when a file of `gone` is gone already."""
         now_ms = time.time_ns() // 1_000_000
-        data = "\n".join(map(json.dumps, self._actions(come, gone, verb, flushed, now_ms))).encode()
+        data = "\n".join(map(_text, self._actions(come, gone, verb, flushed, now_ms))).encode()
         self.refresh()  # a version that is long past may be free again: its entry was cleaned away
         for _ in range(_TRIES):
             with self._guard:
@@ -164,7 +168,7 @@ class Table:
             statistics = {"numRecords": added.rows, "minValues": added.low, "maxValues": added.high, "nullCount": {}}
             yield {"add": {
                 "path": added.name, "partitionValues": {}, "size": added.bytes, "modificationTime": now_ms,
-                "dataChange": change, "stats": json.dumps(statistics),
+                "dataChange": change, "stats": _text(statistics),
             }}
 
     def _app(self) -> str:
@@ -227,6 +231,10 @@ class Table:
                 f"points {self.place.uri}", f"the table cannot be {verb} ({str(error).splitlines()[0][:200]})", "",
                 "free the disk or mend its rights; the journal still holds what was not flushed",
             ) from error
+
+
+def _text(action: Any) -> str:
+    return json.dumps(action, ensure_ascii=False)  # delta-rs reads some escaped characters as others
 
 
 def _values(actions: pa.Table, name: str) -> list[Any]:
