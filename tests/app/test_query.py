@@ -22,7 +22,7 @@ from loopwright.core.errors import InputError
 from loopwright.core.types import Event
 from loopwright.store import Store, open_store
 from loopwright.store.narrow import narrowed
-from loopwright.store.query import _parsed, ask
+from loopwright.store.query import ask, parsed
 from tests.store.plant import S, blocks, declared, plain, points, speeds
 
 MIN = 60 * S
@@ -116,7 +116,7 @@ def test_reading_goes_on_beside_puts_and_flushes(store: Store) -> None:
     ("SELECT (SELECT max(value) FROM points WHERE points.thing = 'a' AND n.t_ns > 5) FROM newest AS n", {"things": ["a"]}),
 ])
 def test_plain_conditions_say_which_rows_can_matter(sql: str, golden: dict[str, Any]) -> None:
-    assert narrowed(_parsed(sql), "points") == golden
+    assert narrowed(parsed(duckdb.connect(":memory:"), sql), "points") == golden
 
 
 def test_conditions_give_the_same_rows_as_no_knowledge_of_them(store: Store) -> None:

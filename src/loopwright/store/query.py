@@ -103,10 +103,10 @@ def ask(store: Store, sql: str) -> Answer:
 
     Raises InputError when it is not one, or names what there is not; the message tells the columns there are.
     """
-    tree = _parsed(sql)
-    wanted = tables_of(tree) & set(VIEWS)
     cursor = duckdb.connect(":memory:")
     try:
+        tree = parsed(cursor, sql)
+        wanted = tables_of(tree) & set(VIEWS)
         folders = []
         for name in sorted(wanted & {"points", "blocks"}):
             view = store._view(name == "blocks", asked := Wanted(**narrowed(tree, name)))
@@ -133,22 +133,19 @@ def ask(store: Store, sql: str) -> Answer:
         raise
 
 
-def _parsed(sql: str) -> Tree:
+def parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Tree:
     """The statement as a tree; InputError when it is not one SELECT."""
-    connection = duckdb.connect(":memory:")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
-        found = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-        tree: Tree = json.loads(found[0]) if found else {}
-        if tree.get("error") or any(node.get("type") == "SHOW_REF" for node in nodes(tree)):
-            raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
-        return tree
+        found = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     except duckdb.Error as error:
         raise _told(error, {}) from error
-    finally:
-        connection.close()
+    tree: Tree = json.loads(found[0][0])
+    if tree.get("error") or any(node.get("type") == "SHOW_REF" for node in nodes(tree)):
+        raise InputError("query", f"{sql[:80]!r} is not one SELECT", _ALLOWED)
+    return tree
 
 
 def _told(error: Exception, views: Mapping[str, list[str]]) -> InputError | StoreError:
