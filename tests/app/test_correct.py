@@ -156,6 +156,10 @@ def test_the_page_shows_the_form_to_who_may_and_every_version_of_a_value(front: 
     page = str(frame.body(corrections.draw(View(front, engineer, "metric", params))))
     for words in ("Correct mill-1 s.output_power", "marked bad", "&lt;b&gt;loose", "(bad)", "/undo", "in force"):
         assert words in page
+    filled = {"start": "1700000000000000000", "end": "1700000000000000001"}
+    page = str(frame.body(corrections.draw(View(front, engineer, "metric", params | filled))))
+    assert 'value="2023-11-14T22:13:20.000Z"' in page
+    assert 'value="1700000000000000001"' in page
     operator = Who(names(front, "operator"), "operator")
     page = str(frame.body(corrections.draw(View(front, operator, "metric", params))))
     assert "data-post" not in page

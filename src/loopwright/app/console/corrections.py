@@ -16,6 +16,7 @@ from loopwright.govern import access
 
 PATH, EVERY_S = "/corrections", 3.0
 SHOWN = 50
+EVER = 1 << 62  # ns, in the year 2116
 HOWS = (
     ("bad", "mark bad, the values stay visible"), ("set", "set to"), ("add", "add"), ("scale", "multiply by"),
     ("gap", "take out: there was no value"), ("good", "mark good again"), ("reset", "a counter was reset at From"),
@@ -67,9 +68,9 @@ def _form(view: View, thing: str, signal: str) -> Safe:
     rows = (
         div("twins", text("thing", "Thing", thing, required=True, list_="things"),
             text("signal", "Signal", signal, required=True, list_="signals")),
-        div("twins", text("start", "From", view.params.get("start", ""), placeholder=when_words,
+        div("twins", text("start", "From", _time(view, "start"), placeholder=when_words,
                  required=True),
-            text("end", "To, not included", view.params.get("end", ""), placeholder=when_words)),
+            text("end", "To, not included", _time(view, "end"), placeholder=when_words)),
         div("twins", field("What to do", pick), text("by", "Number or word", "", placeholder="of set, add, multiply")),
         text("reason", "Why", "", required=True, placeholder="In a sentence, for the ledger"),
     )
@@ -78,6 +79,13 @@ def _form(view: View, thing: str, signal: str) -> Safe:
     hint = note("Without an end it reaches to the newest value. Both versions stay, and Undo takes it back.")
     send = div("buttons", button, style="margin-top:12px")
     return tag("form", *rows, *lists, hint, send, data_post="/api/corrections")
+
+
+def _time(view: View, name: str) -> str:
+    """A time of the address as people write it, where milliseconds tell it."""
+    text = view.params.get(name, "")
+    whole = text.isdigit() and int(text) % 1_000_000 == 0 and int(text) <= EVER
+    return iso(int(text)) if whole else text
 
 
 def _options(name: str, values: list[str]) -> Safe:
