@@ -102,6 +102,7 @@ def reports(body: bytes) -> tuple[list[Any], dict[str, int]]:
     ({"spindle.speed": {"value": 5, "unit": "furlong"}}, "unknown unit"),
     ({"spindle.speed": {"value": 5, "unit": ["rad/s"]}}, "unknown unit"),
     ({"spindle.speed": {"value": 5, "quality": 7}}, "unknown quality"),
+    ({"spindle.speed": {"value": None, "quality": False}}, "unknown quality"),
     ({"mode": "sleeping"}, "not a value of this signal"),
 ])
 def test_a_value_in_json_that_cannot_be_costs_its_neighbour_nothing(values: dict[str, Any], why: str) -> None:

@@ -174,7 +174,7 @@ def _value(given: Any, thing: str, signal: str, things: Things) -> tuple[Any, in
     if not isinstance(given, dict):
         return given, GOOD
     value, quality = given.get("value"), given.get("quality", GOOD)
-    if not isinstance(quality, int) or not GOOD <= quality <= BAD:
+    if not isinstance(quality, int) or isinstance(quality, bool) or not GOOD <= quality <= BAD:
         raise InputError("message", "unknown quality", "0 good, 1 doubtful, 2 bad")
     if "unit" in given and isinstance(value, (int, float)):
         if not isinstance(given["unit"], str):
