@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from loopwright.store import reroll, rolling, sorting
+from loopwright.store.delta import Table
 from loopwright.store.journal import Entry, Journal
 from loopwright.store.keys import Keys
 from loopwright.store.points import PointsTable, Snapshot
@@ -89,12 +90,12 @@ def _move(
     return rolling.joined([without(rows, gone), *whole])
 
 
-def due(tables: Tables) -> list[PointsTable]:
+def due(tables: Sequence[Table]) -> list[Table]:
     """The tables that had a hundred commits since their last upkeep."""
     return [table for table in tables if table.snapshot.version - table.tidied >= UPKEEP_COMMITS]
 
 
-def upkeep(table: PointsTable, reader: Reader) -> None:
+def upkeep(table: Table, reader: Reader) -> None:
     """Joins small files, writes a checkpoint, removes files nobody reads any more."""
     table.compact()
     table.checkpoint(KEEP_HOURS)

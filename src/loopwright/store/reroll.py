@@ -191,7 +191,6 @@ def keep(store: Store) -> None:
 def write(store: Store) -> None:
     """Writes the rollups that are in memory; the caller holds the flushing."""
     store._memory.rollups.write(store._lock)
-    store._rollups.compact()
 
 
 def again(store: Store, budget: int = 4_000_000) -> int:

@@ -8,7 +8,7 @@ reach; what the points hold beyond it is folded again when a plant is opened. No
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +55,16 @@ class RollupsTable(Table):
         super().__init__(LocalPlace(folder), _LAYOUT, create)
         self.folder, self.writable = folder, create
 
-    def compact(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Joins neighbours, and of each bucket the rows; whether there was anything to do."""
-        done = False
-        with self._compacting, self._told("compacted"):
-            while not stop() and (files := neighbours(self.snapshot)):
-                done = self._rewrite(self.snapshot, files, stop=stop) or done
-        return done
+    def choose(self) -> list[str]:
+        """Neighbours to join, of each bucket the rows."""
+        return neighbours(self.snapshot)
 
     def erase(self, things: list[str]) -> None:
         """Rewrites the files that hold rows of these things one by one, and removes every older file."""
         gone = ", ".join(map(quoted, things))
+        self._hurry.set()
         with self._compacting, self._told("erased from"):
+            self._hurry.clear()
             for file in self.refresh().between(None, None, things):
                 self._rewrite(self.snapshot, [file], f"thing NOT IN ({gone})")
             self.checkpoint(0)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from loopwright.core.errors import StoreError
-from loopwright.store import changes, compact, flush
-from loopwright.store.points import PointsTable
+from loopwright.store import changes, flush
+from loopwright.store.delta import Table
 
 if TYPE_CHECKING:
     from loopwright.store.cellar import Store
@@ -23,17 +24,21 @@ _log = logging.getLogger("loopwright.store")
 def begin(store: Store) -> None:
     """Starts upkeep where it is due, unless it is going on."""
     with store._lock:
-        if store._closed or (store._keeper and store._keeper.is_alive()) or not due(store._tables):
+        if store._closed or (store._keeper and store._keeper.is_alive()) or not due(_tables(store)):
             return
         # no daemon: the interpreter must wait for it, or libraries go away under it
         store._keeper = threading.Thread(target=_keep, args=(store,), name=f"upkeep {store.path}")
         store._keeper.start()
 
 
-def due(tables: tuple[PointsTable, ...]) -> list[PointsTable]:
+def _tables(store: Store) -> list[Table]:
+    return [*store._tables, store._rollups]
+
+
+def due(tables: Sequence[Table]) -> list[Table]:
     """The tables that have files worth joining, or had a hundred commits since their last checkpoint."""
     commits = flush.UPKEEP_COMMITS
-    return [t for t in tables if t.snapshot.version - t.tidied >= commits or compact.choose(t.snapshot)]
+    return [t for t in tables if t.snapshot.version - t.tidied >= commits or t.choose()]
 
 
 def finish(store: Store) -> None:
@@ -44,9 +49,9 @@ def finish(store: Store) -> None:
 
 def _keep(store: Store) -> None:
     try:
-        for table in due(store._tables):
+        for table in due(_tables(store)):
             table.compact(lambda: store._closed)
-            if not store._closed and table in flush.due(store._tables):
+            if not store._closed and table in flush.due(_tables(store)):
                 table.checkpoint(flush.KEEP_HOURS)
                 with store._lock:
                     if not store._closed:
