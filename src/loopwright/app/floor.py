@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loopwright.app.accept import accept
 from loopwright.app.device import options_for, player_of
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant
@@ -192,7 +193,7 @@ class Floor:
         return table.column("t_ns")[0].as_py() if table.num_rows else None
 
     async def _keep(self, batch: Batch) -> None:
-        receipt = await asyncio.to_thread(self.plant.store.put, batch)
+        receipt = await asyncio.to_thread(accept, self.plant.store, batch)
         if batch.ack is not None:
             await batch.ack()
         self.samples += batch.samples

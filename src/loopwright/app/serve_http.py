@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopwright.app import api, api_acts, reads
+from loopwright.app.accept import accept
 from loopwright.app.auth import Auth, same_origin
 from loopwright.app.console import frame, plain
 from loopwright.app.front import Front
@@ -32,7 +33,6 @@ from loopwright.app.site import explain
 from loopwright.connect import http
 from loopwright.core.clock import Clock, RealClock, monotonic_s
 from loopwright.core.errors import (
-    InputError,
     LinkError,
     LoopwrightError,
     MissingExtra,
@@ -169,8 +169,8 @@ async def _listen(front: Front) -> None:
         try:
             async for batch in http.read(api_acts.ENTRANCE, _Things(front.store), front.store.cursor, front.clock):
                 try:
-                    await asyncio.to_thread(front.store.put, batch)
-                except (StoreError, InputError) as error:  # not acknowledged: whoever posted it is told to come again
+                    await asyncio.to_thread(accept, front.store, batch)
+                except StoreError as error:  # not acknowledged: whoever posted it is told to come again
                     _log.error("%s", error)
                     continue
                 if batch.ack is not None:
