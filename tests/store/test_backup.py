@@ -431,6 +431,14 @@ def test_a_plant_on_a_disk_that_cannot_be_written_is_backed_up(store: Store, tmp
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def test_a_damaged_database_that_was_set_aside_is_copied_as_it_is(store: Store, tmp_path: Path) -> None:
+    damaged = b"SQLite format 3\x00" + bytes(range(256)) * 40
+    (store.path / "journal.damaged-1.sqlite").write_bytes(damaged)
+    backup(store, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "new")
+    assert (tmp_path / "new" / "journal.damaged-1.sqlite").read_bytes() == damaged
+
+
 def test_two_backups_into_one_folder_at_once_are_refused(store: Store, tmp_path: Path) -> None:
     told = []
 

@@ -19,7 +19,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -118,18 +118,7 @@ def backup(
     try:
         with _held(dest, plant) as into:
             into.progress = progress
-            for left in range(_TRIES, 0, -1):
-                try:
-                    with pinned(plant, guard, events_url) as state:
-                        for name, path in (beside or {}).items():
-                            state.others.append(Part(f"site/{name}", path, path.stat().st_size, False))
-                        manifest = _generation(into, state, clock)
-                    break
-                except Moved as error:
-                    if left == 1:
-                        said = f"it cannot be copied ({error})"
-                        todo = "run `loopwright doctor`, then this again"
-                        raise StoreError(f"plant {plant}", said, "", todo) from error
+            manifest = _instant(into, lambda: pinned(plant, guard, events_url), beside or {}, clock)
             _write(into.folder / "generations" / f"{manifest['generation']:06}.json", _sealed(manifest))
             removed = _tidy(dest, keep, manifest)
             return {**manifest, "copied": into.copied, "removed": removed}
@@ -140,6 +129,23 @@ def backup(
             f"free it and run this again, it goes on; generation {stands[-1]} is whole" if stands else
             "free it and run this again, it goes on; there is no earlier generation",
         ) from error
+
+
+def _instant(
+    into: Backup, pin: Callable[[], AbstractContextManager[State]], beside: Mapping[str, Path], clock: Clock
+) -> dict[str, Any]:
+    """Copies what stands at one instant; another one where files of the first go while they are copied."""
+    why = ""
+    for _ in range(_TRIES):
+        try:
+            with pin() as state:
+                for name, path in beside.items():
+                    state.others.append(Part(f"site/{name}", path, path.stat().st_size, False))
+                return _generation(into, state, clock)
+        except Moved as error:
+            why = str(error)
+    raise StoreError(f"backup {into.folder}", f"the plant cannot be copied ({why})", "",
+                     "run `loopwright doctor`, then this again")
 
 
 def generations(dest: Path) -> list[tuple[int, Path]]:

@@ -31,6 +31,7 @@ from loopwright.store.transfer import Held
 
 LOG = "_delta_log"
 JOURNAL, LIVE = "journal.sqlite", "live.arrow"
+_NEEDED = (JOURNAL, "events.sqlite")
 _LEFT = ("lock", "server.json", "mirror", "broker", LIVE)  # of this process, or made anew on open
 _ENDINGS = ("-wal", "-shm", "-journal", ".part", ".tmp")
 _MAGIC = b"SQLite format 3\x00"
@@ -126,7 +127,8 @@ def copy_database(
         source.backup(target, pages=_PAGES, progress=moved, sleep=0)
         free, pages = (target.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
         if free > pages // 8:
-            target.execute("VACUUM")  # pages of a journal that was flushed
+            with contextlib.suppress(sqlite3.Error):  # it saves room, no more
+                target.execute("VACUUM")  # pages of a journal that was flushed
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
             raise OSError(28, "No space left on device") from error
@@ -212,8 +214,17 @@ def _log(folder: Path, version: int) -> list[Path]:
 def _databases(folder: Path, tables: set[str]) -> Iterator[str]:
     for path in _files(folder, tables):
         with contextlib.suppress(FileNotFoundError), (folder / path).open("rb") as file:
-            if file.read(len(_MAGIC)) == _MAGIC:
+            if file.read(len(_MAGIC)) == _MAGIC and (path in _NEEDED or _sound(folder / path)):
                 yield path
+
+
+def _sound(path: Path) -> bool:
+    """Whether it can be read as a database: one that was set aside because it is damaged is copied as it is."""
+    try:
+        with contextlib.closing(_connect(path)) as database:
+            return database.execute("SELECT count(*) FROM sqlite_master").fetchone() is not None
+    except sqlite3.Error:
+        return False
 
 
 def _others(folder: Path, tables: set[str], databases: set[str]) -> Iterator[Part]:

@@ -48,14 +48,7 @@ def restore(
         lay_out(backup, manifest, half, False, checked.place)
         broken = checked.broken or differing(manifest, said(half))
         if not broken:
-            if events_url:
-                into(events_url, half / "events.sqlite")
-                for path in half.glob("events.sqlite*"):
-                    path.unlink()
-            with cellar.open_store(half, clock, events_url=events_url) as store:
-                body = {"generation": manifest["generation"], "made_ns": manifest["made_ns"]}
-                body |= {"head": manifest["events"]["head"]}
-                store.record([Event("plant.restored", manifest["plant"], store._clock.now_ns(), actor, body)])
+            _recorded(half, manifest, events_url, actor, clock)
             durable(sorted({path.parent for path in half.rglob("*")}))
             if target.is_dir():
                 target.rmdir()
@@ -70,6 +63,18 @@ def restore(
         shutil.rmtree(half, ignore_errors=True)
         raise _refused(backup, manifest, broken)
     return _report(manifest, str(target))
+
+
+def _recorded(half: Path, manifest: Mapping[str, Any], events_url: str, actor: str, clock: Clock | None) -> None:
+    """Puts the events where they are to stand, and says in the ledger that the plant was restored."""
+    if events_url:
+        into(events_url, half / "events.sqlite")
+        for path in half.glob("events.sqlite*"):
+            path.unlink()
+    with cellar.open_store(half, clock, events_url=events_url) as store:
+        body = {name: manifest[name] for name in ("generation", "made_ns")}
+        body["head"] = manifest["events"]["head"]
+        store.record([Event("plant.restored", manifest["plant"], store._clock.now_ns(), actor, body)])
 
 
 def verify(backup: Path, *, generation: int | None = None, progress: Progress = quiet) -> dict[str, Any]:
