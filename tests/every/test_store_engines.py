@@ -16,6 +16,8 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Event, Person
 from loopwright.store import Store, User, open_store, upkeep
+from loopwright.store.state import check, state, tally
+from loopwright.store.trace import trace
 from tests.store import bucket, postgres
 from tests.store.plant import S, balanced, blocks, declared, numbered, speeds
 
@@ -163,6 +165,21 @@ def test_a_thousand_events_are_one_transaction(engine: Engine) -> None:
         with pytest.raises(InputError):
             store.record([*(claimed(f"v-{i}") for i in range(50)), Event("unit.claimed", "x", 1, "y")])
         assert store.events.verify().length == 1000
+
+
+def test_where_things_stand_and_who_names_whom_is_kept_with_each_event(engine: Engine) -> None:
+    made = {"order": "o-1", "design": "d", "as_built": {}, "made_ns": 1, "revision": "r1"}
+    with engine.open() as store:
+        store.record([Event("unit.finished", "u-1", 1, "shop", made), Event("unit.finished", "u-2", 2, "shop", {**made, "order": "o-2"}), claimed("u-1")])
+        assert [(one.about, one.kind) for one in state(store, "order")] == [("o-1", "unit.claimed"), ("o-2", "unit.finished")]
+        assert tally(store, "unit") == {"unit.claimed": 1, "unit.finished": 1}
+        assert [event.about for event in store.recall(mentions="r1")] == ["u-1", "u-2"]
+        assert {"o-1", "d", "r1"} <= trace(store, "u-1").nodes.keys()
+        assert "u-2" in trace(store, "u-1", "forward").nodes
+        assert store.query("SELECT count(*) AS n FROM events").to_pylist() == [{"n": 3}]
+    with engine.open() as store:
+        assert check(store) == []
+        assert state(store, "unit", about="u-1", bodies=True)[0].body["owner"] == "p-1"
 
 
 def test_people_are_saved_found_and_erased(engine: Engine) -> None:

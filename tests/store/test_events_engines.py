@@ -75,6 +75,7 @@ def writers(url: str, folder: Path, names: list[str], rounds: int) -> list[subpr
     return found
 
 
+@pytest.mark.slow
 def test_two_processes_that_record_at_once_make_one_whole_chain(url: str, tmp_path: Path) -> None:
     """The database is new: both processes also find it empty and migrate it at the same time."""
     both = writers(url, tmp_path, ["left", "right"], 20)
@@ -92,6 +93,7 @@ def test_two_processes_that_record_at_once_make_one_whole_chain(url: str, tmp_pa
         assert check(store) == []
 
 
+@pytest.mark.slow
 def test_an_old_database_is_folded_on_opening(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = old_database(url, monkeypatch)
     fill_old(engine, 11_000)  # more than two chunks
@@ -210,6 +212,15 @@ def test_several_kinds_with_a_limit_are_the_first_of_them_all(store: Store) -> N
     assert store.recall(kind=kinds, limit=500) == store.recall(kind=kinds) == wanted
     assert store.recall(kind=["unit.claimed", "unit."], limit=500) == [event for event in wanted if event.kind == "unit.claimed"]
     assert store.recall(kind="unit.claimed", limit=0) == []
+    with pytest.raises(InputError, match="limit is -1"):
+        store.recall(limit=-1)
+
+
+def test_any_number_of_ids_may_be_asked_for(store: Store) -> None:
+    recorded = store.record([claimed(f"u-{i}", "p") for i in range(50)])
+    many = [f"u-{i}" for i in range(40_000, -1, -1)]
+    assert store.recall(about=many) == recorded
+    assert store.recall(about=many, kind="unit.", limit=7, newest_first=True) == recorded[:-8:-1]
 
 
 @pytest.mark.parametrize("event", [
@@ -231,6 +242,7 @@ def test_a_nul_and_a_very_long_text_within_a_body_are_kept(store: Store) -> None
     assert store.events.verify().broken_at is None
 
 
+@pytest.mark.slow
 def test_a_server_that_restarts_is_found_again_by_the_same_store(tmp_path: Path) -> None:
     with postgres.server() as url, open_store(tmp_path / "plant", events_url=url) as store:
         store.record([claimed("u-1", "p")])
@@ -246,6 +258,7 @@ def test_a_server_that_restarts_is_found_again_by_the_same_store(tmp_path: Path)
         assert check(store) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_within_a_transaction_keeps_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with postgres.server() as url, open_store(tmp_path / "plant", events_url=url) as store:
         store.record([claimed("u-1", "p")])

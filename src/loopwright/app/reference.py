@@ -130,7 +130,7 @@ def _range(low: float | None, high: float | None, codes: object) -> str:
 def events() -> str:
     """Every kind of event."""
     rows = [
-        (f"`{k.name}`", k.about, k.meaning, *(", ".join(f"`{name}`" for name in of) for of in (k.body, k.links, k.leads)))
+        (f"`{k.name}`", k.about, k.meaning, *(", ".join(f"`{n}`" for n in some) for some in (k.body, k.links, k.leads)))
         for k in KINDS.values()
     ]
     return HEAD + "# Events\n\n" + table(["kind", "about", "meaning", "body", "rests on", "done for"], rows)

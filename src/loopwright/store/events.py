@@ -112,17 +112,17 @@ class Ledger:
         mentions  ids that stand in a field of the body that is declared as a reference (core.kinds)
         after     id of an event: only those beyond it, in the order asked for (the next page)
         """
+        if limit is not None and limit < 0:
+            raise InputError("recall", f"limit is {limit}", "0 and more, or None for all")
         with told("read"), self._engine.connect() as connection:
             bound = self._bound(connection, known_by_ns, after, newest_first)
             few = about is not None or because is not None or mentions is not None
             chosen = [*bound, *_times(start_ns, end_ns, few)]
-            if about is not None:
-                chosen.append(events.c.about.in_(_several(about)))
             if because is not None:
                 chosen.append(events.c.number.in_(sa.select(reasons.c.number).where(reasons.c.because == because)))
             if mentions is not None:
                 chosen.append(events.c.number.in_(_naming(mentions, kind)))
-            parts = _parts(kind, few, limit)
+            parts = [[*one, *other] for one in _parts(kind, few, limit) for other in _about(about)]
             found = [self._some(connection, [*chosen, *part], limit, newest_first) for part in parts]
             merged = heapq.merge(*found, key=lambda row: row[0], reverse=newest_first) if len(found) > 1 else found[0]
             return [_event(row) for row in islice(merged, limit)]
@@ -342,6 +342,14 @@ def _parts(kind: str | Sequence[str] | None, few: bool, limit: int | None) -> li
         return [[sa.or_(*(_kind_is(column, one) for one in kinds), sa.false())]]
     names = [name for one in kinds for name in ([n for n in KINDS if n.startswith(one)] if one[-1:] == "." else [one])]
     return [[column == name] for name in dict.fromkeys(names)] or [[sa.false()]]
+
+
+def _about(about: str | Sequence[str] | None) -> list[list[sa.ColumnElement[bool]]]:
+    """The conditions on what events are about, one query for every few thousand ids."""
+    if about is None:
+        return [[]]
+    ids = list(dict.fromkeys(_several(about)))
+    return [[events.c.about.in_(ids[at:at + CHUNK])] for at in range(0, max(1, len(ids)), CHUNK)]
 
 
 def _kind_is(column: sa.ColumnElement[str], kind: str) -> sa.ColumnElement[bool]:

@@ -82,7 +82,7 @@ def connect(url: str, read_only: bool = False) -> sa.Engine:
             f"events {_shown(engine)}",
             f"the database cannot be opened ({_short(error)})",
             "",
-            "restore it from the last copy",
+            _todo(_short(error)) or "restore it from the last copy",
         ) from error
 
 
@@ -198,6 +198,14 @@ def _shown(engine: sa.Engine) -> str:
     return engine.url.render_as_string(hide_password=True)
 
 
+def _todo(short: str) -> str:
+    """What to do about a database that is there but does not answer; '' where it is something else."""
+    if "locked" in short or "lock timeout" in short:
+        return "another process holds it; try again"
+    lost = ("connection", "terminat", "connect")
+    return "see that its server runs, and try again" if any(word in short for word in lost) else ""
+
+
 def _short(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0][:200]
 
@@ -209,10 +217,6 @@ def told(verb: str) -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as error:
         short = _short(error)
-        todo = "free the disk or mend its rights"
-        if "locked" in short or "lock timeout" in short:
-            todo = "another process holds it; try again"
-        elif "connection" in short or "terminat" in short:
-            todo = "see that its server runs, and try again"
+        todo = _todo(short) or "free the disk or mend its rights"
         nothing = "; nothing was recorded" if verb == "written" else ""
         raise StoreError("events", f"the database cannot be {verb} ({short})", "", todo + nothing) from error

@@ -138,9 +138,6 @@ class _Walk:
         for _ in range(self.bounds[0]):
             now, self.ahead = self.ahead, []
             for id_, window in now:
-                if len(self.graph.nodes) >= self.bounds[1]:
-                    self.graph.cut = True
-                    return
                 walk(self.graph.nodes[id_], window)
             if not self.ahead:
                 return
@@ -253,14 +250,14 @@ class _Walk:
             self._thing(node.id, "revision", node.id.rpartition("@")[2], "revision")
 
     def _found(self, source: str, event: Event, why: str) -> None:
-        if source == event.id or (event.id, source) in self.gone:
+        if source == event.id or (event.id, source) in self.gone or self._full(event.id):
             return
         self._event(event)
         self._edge(source, event.id, why)
         self._open(event.id, None)
 
     def _thing(self, source: str, noun: str, id_: str, why: str, window: Window = None, walk: bool = True) -> None:
-        if id_ == source or (source, id_) in self.gone or (id_, source) in self.gone:
+        if id_ == source or (source, id_) in self.gone or (id_, source) in self.gone or self._full(id_):
             return
         if id_ not in self.graph.nodes:
             known = noun or self.links.noun(id_) or "thing"
@@ -282,6 +279,13 @@ class _Walk:
         if (source, target) not in self.gone:
             self.gone.add((source, target))
             self.graph.edges.append(Edge(source, target, why))
+
+    def _full(self, id_: str) -> bool:
+        """Whether a node more would be one too many."""
+        if id_ in self.graph.nodes or len(self.graph.nodes) < self.bounds[1]:
+            return False
+        self.graph.cut = True
+        return True
 
     def _open(self, id_: str, window: Window) -> None:
         if id_ not in self.walked:
