@@ -1,4 +1,4 @@
-"""What a protocol read goes into the store; what makes no sense as a whole is refused and counted, not asked for again."""
+"""What a protocol read goes into the store; what makes no sense as a whole is refused once and counted."""
 
 from __future__ import annotations
 
