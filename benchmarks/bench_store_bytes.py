@@ -22,8 +22,10 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
+from loopwright.core.clock import monotonic_s
 from loopwright.core.types import BLOCKS_IN, POINTS_IN, Batch, Kind, Signal, Thing
 from loopwright.store import Store, open_store, upkeep
+from loopwright.store.points import STORED_POINTS, PointsTable
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 LIMITS = {"grid_pjm": 3.0, "grid_smart_meters": 3.0, "nab": 4.5, "skab": 4.5}
@@ -81,8 +83,8 @@ SETS: dict[str, Callable[[], Iterator[Series]]] = {
 }
 
 
-def rows() -> list[dict[str, Any]]:
-    """A row a data set."""
+def rows(points: int = 2_000_000) -> list[dict[str, Any]]:
+    """A row a data set; points: of how many it is counted what a reader touches."""
     found: list[dict[str, Any]] = []
     for name, series in SETS.items():
         if name != "live" and not (DATA / name).is_dir():
@@ -93,7 +95,60 @@ def rows() -> list[dict[str, Any]]:
     for name, signals, rate_hz in fast():
         with tempfile.TemporaryDirectory() as folder:
             found.append(_fast_row(name, signals, rate_hz, Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        found.append(sorted_row(points, Path(folder)))
     return found
+
+
+def full_rows() -> list[dict[str, Any]]:
+    """The same, with ten million points where it is counted what a reader touches."""
+    return rows(10_000_000)
+
+
+def sorted_row(points: int, folder: Path) -> dict[str, Any]:
+    """Row groups that may hold one signal's day, of 1,000 signals at 1/8 Hz, before and after compaction."""
+    table, each = PointsTable(folder, False, True), 100_000
+    for i in range(points // each):
+        table.append(_flush(i, each), i + 1)
+    before, begin = _touched(table), monotonic_s()
+    table.compact()
+    took_s = monotonic_s() - begin
+    return {
+        "set": "1,000 signals at 1/8 Hz", "samples": points,
+        "compacted, B": round(int(table.snapshot.bytes.sum()) / points, 2), "compact, points/s": round(points / took_s),
+        "row groups of a signal's day, as flushed": before, "compacted": _touched(table),
+    }
+
+
+def _flush(number: int, count: int) -> pa.Table:
+    i = np.arange(number * count, (number + 1) * count)
+    k = i % 1_000
+    value = 50 + 20 * np.sin(i / 500_000 + k) + np.random.default_rng(number).normal(0, 0.5, count)
+    things, signals = np.array([f"t{j:03}" for j in range(100)]), np.array([f"s{j}" for j in range(10)])
+    columns = {
+        "thing": things[k // 10], "signal": signals[k % 10],
+        "t_ns": 1_700_000_000 * S + i // 1_000 * 8 * S, "n": np.zeros(count, np.int32), "value": np.round(value, 2),
+        "code": pa.nulls(count, pa.int64()), "quality": np.zeros(count, np.int8), "source": pa.repeat("x", count),
+        "known_ns": np.full(count, number + 1), "batch": np.full(count, number + 1), "assumed": np.zeros(count, bool),
+        "correction": pa.repeat("", count),
+    }
+    table = pa.table(columns).select(STORED_POINTS.names).cast(STORED_POINTS)
+    return table.sort_by([(name, "ascending") for name in ("thing", "signal", "t_ns")])
+
+
+def _touched(table: PointsTable) -> str:
+    """'of a day / all' row groups, by their statistics."""
+    day_ns = 1_700_000_000 * S + 5_000 * S
+    wanted = {"thing": ("t033", "t033"), "signal": ("s7", "s7"), "t_ns": (day_ns, day_ns + 86_400 * S - 1)}
+    hit = total = 0
+    for file in table.snapshot.files:
+        metadata = pq.ParquetFile(file).metadata
+        places = {metadata.schema.column(c).name: c for c in range(metadata.num_columns)}
+        for g in range(metadata.num_row_groups):
+            known = {name: metadata.row_group(g).column(places[name]).statistics for name in wanted}
+            hit += all(known[name].min <= high and known[name].max >= low for name, (low, high) in wanted.items())
+            total += 1
+    return f"{hit} / {total}"
 
 
 def _row(name: str, series: list[Series], folder: Path) -> dict[str, Any]:
@@ -103,7 +158,9 @@ def _row(name: str, series: list[Series], folder: Path) -> dict[str, Any]:
         upkeep.finish(store)
         compacted_once(store)
         kept, back = size(store, "points"), store.get()
-        rollups, journal = size(store, "rollups"), (folder / "plant" / "journal.sqlite").stat().st_size
+        journal = (folder / "plant" / "journal.sqlite").stat().st_size
+    with open_store(folder / "plant") as store:  # rollups are written when a plant is closed, at the latest
+        rollups = size(store, "rollups")
     expected = table.sort_by([(c, "ascending") for c in ("thing", "signal", "t_ns")])
     same = (c.column("value").to_numpy().view(np.int64) for c in (back, expected))
     if not np.array_equal(*same):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,7 @@ from loopwright.store import Store, open_store
 from loopwright.store.backup import backup
 from tests.store import bucket
 from tests.store.plant import S, balanced, blocks, declared, numbered, speeds
+from tests.store.test_crash import check, run_and_kill
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +126,14 @@ def test_secrets_in_the_settings_and_unknown_places_are_refused(tmp_path: Path, 
         opened(tmp_path, "s3://plants/x", {**options, "aws_secret_access_key": "abc"})
     with pytest.raises(InputError, match="s3://bucket/prefix"):
         opened(tmp_path, "s3://plants/x", {**options, "aws_colour": "blue"})
+
+
+@pytest.mark.slow
+def test_a_writer_of_a_bucket_may_be_killed_at_any_moment(tmp_path: Path, url: str, options: dict[str, str]) -> None:
+    opened(tmp_path, url, options).close()  # from here on the plant knows where its points are
+    moment = random.Random(4711)
+    for _ in range(3):
+        check(tmp_path, run_and_kill(tmp_path, "compact", moment.uniform(0.2, 1.5)))
 
 
 @pytest.mark.slow
