@@ -71,6 +71,9 @@ def drawn(module: ModuleType, front: Front, who: Who = LOCAL, system: str = "met
     (owner, {}, ["Closing the face", "observational", "What you agree to", "Export everything", "Your fit", "One-time code"]),
     (decisions, {}, ["waits for a person", "wear-logistic@3", "Two people must agree", "somebody else must agree to the release", "in force as r4-9c1e07d2", "Looked for, and not supported: grip size", "withdrawn consent"]),
     (data, {}, ["adds up", "MTConnect", "not counted", "1 refused: out of range", "mqtt/mill-1#boot-3"]),
+    (data, {}, ["Why samples were refused", "out of range", "Source by source", "37 samples were overwritten"]),
+    (data, {"from": "2001-01-01T00:00", "to": "2001-01-02T00:00"}, ["Nothing was heard in this time"]),
+    (data, {"from": "2001-01-01T00:00", "to": "never"}, ["Source by source", 'value="2001-01-01T00:00"']),
     (data, {"span": "3600", "source": "opcua/mill-2#boot-3"}, ["source opcua/mill-2#boot-3", "17\u202f373"]),
 ])
 def test_a_page_says_what_it_is_for(front: Front, module: ModuleType, params: dict[str, str], words: list[str]) -> None:

@@ -18,6 +18,7 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError, UnknownName
 from loopwright.core.types import Event
 from loopwright.govern import consent
+from loopwright.store import audit
 from loopwright.store.state import state
 
 _COUNTED = (
@@ -58,6 +59,19 @@ def loss_table(
     """{rows, total}: `views.loss` over a time and a source."""
     rows = loss.loss_rows(hops(front, start_ns, end_ns, source))
     return {"rows": rows, "total": loss.total(rows)}
+
+
+def source_rows(
+    front: Front, start_ns: int | None, end_ns: int | None, source: str | None, most: int
+) -> dict[str, Any]:
+    """{rows, count}: the equation of each source (`store.by_source`), those that lost most first, at most so many."""
+
+    def read() -> dict[str, Any]:
+        table = audit.by_source(front.store, start_ns, end_ns, source)
+        worst = [("lost", "descending"), ("refused", "descending"), ("waiting", "descending"), ("source", "ascending")]
+        return {"rows": table.sort_by(worst).slice(0, most).to_pylist(), "count": table.num_rows}
+
+    return front.often(("sources", start_ns, end_ns, source), 5.0, read)
 
 
 def shot_count(front: Front) -> int:
