@@ -75,6 +75,17 @@ def test_what_cannot_be_joined_is_said() -> None:
         align.asof_join(table, pa.table({"thing": pa.array([None], pa.string()), "t_ns": [1], "value": [1.0]}))
 
 
+def test_timestamps_of_any_unit_are_times_and_other_types_are_refused(store: Store) -> None:
+    store.put(plain(speeds([1.0, 2.0])))
+    for unit in ("s", "us", "ns"):
+        happened = pa.table({"thing": ["mill-1"], "t_ns": pa.array([S], pa.timestamp("ns")).cast(pa.timestamp(unit))})
+        assert align.asof(store, happened, "spindle.speed").column("spindle.speed").to_pylist() == [2.0]
+    with pytest.raises(InputError, match="column 't_ns' is double"):
+        align.asof(store, pa.table({"thing": ["mill-1"], "t_ns": [1.5]}), ["spindle.speed"])
+    with pytest.raises(InputError, match="things are int64"):
+        align.asof(store, pa.table({"thing": [1], "t_ns": [1]}), ["spindle.speed"])
+
+
 # as-of joins with what is kept
 
 

@@ -137,6 +137,10 @@ def test_what_cannot_be_a_fleet_is_said(store: Store, clock: SimClock) -> None:
         Fleet(store, "mill", steps=4, step_ns=S, signals=["force"])
     with pytest.raises(InputError, match="1 step and 1 ns"):
         Fleet(store, "mill", steps=0, step_ns=S)
+    with pytest.raises(InputError, match="each one once"):
+        Fleet(store, "mill", steps=4, step_ns=S, signals=["mode", "mode"])
+    with Fleet(store, "mill", steps=4, step_ns=S) as fleet, pytest.raises(InputError, match="between 1677 and 2262"):
+        fleet.windows(2**63)
     with open_store(store.path, clock, read_only=True) as beside, pytest.raises(NotAllowed, match=r"store\.windows"):
         Fleet(beside, "mill", steps=4, step_ns=S)
 
@@ -208,7 +212,7 @@ class Life:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(DO, max_size=12))
 def test_the_fleet_is_what_the_store_would_read(story: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -141,6 +141,13 @@ def test_more_cells_than_memory_are_refused_before_anything_is_read(store: Store
         store.windows(["mill-1"] * 1000, ["mode"], start_ns=0, end_ns=2**30, step_ns=10)
 
 
+def test_a_name_alone_is_a_list_of_one_and_times_beyond_the_calendar_are_refused(store: Store) -> None:
+    found = store.windows("mill-1", "mode", start_ns=0, end_ns=3, step_ns=1)
+    assert (found.ids, found.channels) == (("mill-1",), ("mode",))
+    with pytest.raises(InputError, match="between 1677 and 2262"):
+        store.windows("mill-1", "mode", start_ns=0, end_ns=2**64, step_ns=2**63)
+
+
 def test_a_thing_that_is_asked_for_twice_stands_twice(store: Store) -> None:
     store.put(numbered(speeds([1, 2]), 0))
     found = store.windows(["mill-1", "mill-1"], ["spindle.speed"], start_ns=0, end_ns=2 * S, step_ns=S)

@@ -89,8 +89,8 @@ def asof_join(
                              left.schema.field(by).type)
     key = encoded(joint)[1]
     good = pc.is_valid(right.column(value)).to_numpy()
-    rows = _ordered(key[left.num_rows:], numbers(right.column(on), np.int64)[0], np.arange(right.num_rows), good)
-    at = _matched(rows, key[:left.num_rows], numbers(left.column(on), np.int64)[0], tolerance_ns, direction)
+    rows = _ordered(key[left.num_rows:], _times(right, on), np.arange(right.num_rows), good)
+    at = _matched(rows, key[:left.num_rows], _times(left, on), tolerance_ns, direction)
     taken = pa.array(np.where(at >= 0, rows.value[at] if len(rows.value) else 0, 0).astype(np.int64), mask=at < 0)
     stamp = f"{value}_t_ns"
     out = left.drop_columns([name for name in (value, stamp) if name in left.column_names])
@@ -110,12 +110,15 @@ def asof(
               nothing held; the unit stands in the column's metadata. Rules as `asof_join`.
     """
     _directed(direction, tolerance_ns)
+    signals = [signals] if isinstance(signals, str) else list(signals)
     for column in ("thing", "t_ns"):
         if column not in left.column_names:
             raise UnknownName("column of the left table", column, left.column_names)
+    if not pa.types.is_string(_plain(left.schema.field("thing").type)):
+        raise InputError("as-of join, left", f"things are {left.schema.field('thing').type}", "names")
     channels = [channel(store, name) for name in signals]
     things, place = encoded(left.column("thing"))
-    t_ns = numbers(left.column("t_ns"), np.int64)[0]
+    t_ns = _times(left, "t_ns")
     out = left.drop_columns([c for name in signals for c in (name, f"{name}.t_ns") if c in left.column_names])
     ends = (int(t_ns.min()), int(t_ns.max()) + 1) if len(t_ns) else (0, 1)
     ahead = tolerance_ns if direction == "nearest" else 0
@@ -210,6 +213,20 @@ def _directed(direction: str, tolerance_ns: int | None) -> None:
         raise UnknownName("direction", direction, ["backward", "nearest"])
     if tolerance_ns is not None and tolerance_ns < 0:
         raise InputError("as-of join", f"tolerance_ns of {tolerance_ns}", "0 ns or more")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _times(table: pa.Table, column: str) -> Any:
+    """(rows,) int64 ns of a column of whole numbers or of timestamps; 0 where there is none."""
+    kind = table.schema.field(column).type
+    if pa.types.is_timestamp(kind):
+        return numbers(table.column(column).cast(pa.timestamp("ns", kind.tz)).cast(pa.int64()), np.int64)[0]
+    if not pa.types.is_integer(kind):
+        raise InputError("as-of join", f"column {column!r} is {kind}", "whole ns, or timestamps")
+    return numbers(table.column(column), np.int64)[0]
 
 
 def _matched(rows: Rows, series: Any, t_ns: Any, tolerance_ns: int | None, direction: str) -> Any:

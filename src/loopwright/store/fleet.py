@@ -54,6 +54,8 @@ class Fleet:
         self.steps, self.step_ns = steps, step_ns
         self._spare = max(_SPARE, steps // _SPARE)
         self._wanted = None if signals is None else list(signals)
+        if self._wanted is not None and len(set(self._wanted)) < len(self._wanted):
+            raise InputError(f"fleet of {kind!r}", f"signals {self._wanted}", "each one once")
         with store._lock:
             self._lay_out()
             store.listeners.append(self._heard)
@@ -88,6 +90,8 @@ class Fleet:
             if self._names is not self._store._memory.catalogue.names:
                 self._lay_out()  # the slots were numbered anew
             self._follow()
+            if abs(now_ns) + 4 * (self.steps + self._spare) * self.step_ns > -NEVER:
+                raise InputError(f"fleet of {self._kind!r}", f"now is {now_ns} ns", "a time between 1677 and 2262")
             first = now_ns // self.step_ns - self.steps + 1
             self._move(first)
             self._read_noted()

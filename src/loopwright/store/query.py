@@ -128,6 +128,9 @@ def ask(store: Store, sql: str) -> Answer:
             cursor.execute(f"SET {setting}")
         known = {name: [str(row[0]) for row in cursor.execute(f"DESCRIBE {name}").fetchall()] for name in wanted}
         return Answer(cursor, known, sql)
+    except RecursionError:
+        cursor.close()
+        raise InputError("query", f"{sql[:80]!r} is nested too deeply", _ALLOWED) from None
     except BaseException:
         cursor.close()
         raise

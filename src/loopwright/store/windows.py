@@ -60,6 +60,8 @@ def grid(start_ns: int, end_ns: int, step_ns: int) -> np.ndarray[Any, Any]:
     if step_ns <= 0 or end_ns <= start_ns:
         given = f"from {start_ns} to {end_ns} in steps of {step_ns} ns"
         raise InputError("windows", given, "an end after the start, a step above 0")
+    if start_ns < NEVER or end_ns > np.iinfo(np.int64).max:
+        raise InputError("windows", f"from {start_ns} to {end_ns} ns", "times between 1677 and 2262")
     if -(-(end_ns - start_ns) // step_ns) > _MOST_CELLS:
         given = f"{-(-(end_ns - start_ns) // step_ns):,} steps"
         raise InputError("windows", given, f"at most {_MOST_CELLS:,}", "ask for a shorter time or a longer step")
@@ -78,6 +80,7 @@ def read(
     block's.
     """
     t_ns = grid(*steps)
+    things, signals = ([names] if isinstance(names, str) else list(names) for names in (things, signals))
     channels = [channel(store, name) for name in signals]
     cells = read_cells(store, things, signals, steps, known_by_ns)
     return Windows(tuple(things), cells.values, cells.mask, t_ns, tuple(signals), tuple(s.unit for s in channels))

@@ -1,7 +1,7 @@
 // Charts of any range: reads /api/chart at the zoom that is shown, draws it as SVG, and keeps the address in step.
 const NS = "http://www.w3.org/2000/svg", MS = 1e6;
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000, 7776000, 31536000, 63072000, 157680000].map((s) => s * 1000);
-const LEAST = 1, GAP = 6; // ms that can be shown at least; a pause of so many usual steps breaks the line
+const LEAST = 1, MOST = 4e12, FAR = 7e12, GAP = 6; // ms shown at least and at most, ms from 1970 at most; a pause of so many usual steps breaks the line
 const el = (name, attributes = {}, ...children) => {
   const made = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -88,7 +88,7 @@ class Panel {
     const y = (v) => 8 + (1 - ((state ? place(v) : v) - low) / (high - low)) * (tall - foot - 16);
     this.svg.setAttribute("viewBox", `0 0 ${wide} ${tall}`); this.svg.style.height = `${tall}px`;
     const [times, step] = ticks(this.chart.start, this.chart.end, this.width() / 92, this.chart.zone), parts = [];
-    const clip = `clip-${this.signal.replaceAll(".", "-")}`;
+    const clip = `clip-${this.chart.panels.indexOf(this)}`;
     parts.push(el("clipPath", { id: clip }, el("rect", { x: this.left(), y: 0, width: this.width(), height: tall - foot })));
     for (const v of marks) parts.push(el("line", { class: "rule", x1: this.left(), x2: wide, y1: y(v), y2: y(v) }), Object.assign(el("text", { class: "tick", x: this.left() - 7, y: y(v) + 4, "text-anchor": "end" }), { textContent: state ? data.codes[v] : number(v, digits) }));
     for (const t of times) if (this.x(t) >= this.left()) {
@@ -265,7 +265,8 @@ class Chart {
     history.replaceState(history.state, "", `/chart?${asked}`);
   }
   show(start, end, live = false) {
-    const least = Math.max(LEAST, end - start), middle = (start + end) / 2;
+    if (!Number.isFinite(start) || !Number.isFinite(end)) { end = this.now(); start = end - 3600e3; }
+    const least = Math.min(MOST, Math.max(LEAST, end - start)), middle = Math.min(FAR, Math.max(-FAR, (start + end) / 2));
     this.start = middle - least / 2; this.end = middle + least / 2;
     this.follow(live);
     return this.read();
