@@ -7,6 +7,7 @@ durable. Whatever goes wrong, everything that was not answered is sent again und
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -28,6 +29,7 @@ LEAST_SAMPLES = 5_000  # of one post, when it does not
 LOOK_S = 0.05  # how often the buffer is looked at when nothing waits: what comes meanwhile travels together
 MOST_BYTES, MOST_SAMPLES = 1_000_000, 200_000  # of one post
 LONGEST_REST_S = 5.0
+_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
@@ -77,8 +79,11 @@ class Forwarder:
                 await self._session(self.centre)
             except (LinkError, StoreError) as error:
                 self._said("down", f"{error.given}{'; ' if error.todo else ''}{error.todo}")
-            except LoopwrightError as error:  # a secret that is not set, a certificate that is not there
+            except LoopwrightError as error:  # a certificate that is not there
                 self._said("down", str(error))
+            except Exception as error:  # the door of a task that must go on: whatever it was, the buffer has it all
+                _log.exception("edge %s", self._name)
+                self._said("down", f"{type(error).__name__}: {error}")
             finally:
                 await self._close()
             await self._backoff.wait()

@@ -129,7 +129,7 @@ class _Http:
         url = self._url + path
         try:
             answer = await self._client.request(method, url, **more)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: closed meanwhile, by whoever posts
             raise _no_answer(url, error) from None
         if answer.is_success:
             return answer
@@ -154,7 +154,7 @@ def _said(answer: httpx.Response) -> dict[str, Any]:
     return said if isinstance(said, dict) else {"given": answer.text[:200]}
 
 
-def _no_answer(url: str, error: httpx.HTTPError) -> LinkError:
+def _no_answer(url: str, error: Exception) -> LinkError:
     cause: BaseException = TimeoutError() if isinstance(error, httpx.TimeoutException) else error
     while (deeper := cause.__cause__ or cause.__context__) is not None:
         cause = deeper
