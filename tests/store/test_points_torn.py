@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,27 @@ def test_a_data_file_that_is_cut_short_is_named_by_who_reads_it_and_the_rest_goe
     Path(file).write_bytes(kept)
     with open_store(plant, SimClock(2_000_000_000 * S)) as store:
         assert store.get().column("value").to_pylist() == list(range(16))
+
+
+def test_a_file_system_without_links_does_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    plant = filled(tmp_path / "plant")
+    table = PointsTable(plant / "points", False, True)
+    assert not table.place.create("_delta_log/00000000000000000001.json", b"{}")  # that name is taken
+    assert again(plant, 6) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_killed_commit_left_is_removed(tmp_path: Path) -> None:
+    plant = filled(tmp_path / "plant")
+    young, old = (plant / LOG / f".{i}.json.{i}.tmp" for i in (1, 2))
+    for half in (young, old):
+        half.write_text('{"add":{"pa')
+    os.utime(old, (0, 0))
+    assert again(plant, 6) == [0, 1, 2, 3, 4, 5, 6]
+    assert (young.exists(), old.exists()) == (True, False)
 
 
 def test_files_that_no_commit_names_go_with_the_next_upkeep(store: Store) -> None:

@@ -18,6 +18,7 @@ from loopwright.core.errors import InputError, StoreError
 
 CACHE_BYTES = 8_000_000_000
 _BUSY_S = 120  # a file that was asked for so recently may still be read
+_OLD_S = 3600
 _SECRET = ("key", "secret", "token", "password")
 
 
@@ -124,7 +125,11 @@ class BucketPlace:
             half.unlink(missing_ok=True)
 
     def _give_up(self, wanted: set[Path]) -> None:
-        files = [(path.stat(), path) for path in self.cache.iterdir() if path.suffix == ".parquet"]
+        there = [(path.stat(), path) for path in self.cache.iterdir()]
+        for stat, path in there:
+            if path.suffix == ".tmp" and time.time() - stat.st_mtime > _OLD_S:  # of a process that was killed
+                path.unlink(missing_ok=True)
+        files = [(stat, path) for stat, path in there if path.suffix == ".parquet"]
         total = sum(stat.st_size for stat, _ in files)
         for stat, path in sorted(files, key=lambda found: found[0].st_mtime):
             if total <= self._limit or time.time() - stat.st_mtime < _BUSY_S:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,11 +19,15 @@ from loopwright.store.place import LOG, durable
 
 _log = logging.getLogger("loopwright.store")
 _HINT = "_last_checkpoint"
+_OLD_S = 3600
 
 
 def mend(table: Path) -> list[str]:
     """Sets aside (as *.torn) a newest entry and a newest checkpoint that are cut short; what was done, in words."""
     log, said = table / LOG, []
+    for half in log.glob(".*.tmp"):
+        if time.time() - half.stat().st_mtime > _OLD_S:  # of a process that was killed
+            half.unlink(missing_ok=True)
     entries, checkpoints = _files(log)
     if len(entries) > 1 and not _whole(entries[-1]):
         said.append(_aside(entries[-1], "the newest entry; its rows stand in the journal"))

@@ -6,6 +6,7 @@ power cut leaves at most files that no commit names.
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterable, Mapping
@@ -124,7 +125,7 @@ class LocalPlace:
         try:
             half.write_bytes(data)
             durable([half])
-            os.link(half, path)  # unlike a rename it does not replace
+            _link(half, path)
         except FileExistsError:
             return False
         finally:
@@ -138,6 +139,18 @@ class LocalPlace:
 
     def local(self, names: Iterable[str]) -> list[str]:
         return [f"{self.uri}/{name}" for name in names]
+
+
+def _link(half: Path, path: Path) -> None:
+    """Gives a file its name, which must be free: a rename would replace."""
+    try:
+        os.link(half, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        with path.open("xb") as file:  # a file system without links; what a crash cuts short is mended on open
+            file.write(half.read_bytes())
+        durable([path])
 
 
 def durable(paths: Iterable[Path]) -> None:
