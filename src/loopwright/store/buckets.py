@@ -192,7 +192,7 @@ def _before(store: Store, one: One, start_ns: int) -> Any:
     edge = start_ns // HOUR * HOUR
     near = chart.folded(store, one, HOUR, (edge, start_ns)) if start_ns > edge else rolling.empty()
     if not near["count"].any():
-        whole = (-(1 << 60) // HOUR * HOUR, edge)
+        whole = (FOREVER[0], edge)
         read = chart.level_rows if HOUR in one.levels else chart.folded
         near = read(store, one, HOUR, whole)
     values = near["last"][near["count"] > 0]

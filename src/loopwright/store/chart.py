@@ -29,7 +29,7 @@ CHART = pa.schema([
     ("t_ns", pa.int64()), ("count", pa.int64()), ("bad", pa.int64()), ("gaps", pa.int64()), ("min", pa.float64()),
     ("max", pa.float64()), ("mean", pa.float64()), ("last", pa.float64()), ("quality", pa.int8()),
 ])
-FOREVER = (-(1 << 62), 1 << 62)
+FOREVER = (-(1 << 63), (1 << 63) - 1)
 
 
 @dataclass(frozen=True)
@@ -239,4 +239,4 @@ def _first_row(store: Store, one: One, level: int) -> int:
 
 def _early(span_ns: int, blocks: bool, limits: tuple[int, int]) -> tuple[int, int]:
     """The times of first samples of blocks that may reach into the range."""
-    return (limits[0] - span_ns, limits[1]) if blocks else limits
+    return (max(limits[0] - span_ns, FOREVER[0]), limits[1]) if blocks else limits

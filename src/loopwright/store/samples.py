@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
 
+from loopwright.core.types import Kind
 from loopwright.store import rolling
 from loopwright.store.catalogue import COUNTER, Catalogue, Ints, encoded
 from loopwright.store.check import lists, numbers
@@ -37,8 +40,17 @@ class Series:
     @classmethod
     def of(cls, catalogue: Catalogue) -> Series:
         """As the catalogue says now."""
+        kinds, names = catalogue.kinds, catalogue.names  # both are other objects, or longer, after a declaration
+        held = _HELD.get(catalogue)
+        if held and held[0] is kinds and held[1].names is names and len(held[1].counter) == len(names):
+            return held[1]
         definition = catalogue.definitions()
-        return cls(catalogue.names, catalogue.levels[definition], catalogue.column[definition] == COUNTER)
+        found = cls(names, catalogue.levels[definition], catalogue.column[definition] == COUNTER)
+        _HELD[catalogue] = kinds, found
+        return found
+
+
+_HELD: WeakKeyDictionary[Catalogue, tuple[Mapping[str, Kind], Series]] = WeakKeyDictionary()
 
 
 def samples_of(rows: pa.Table, slot: Ints, counter: Any) -> Samples:

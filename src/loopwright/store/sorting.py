@@ -89,9 +89,5 @@ def _ranks(entries: Sequence[Entry], slot: Ints, series: Series) -> tuple[Ints, 
 
 def _coded(index: Ints, texts: list[str]) -> Any:
     """(rows,) a text a row, as a dictionary without repeats."""
-    distinct = sorted(set(texts))
-    if len(distinct) == len(texts):
-        return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(texts, pa.string()))
-    place = {text: i for i, text in enumerate(distinct)}
-    at = np.array([place[text] for text in texts], np.int32)[index]
-    return pa.DictionaryArray.from_arrays(pa.array(at), pa.array(distinct, pa.string()))
+    distinct = pa.array(texts, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(distinct.indices.take(pa.array(index)), distinct.dictionary)
