@@ -124,6 +124,10 @@ def test_values_are_removed_by_the_lines_of_the_site(site: Path, tmp_path: Path,
         balanced(store.hops())
     code, _, why = run(capsys, "retain", "--site", tmp_path / "plant")
     assert (code, "no [[keep]] lines" in why) == (2, True)
+    for words in (("retain", "--site"), ("rehearse", "--site"), ("backup", tmp_path / "b", "--site")):
+        assert run(capsys, *words, tmp_path / "nothing")[0] == 2
+    assert not (tmp_path / "nothing").exists()
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_plant_that_runs_removes_once_a_day(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,14 @@ def rules(site: Site) -> list[Keep]:
     return found
 
 
+def _lines_of(site: Site) -> list[Keep]:
+    if not (lines := rules(site)):
+        where = str(site.file or site.folder)
+        raise InputError(where, "it has no [[keep]] lines, so everything is kept", "[[keep]] in the site file",
+                         "see docs/how-to/retention-and-export.md")
+    return lines
+
+
 def retain_in(
     store: Store, site: Site, now_ns: int, *, dry_run: bool = False, actor: str = "retention",
     stop: Callable[[], bool] = lambda: False,
@@ -90,12 +98,7 @@ def retain_in(
     """Removes what the site's lines say, in a store that is open. InputError when the site has no lines."""
     from loopwright.store.retain import retain
 
-    lines = rules(site)
-    if not lines:
-        where = str(site.file or site.folder)
-        raise InputError(where, "it has no [[keep]] lines, so everything is kept", "[[keep]] in the site file",
-                         "see docs/how-to/retention-and-export.md")
-    return retain(store, lines, now_ns, dry_run=dry_run, actor=actor, stop=stop)
+    return retain(store, _lines_of(site), now_ns, dry_run=dry_run, actor=actor, stop=stop)
 
 
 async def daily(plant: Plant) -> None:
@@ -125,6 +128,7 @@ def retain_plant(path: Path, dry_run: bool) -> dict[str, Any]:
     from loopwright.store import open_store
 
     site, now_ns = site_of(path), RealClock().now_ns()
+    _lines_of(site)
     if dry_run:
         with open_store(site.folder, read_only=True) as store:
             return retain_in(store, site, now_ns, dry_run=True)

@@ -41,6 +41,8 @@ def rehearse(
     Raises StoreError when the copy cannot be made or opened.
     """
     plant = Path(plant).absolute()
+    if not (plant / JOURNAL).is_file():
+        raise InputError(f"plant {plant}", "there is no plant in it", "the folder of a plant")
     copy = plant.with_name(f"{plant.name}.rehearsal" if keep else f".{plant.name}.rehearsal")
     if keep and copy.exists():
         raise InputError(f"folder {copy}", "it is there already", "nothing of that name", "remove it")
