@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import UnknownName
 from loopwright.core.kinds import KINDS, references
 from loopwright.core.types import Event, Kind, Thing
-from loopwright.store import Store, open_store
+from loopwright.store import Store, lineage, open_store
 from loopwright.store.trace import Graph, trace
 from tests.store.databases import server, url
 from tests.store.test_state import PLACED, claimed, finished, step
@@ -111,6 +112,14 @@ def test_a_rule_leads_forward_to_the_newest_orders_and_counts_the_rest(store: St
     assert [(one.kind, one.count, one.words) for one in graph.more if one.of == "lie@r1"] == [("order.fitted", 52, "and 52 more orders by order.fitted")]
     assert ("unit.finished", 52) in [(one.kind, one.count) for one in graph.more if one.of == "r1"]
     assert "o-99" not in graph.nodes
+
+
+def test_beyond_a_bound_the_rest_is_told_as_at_least_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "COUNTED", 10)
+    monkeypatch.setattr(sys.modules["loopwright.store.trace"], "COUNTED", 10)
+    store.record([step(f"u-{i}", f"o-{i}", "mill-1", i) for i in range(40)])
+    assert [one.words for one in trace(store, "mill-1", "forward", each=5).more] == ["and at least 10 more units by step.finished"]
+    assert [one.words for one in trace(store, "mill-1", "forward", each=31).more] == ["and 9 more units by step.finished"]
 
 
 def test_siblings_are_of_the_same_revision_lot_or_machine_at_that_time(store: Store) -> None:

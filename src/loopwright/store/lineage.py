@@ -18,6 +18,7 @@ from loopwright.core.types import Event
 from loopwright.store.schema import events, links, reasons, states
 
 Window = tuple[int, int] | None  # first and last t_ns
+COUNTED = 100_000  # the rest is counted so far
 OWN = 200  # so many events about one thing are looked at, the newest
 _NOUNS = {kind.noun for kind in KINDS.values()}
 _TIMES = ("start_ns", "end_ns")
@@ -74,7 +75,8 @@ class Lineage:
     def naming(
         self, ref: str, kinds: Sequence[str], window: Window = None
     ) -> tuple[list[Event], dict[str, int]]:
-        """Events of these kinds that name an id, of each kind the newest by t_ns; and how many more there are of it."""
+        """Events of these kinds that name an id, of each kind the newest by t_ns; and how many more there are of it, at
+        most COUNTED."""
         if not kinds:
             return [], {}
         given: dict[str, Any] = {"ref": ref, "some": self.each + 1}
@@ -127,16 +129,17 @@ class Lineage:
                     node.kind, node.t_ns = row.kind, row.since_ns
 
     def _count(self, ref: str, kind: str, window: Window) -> int:
-        query = sa.select(sa.func.count()).where(links.c.ref == ref, links.c.kind == kind)
+        query = sa.select(links.c.number).where(links.c.ref == ref, links.c.kind == kind)
         if window is not None:
             query = query.where(links.c.t_ns >= window[0], links.c.t_ns <= window[1])
-        return int(self._connection.execute(query).scalar_one())
+        some = query.limit(self.each + COUNTED).subquery()
+        return int(self._connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
     def _numbered(self, numbers: Iterable[int]) -> list[Event]:
         wanted = list(numbers)
         for part in _parts([number for number in wanted if number not in self._numbers]):
             self._read(events.c.number.in_(part))
-        return [self._numbers[number] for number in wanted]
+        return [self._numbers[number] for number in wanted if number in self._numbers]
 
     def _read(self, chosen: sa.ColumnElement[bool]) -> None:
         for row in self._connection.execute(sa.select(*_EVENT).where(chosen)):

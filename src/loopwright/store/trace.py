@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from loopwright.core.errors import UnknownName
 from loopwright.core.kinds import KINDS, called, references
 from loopwright.core.types import Event
-from loopwright.store.lineage import Lineage, Node, Window, around, widest
+from loopwright.store.lineage import COUNTED, Lineage, Node, Window, around, widest
 from loopwright.store.schema import told
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class More:
-    """What was not walked: so many more events of a kind name `of`; noun is what they are about."""
+    """What was not walked: so many more events of a kind name `of`; noun is what they are about.
+
+    count  of them; 100,000 (lineage.COUNTED) stands for that or more
+    """
 
     of: str
     kind: str
@@ -56,7 +59,8 @@ class More:
     @property
     def words(self) -> str:
         """'and 41,210 more orders by order.fitted'."""
-        return f"and {self.count:,} more {self.noun}{'' if self.count == 1 else 's'} by {self.kind}"
+        least = "at least " if self.count >= COUNTED else ""
+        return f"and {least}{self.count:,} more {self.noun}{'' if self.count == 1 else 's'} by {self.kind}"
 
 
 @dataclass
