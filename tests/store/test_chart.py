@@ -177,6 +177,7 @@ def test_a_fast_signal_is_drawn_from_its_seconds() -> None:
     assert level_for(500_000_000, levels_of(vibration)) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(-10**18, 10**18), st.integers(1, 10**18), st.integers(1, 5000))
 def test_there_are_never_more_buckets_than_pixels(start_ns: int, lasts_ns: int, pixels: int) -> None:
     step_ns = step_for(start_ns, start_ns + lasts_ns, pixels)

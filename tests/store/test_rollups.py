@@ -57,6 +57,7 @@ ROW = st.tuples(st.integers(0, 3), st.integers(0, 400), st.integers(0, 2), st.in
                 st.integers(0, 2))
 
 
+@settings(deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=60), st.lists(st.integers(0, 3), min_size=60, max_size=60))
 def test_rows_folded_in_parts_and_put_together_are_those_of_all_samples(rows: list[Any], part: list[int]) -> None:
     rows = sorted({r[:3]: r for r in rows}.values())
@@ -80,6 +81,7 @@ def test_rows_folded_in_parts_and_put_together_are_those_of_all_samples(rows: li
             assert (made["last_t_ns"][i], made["last_n"][i], made["last"][i]) == max(good)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=5))
 def test_blocks_are_cut_at_the_edges_of_buckets(runs: list[tuple[int, int, int]]) -> None:
     flat = np.arange(sum(size for _, _, size in runs), dtype=np.float32)
