@@ -87,11 +87,11 @@ def main(plant: Path, mode: str) -> None:
         for letter, (source, table) in sources.items():
             store.put(numbered(table(at[letter]), at[letter], source, sent=at[letter] + SIZE))
             at[letter] += SIZE
-            print(letter, at[letter] - 1, flush=True)
+            print(f"{letter} {at[letter] - 1}", flush=True)  # in one write: it may be killed between two
         turn += 1
         if turn % 10 == 0:
             correct(store, at["c"] - SIZE)
-            print("d", at["c"] - SIZE, flush=True)
+            print(f"d {at['c'] - SIZE}", flush=True)
 
 
 if __name__ == "__main__":
