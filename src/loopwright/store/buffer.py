@@ -72,7 +72,7 @@ class Buffer:
             raise StoreError(f"edge {folder}", "it is the folder of a plant", "a folder of its own", "name another")
         self._held = lock.hold(self.folder, self._clock)
         try:
-            self._open()
+            self._mending(self._open)
         except BaseException:
             lock.release(self._held)
             raise
@@ -83,7 +83,9 @@ class Buffer:
         journal.commit(Work(also=[(statement, ()) for statement in queue.TABLES]))
         self.epoch = journal.meta("plant")[:8]
         self._catalogue, self._live = Catalogue(), Live()
-        self._catalogue.declare(*journal.declared())
+        kinds, things = journal.declared()
+        names = {kind.name for kind in kinds}  # a mended file may lack some; the site file declares them again
+        self._catalogue.declare(kinds, [thing for thing in things if thing.kind in names])
         self._live.resize(len(self._catalogue.names))
         self._books = Books(journal)
         self._known = int(journal.meta("known_ns", "0"))
@@ -96,11 +98,16 @@ class Buffer:
 
     def declare(self, kinds: Iterable[Kind], things: Iterable[Thing]) -> None:
         """Says what may be stored; kept, replaces by name."""
-        with self._lock:
-            new_kinds, new_things, moved = self._catalogue.declare(kinds, things)
-            if new_kinds or new_things:
-                self._journal.declare(new_kinds, new_things)
-            self._live.resize(len(self._catalogue.names), moved)
+        kinds, things = list(kinds), list(things)
+
+        def declare() -> None:
+            with self._lock:
+                new_kinds, new_things, moved = self._catalogue.declare(kinds, things)
+                if new_kinds or new_things:
+                    self._journal.declare(new_kinds, new_things)
+                self._live.resize(len(self._catalogue.names), moved)
+
+        self._mending(declare)
 
     def things(self) -> dict[str, Thing]:
         """Declared things by id."""
@@ -112,6 +119,9 @@ class Buffer:
 
     def cursor(self, source: str) -> int | None:
         """The highest number of a source such that everything up to it was accepted, or None."""
+        return self._mending(lambda: self._cursor(source))
+
+    def _cursor(self, source: str) -> int | None:
         with self._lock:
             return self._books.cursor(source)
 
@@ -217,6 +227,9 @@ class Buffer:
 
     def gone(self, most: int = 1000) -> list[tuple[int, Run, str]]:
         """(number, run, reason) of samples that will never come, which the centre does not know yet."""
+        return self._mending(lambda: self._gone(most))
+
+    def _gone(self, most: int) -> list[tuple[int, Run, str]]:
         with self._lock:
             return self._queue.gone(most)
 
@@ -263,6 +276,9 @@ class Buffer:
 
         in = out + duplicate + refused + waiting + lost, in samples.
         """
+        return self._mending(self._hops)
+
+    def _hops(self) -> dict[str, Hop]:
         with self._lock:
             found = {name: accounts.hop_of(name, part) for name, part in sorted(self._books.whole().parts.items())}
             held = int(self._journal.rows("SELECT total(samples) FROM queue")[0][0])
@@ -313,6 +329,8 @@ class Buffer:
             _log.error("edge %s: the buffer's file is damaged; what can be read of it is kept", self.folder)
             self._journal.close()
             salvage.rebuild(self._path)
+            if call == self._open:
+                return call()
             self._open()
         return call()
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,17 +60,20 @@ class Piece:
     @property
     def size(self) -> int:
         """Bytes it takes in the buffer."""
-        return len(self.data) + OVERHEAD + 20 * len(self.runs)
+        return len(self.data) + OVERHEAD + 40 * len(self.runs)
 
     def insert(self) -> list[Statement]:
         """The statements that write it, under its first id."""
         number = self.ids[0]
-        row = (number, self.samples, self.size, self.form, self.blocks, zlib.crc32(self.data), self.data)
-        out: list[Statement] = [("INSERT INTO queue VALUES (?, ?, ?, ?, ?, ?, ?)", row)]
-        for place, run in enumerate(self.runs):
-            values = (number, place, run.stream, run.first, run.samples)
-            out.append(("INSERT INTO queue_runs VALUES (?, ?, ?, ?, ?)", values))
-        return out
+        runs = json.dumps([[run.stream, run.first, run.samples] for run in self.runs], separators=(",", ":"))
+        row = (number, self.samples, self.size, self.form, self.blocks, zlib.crc32(self.data), runs, self.data)
+        return [("INSERT INTO queue VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row), *named(number, self.runs)]
+
+
+def named(number: int, runs: Iterable[Run]) -> list[Statement]:
+    """The statements that say, apart from the row itself, whose samples a row of the queue holds."""
+    sql = "INSERT OR REPLACE INTO queue_runs VALUES (?, ?, ?, ?, ?)"
+    return [(sql, (number, place, run.stream, run.first, run.samples)) for place, run in enumerate(runs)]
 
 
 def delete(ids: Iterable[int]) -> list[Statement]:

@@ -1,7 +1,7 @@
 """The rows of a store-and-forward buffer on disk: what waits to be sent, in order, and what of it had to go.
 
     queue          one row a piece
-    queue_runs     whose samples a piece holds, and their numbers; apart, so that a bad page takes less with it
+    queue_runs     whose samples a piece holds, and their numbers: once more, so that what a bad page took can be named
     queue_streams  the next number of every source
     queue_gone     numbers that were dropped or lost here; the centre is told, so that nobody waits for them
     queue_marks    newest time of each signal of sources that number nothing, to resume them
@@ -34,7 +34,7 @@ ASIDE = "aside"  # folder of pieces that could not be used
 _SCAN = 1_000  # rows looked at in one go
 TABLES = (
     "CREATE TABLE IF NOT EXISTS queue (id INTEGER PRIMARY KEY, samples INTEGER NOT NULL, size INTEGER NOT NULL, "
-    "form TEXT NOT NULL, blocks INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)",
+    "form TEXT NOT NULL, blocks INTEGER NOT NULL, crc INTEGER NOT NULL, runs TEXT NOT NULL, data BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS queue_runs (id INTEGER, place INTEGER, stream INTEGER NOT NULL, "
     "first INTEGER NOT NULL, samples INTEGER NOT NULL, PRIMARY KEY (id, place)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS queue_streams (stream INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE, "
@@ -138,9 +138,9 @@ class Queue:
         """These rows; those that cannot be used are set aside, and counted as lost."""
         found = []
         for number in numbers:
-            sql = "SELECT form, blocks, samples, crc, data FROM queue WHERE id = ?"
-            for form, blocks, samples, crc, data in self._journal.rows(sql, (number,)):
-                runs = tuple(self._runs(number))
+            sql = "SELECT form, blocks, samples, crc, runs, data FROM queue WHERE id = ?"
+            for form, blocks, samples, crc, words, data in self._journal.rows(sql, (number,)):
+                runs = tuple(Run(*run) for run in json.loads(words))
                 if zlib.crc32(data) == crc and sum(run.samples for run in runs) == samples:
                     found.append(Piece((number,), form, bool(blocks), samples, runs, data))
                     continue
@@ -241,7 +241,6 @@ class Queue:
             self.flow = {**self.flow, "unknown": True, "word": word}
         missing = self._journal.rows(
             "SELECT id, total(samples) FROM queue_runs WHERE id NOT IN (SELECT id FROM queue) GROUP BY id")
-        missing += self._journal.rows("SELECT id, samples FROM queue WHERE id NOT IN (SELECT id FROM queue_runs)")
         if missing:
             self._lose([row[0] for row in missing], int(sum(row[1] for row in missing)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any
 from loopwright.core.errors import StoreError
 from loopwright.store import queue
 from loopwright.store.journal import Journal, Work
+from loopwright.store.piece import Run, named
 
 _log = logging.getLogger("loopwright.store")
 _REBUILT = ".rebuilt"
@@ -91,7 +93,10 @@ def _copy(path: Path, part: Path) -> None:
         for number in sorted(ids):
             with suppress(sqlite3.DatabaseError):
                 for row in old.execute("SELECT * FROM queue WHERE id = ?", (number,)):
-                    new.execute("INSERT OR REPLACE INTO queue VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                    new.execute("INSERT OR REPLACE INTO queue VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        for number, runs in new.execute("SELECT id, runs FROM queue").fetchall():
+            for statement, values in named(number, [Run(*run) for run in json.loads(runs)]):
+                new.execute(statement, values)
         if not (whole["meta"] and whole["queue_streams"]):
             _number_anew(new, bool(ids))
         new.execute("COMMIT")
