@@ -120,8 +120,8 @@ def _compared(copy: Path) -> dict[str, Any]:
     changed = [
         f"{what} {before[what]} becomes {after[what]}" for what in ("journal", "step") if before[what] != after[what]
     ] + [
-        f"table {name} gains {', '.join(sorted(new))}" for name, columns in after["columns"].items()
-        if (new := set(columns) - set(before["columns"].get(name, [])))
+        f"table {name} gains {', '.join(sorted(new))}" if name in before["columns"] else f"table {name} is new"
+        for name, columns in after["columns"].items() if (new := set(columns) - set(before["columns"].get(name, [])))
     ]
     return {
         "seconds": round(seconds, 3), "before": before, "after": after, "changed": changed, "broken": broken,
