@@ -100,6 +100,7 @@ async def test_staff_read_everything_and_nobody_else_does(ask: Asks, path: str) 
         "/api/alarms",
         "/api/changes",
         "/api/events",
+        "/api/trace/L003-002-1",
         "/api/persons/p-02",
         "/api/points?thing=mill-1",
         "/api/points?thing=L003-002-1",
@@ -367,3 +368,27 @@ async def test_a_taken_port_is_named_with_what_to_do(app: FastAPI) -> None:
 async def test_an_address_of_another_machine_is_refused_in_words(app: FastAPI) -> None:
     with pytest.raises(LinkError, match="correct"):
         await serve(app, "192.0.2.1", 0)
+
+
+async def test_a_trace_leads_from_a_unit_to_its_order_and_forward_to_its_siblings(ask: Asks, front: Front) -> None:
+    answer = await ask("GET", f"/api/trace/{UNIT}", "mara")
+    assert answer.status_code == 200
+    back = answer.json()
+    order = front.store.recall(kind="unit.finished", about=UNIT)[0].body["order"]
+    assert (back["id"], back["direction"], back["cut"]) == (UNIT, "back", False)
+    assert order in {node["id"] for node in back["nodes"]}
+    forward = (await ask("GET", f"/api/trace/{UNIT}?direction=forward", "mara")).json()
+    assert any(node["noun"] == "unit" and node["id"] != UNIT for node in forward["nodes"])
+    assert (await ask("GET", "/api/trace/u-404", "mara")).status_code == 404
+    assert (await ask("GET", f"/api/trace/{UNIT}?direction=up", "mara")).status_code == 422
+
+
+async def test_events_come_in_pages_and_by_what_they_name(ask: Asks, front: Front) -> None:
+    pages, after = [], ""
+    while page := (await ask("GET", "/api/events", "mara", params={"kind": "step.", "limit": 7, "after": after})).json():
+        pages += [row["id"] for row in page]
+        after = pages[-1]
+    assert pages == [event.id for event in front.store.recall(kind="step.", newest_first=True)]
+    named = (await ask("GET", "/api/events", "mara", params={"mentions": "mill-1", "kind": "step.", "limit": 5000})).json()
+    assert {row["body"]["machine"] for row in named} == {"mill-1"}
+    assert (await ask("GET", "/api/events", "mara", params={"after": "no such event"})).status_code == 404

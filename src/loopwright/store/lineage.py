@@ -116,6 +116,14 @@ class Lineage:
                         return noun or "thing"
         return ""
 
+    def newest(self) -> list[str]:
+        """Some ids that a trace may begin with: units, or orders, that moved last."""
+        for noun in ("unit", "order"):
+            query = sa.select(states.c.about).where(states.c.noun == noun).order_by(states.c.number.desc()).limit(31)
+            if found := list(self._connection.execute(query).scalars()):
+                return found
+        return []
+
     def stand(self, nodes: Sequence[Node]) -> None:
         """Says of each node where it stands: the kind of its last event, and since when."""
         by_noun: dict[str, dict[str, Node]] = {}

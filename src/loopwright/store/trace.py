@@ -131,7 +131,7 @@ class _Walk:
             return
         noun = self.links.noun(start) or ("thing" if start in self.units else "")
         if not noun:
-            raise UnknownName("event, unit, order or anything else with events", start)
+            raise UnknownName("event, unit, order or anything else with events", start, self.links.newest())
         self.graph.nodes[start] = Node(start, noun)
         self.root = start if noun == "unit" else self.units.get(start, start)
 
