@@ -105,12 +105,17 @@ class LocalPlace:
         found = {}
         for name, size in sizes.items():
             try:
-                there = (self.path / name).stat().st_size
+                with (self.path / name).open("rb") as file:
+                    there = file.seek(0, os.SEEK_END)
+                    file.seek(-min(4, there), os.SEEK_END)
+                    whole = file.read(4) == b"PAR1"
             except FileNotFoundError:
                 found[name] = "it is gone"
-            else:
-                if there != size:
-                    found[name] = f"it is cut short: {there:,} of {size:,} bytes"
+                continue
+            if there != size:
+                found[name] = f"it is cut short: {there:,} of {size:,} bytes"
+            elif not whole:
+                found[name] = "it does not end as a Parquet file does"
         return found
 
     def draft(self, name: str) -> Path:
