@@ -113,6 +113,8 @@ class Past:
         self.spans, self._number = journal.past()
         known = {thing for thing, _ in self.spans}
         self.spans |= {(thing, ""): [(-EVER, EVER)] for thing in corrected if thing not in known}
+        self._signals: dict[str, set[str]] = {}  # thing -> signals of `spans`
+        self._index(self.spans)
         self._minute = -1
         self._open: dict[Key, list[tuple[int, int, int]]] = {}  # key -> (number, start_ns, end_ns)
 
@@ -146,6 +148,7 @@ class Past:
     def keep(self, work: Work) -> None:
         """The work is durable: the memory follows."""
         self.spans.update(work.spans)
+        self._index(work.spans)
         for number in work.unchanged:
             for ranges in self._open.values():
                 ranges[:] = [one for one in ranges if one[0] != number]
@@ -162,12 +165,17 @@ class Past:
     ) -> bool:
         """Whether a value of these things and signals in start_ns <= t_ns < end_ns may have been replaced."""
         low, high = -EVER if start_ns is None else start_ns, EVER if end_ns is None else end_ns
-        wanted, names = (None if one is None else set(one) for one in (things, signals))
+        names = None if signals is None else set(signals)
         return any(
-            (wanted is None or thing in wanted) and (names is None or not signal or signal in names)
-            and any(first < high and last > low for first, last in spans)
-            for (thing, signal), spans in self.spans.items()
+            first < high and last > low
+            for thing in (self._signals if things is None else things)
+            for signal in self._signals.get(thing, ()) if names is None or not signal or signal in names
+            for first, last in self.spans[thing, signal]
         )
+
+    def _index(self, spans: Iterable[tuple[str, str]]) -> None:
+        for thing, signal in spans:
+            self._signals.setdefault(thing, set()).add(signal)
 
     def _delayed(self, slot: Ints, first_ns: int, last_ns: int, work: Work, catalogue: Catalogue) -> None:
         """One range a batch, of its thing and signal when it has only one: this stands on the way of every batch."""

@@ -109,7 +109,8 @@ def catch_up(store: Store, thing: str, signal: str, since: int) -> None:
         return
     gone = sorted(undoing.silent(store))
     resets = sorted(rule.event for rule in rules(store))
-    for piece in versions.chunks(store, Stretch(thing, signal, mine[0].start_ns, None, 1 << 62), False):
+    stretch = Stretch(thing, signal, mine[0].start_ns, None, 1 << 62)
+    for piece in versions.chunks(store, stretch, False, f"batch > {since}"):  # the times of what came since, no others
         table = versions.read(store, piece, False)
         by = table.column("correction").to_numpy(zero_copy_only=False).astype(str)
         came, reset, heard = by == "", np.isin(by, resets), ~np.isin(by, gone)
