@@ -137,6 +137,14 @@ def test_siblings_are_of_the_same_revision_lot_or_machine_at_that_time(store: St
     assert "far" in trace(store, "u-1", "forward", window_s=500 * 3600).nodes
 
 
+def test_a_correction_and_its_undoing_lead_to_each_other(store: Store) -> None:
+    wrong = store.record([Event("points.corrected", "mill-1", 5, "erika", {"reason": "a loose sensor"})])[0]
+    undone = store.record([Event("points.undone", "mill-1", 6, "erika", {"reason": "it was not loose", "undoes": wrong.id})])[0]
+    assert wrong.id in trace(store, undone.id).nodes
+    assert undone.id in trace(store, wrong.id, "forward").nodes
+    assert {wrong.id, undone.id} <= trace(store, "mill-1").nodes.keys()
+
+
 def test_a_thing_in_use_leads_to_the_unit_it_is(store: Store) -> None:
     store.declare([Kind("club", "a club", ())], [Thing("club-7", "club", unit="u-1")])
     store.record(made("u-1", "o-1", "mill-1", H))
@@ -183,6 +191,11 @@ def test_back_finds_what_a_plain_walk_over_all_events_finds(store: Store) -> Non
     recorded += store.record([Event("alarm.acknowledged", "a", 1, "x", because=(recorded[5].id, recorded[17].id))])
     for start in ("u-1", "o-2", "change-1", "plan-o-1", "lie@r2", recorded[-1].id, recorded[9].id):
         assert trace(store, start, each=1000, limit=10_000, depth=50).nodes.keys() == plain_back(recorded, start), start
+
+
+def test_no_kind_of_event_is_declared_twice() -> None:
+    names = re.findall(r'EventKind\("([a-z.]+)"', Path(sys.modules["loopwright.core.kinds"].__file__ or "").read_text("utf-8"))
+    assert sorted(names) == sorted(KINDS)
 
 
 def test_every_declared_field_of_ids_is_one_that_the_kind_can_have() -> None:

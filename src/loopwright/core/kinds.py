@@ -92,7 +92,6 @@ _KINDS = [
     EventKind("points.undone", "thing", "A correction of values, or an undoing, was taken back.", ("reason", "undoes"), links=("undoes",)),
     EventKind("points.recomputed", "thing", "Values of a derived signal were replaced, because what they are computed from changed.", ("reason", "signal", "start_ns", "end_ns")),
     EventKind("alarm.revised", "alarm", "What later data or a correction says of an alarm: it stands, it would not have been raised, or one was missed.", ("condition", "thing", "says", "verdict", "start_ns", "end_ns"), links=("thing",)),
-    EventKind("edge.head", "edge", "How far the chain of an edge reached: whoever keeps this can prove that nothing before it was changed.", ("length", "head")),
     # keeping
     EventKind("plant.restored", "plant", "The plant was made from a backup; what came after that generation is not in it.", ("generation", "made_ns", "head")),
     EventKind("plant.exported", "plant", "Personal data left the plant as files, by whom and why.", ("what", "why", "persons")),
@@ -109,7 +108,8 @@ _KINDS = [
 KINDS: dict[str, EventKind] = {kind.name: kind for kind in _KINDS}
 LONGEST_ID = 500  # characters; a longer text in a field of ids is no id
 PARENTS = {"unit": "order"}  # noun -> noun whose state moves with it, named by that field of the first body that has it
-_CALLED = {"rules": "rule", "machine": "thing", "owner": "person", "lots": "lot", "left": "thing", "right": "person"}
+_CALLED = {"rules": "rule", "machine": "thing", "owner": "person", "lots": "lot", "left": "thing", "right": "person",
+           "undoes": "event"}
 _EVIDENCE = {"points": "thing"}  # what the word of an evidence calls it -> noun
 
 

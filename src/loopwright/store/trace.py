@@ -210,6 +210,8 @@ class _Walk:
         event = self.links.kept[id_]
         for later in self.links.because([id_]):
             self._found(id_, later, "because of it")
+        for later in self.links.naming(id_, AFTER)[0]:
+            self._found(id_, later, "named by it")
         for why, noun, ref in references(event, leads=True)[: self.links.each]:
             self._thing(id_, noun, ref, why)
         self._about(event)
