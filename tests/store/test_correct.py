@@ -144,7 +144,7 @@ def test_a_correction_that_was_put_by_hand_is_undone_too(speeding: Store) -> Non
 @pytest.mark.parametrize(("how", "by", "match"), [
     ("set", None, "without a number"), ("bad", 3, "with a number"), ("wipe", None, "there is no 'wipe'"),
     ("scale", 1000, "out of range"), ("set", float("nan"), "nan"), ("reset", None, "counter"),
-    ("good", None, "nothing would change"), ("add", "x", "'x'"),
+    ("good", None, "nothing would change"), ("add", "x", "'x'"), ("add", [1], "number"),
 ])
 def test_a_repair_that_makes_no_sense_is_refused_and_leaves_no_trace(
     speeding: Store, how: str, by: Any, match: str
@@ -279,6 +279,28 @@ def test_a_vector_is_repaired_sample_by_sample(store: Store) -> None:
     assert pieces == [(0, [1.0] * 3, 0), (1000, [2.0] * 3, 2), (2000, [3.0] * 3, 0)]
     undo(store, done.event, *WHO)
     assert store.get(signals="force", blocks=True).column("quality").to_pylist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_rollups_follow_a_correction_and_its_undo(store: Store, flushed: bool) -> None:
+    def minutes() -> list[tuple[Any, ...]]:
+        names = ["count", "bad", "min", "max", "mean", "last"]
+        table = store.query(f"SELECT {', '.join(names)} FROM minutes WHERE signal = 'spindle.speed' ORDER BY t_ns")
+        return [tuple(row.values()) for row in table.to_pylist()]
+
+    store.put(numbered(speeds([10.0] * 60 + [20.0] * 60, 0), 0))
+    if flushed:
+        store.flush()
+    before = minutes()
+    assert before == [(60, 0, 10.0, 10.0, 10.0, 10.0), (60, 0, 20.0, 20.0, 20.0, 20.0)]
+    first = correct(store, *SPEED, 0, 30 * S, "add", *WHO, by=30)
+    second = correct(store, *SPEED, 60 * S, 90 * S, "bad", *WHO)
+    if flushed:
+        store.flush()
+    assert minutes() == [(60, 0, 10.0, 40.0, 25.0, 10.0), (30, 30, 20.0, 20.0, 20.0, 20.0)]
+    undo(store, first.event, *WHO)
+    undo(store, second.event, *WHO)
+    assert minutes() == before
 
 
 @pytest.mark.parametrize("undoing", [False, True])

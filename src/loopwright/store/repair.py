@@ -78,7 +78,7 @@ def _number(signal: Signal, by: float | str, how: str, where: str) -> float | in
         return int(by)
     try:
         number = float(by)
-    except ValueError:
+    except (ValueError, TypeError):
         raise InputError(where, f"{by!r}", "a number") from None
     if not np.isfinite(number):
         raise InputError(where, f"{by}", "a finite number")
