@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -118,7 +119,7 @@ def probe(body: bytes) -> None:
 
 
 def _file(body: bytes, suffix: str, **settings: object) -> None:
-    path = FOLDER / f"loopwright-fuzz{suffix}"
+    path = FOLDER / f"loopwright-fuzz-{os.getpid()}{suffix}"
     path.write_bytes(body)
 
     async def read() -> None:
@@ -126,7 +127,10 @@ def _file(body: bytes, suffix: str, **settings: object) -> None:
         async for batch in files.read(wanted, Things, lambda _: None, SimClock()):
             take([batch])
 
-    asyncio.run(read())
+    try:
+        asyncio.run(read())
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def csv(body: bytes) -> None:

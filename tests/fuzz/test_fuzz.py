@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -148,3 +149,9 @@ def test_opc_ua_times_beyond_64_bits_are_refused_and_not_folded_into_others() ->
         table, refused = targets.opcua_rows.to_table("mill-1", targets.MILL, [("spindle.speed", runs[0])], {})
         assert abs(table.column("t_ns")[0].as_py()) > 2**62
         assert refused == {}
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "found").iterdir()), ids=lambda path: path.name)
+def test_what_was_once_found_is_refused(path: Path) -> None:
+    """Two hundred bytes of OPC UA that say a list of two thousand million Nulls follows; a segment of 10^11 rows."""
+    assert not run(path.name.split("-")[0], path.read_bytes())

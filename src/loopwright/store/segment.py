@@ -52,8 +52,8 @@ def unpack(data: bytes) -> pa.Table:
     """
     try:
         file = pq.ParquetFile(pa.py_buffer(data), memory_map=False)
-        if file.metadata.num_rows > _ROWS:
-            raise InputError("segment", f"it says that it holds {file.metadata.num_rows:,} rows", f"{_ROWS:,}")
+        if (rows := claimed(file.metadata)) > _ROWS:
+            raise InputError("segment", f"it says that it holds {rows:,} rows", f"{_ROWS:,}")
         kept = file.read(use_threads=False)
         kept.validate(full=True)
         if "values" in kept.column_names:
@@ -69,6 +69,15 @@ def unpack(data: bytes) -> pa.Table:
         return pa.table([columns[field.name].cast(field.type) for field in POINTS], schema=POINTS)
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, MemoryError) as error:
         raise InputError("segment", f"it cannot be read ({type(error).__name__})") from None
+
+
+def claimed(metadata: Any) -> int:
+    """How many rows a Parquet file says it has, by its footer or by its parts.
+
+    A reader makes room for as many before it looks whether they are there.
+    """
+    parts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    return int(max([metadata.num_rows, *map(abs, parts), abs(sum(parts))]))
 
 
 def _signals(table: pa.Table) -> Any:

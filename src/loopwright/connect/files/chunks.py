@@ -68,7 +68,11 @@ def inspect(path: Path, encoding: str, delimiter: str) -> Form:
 
 def _inspect_parquet(path: Path) -> Form:
     try:
-        names = tuple(pq.ParquetFile(path).schema_arrow.names)
+        file = pq.ParquetFile(path)
+        names = tuple(file.schema_arrow.names)
+        parts = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        if sum(parts) != file.metadata.num_rows or any(rows < 0 for rows in parts):
+            raise ValueError("its parts do not make up its rows")  # a reader would make room for what they say
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(str(path), f"is no whole Parquet file ({_short(error)})", "", "copy it again") from None
     if twice := sorted({name for name in names if names.count(name) > 1}):

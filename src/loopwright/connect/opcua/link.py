@@ -306,11 +306,18 @@ def _extension(data: Any) -> tuple[Any, bytes]:
     return kind, _byte_string(data) if data.read(1)[0] & 1 else b""
 
 
+_NESTED = (23, 24, 25)  # DataValue, Variant, DiagnosticInfo: nothing measured is one
+
+
 def _slow(data: bytes, offset: int) -> tuple[Any, int]:
     """A Variant of any type, by asyncua."""
     from asyncua.common.utils import Buffer
     from asyncua.ua.ua_binary import variant_from_binary
 
+    if data[offset] & 0x3F in _NESTED:
+        raise ValueError("a value made of values")
+    if data[offset] & 0x80 and struct.unpack_from("<i", data, offset + 1)[0] > len(data) - offset:
+        raise ValueError("a list longer than its message")  # of Nulls, which take no bytes, it would fill the memory
     buffer = Buffer(data, offset)
     value = variant_from_binary(buffer).Value
     return value if not hasattr(value, "Text") else value.Text, buffer.cur_pos
