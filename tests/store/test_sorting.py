@@ -17,7 +17,6 @@ from loopwright.store.journal import Entry
 from loopwright.store.keys import Keys, keys_of
 from loopwright.store.points import STORED_BLOCKS, STORED_POINTS
 from loopwright.store.samples import Series
-from loopwright.store.tail import stored_rows
 from tests.store.plant import MILL, THINGS
 
 TIMES = st.integers(-5, 5) | st.sampled_from([-(1 << 62), 1 << 62])
@@ -38,6 +37,17 @@ def entry(number: int, rows: list[tuple], blocks: bool) -> Entry:  # type: ignor
         schema = POINTS
     made = pa.table({name: pa.array(table[name], schema.field(name).type) for name in schema.names}, schema=schema)
     return Entry(number, "http", f"s{number % 2}", blocks, "", len(rows), made)
+
+
+def stored_rows(entry: Entry) -> pa.Table:
+    """An entry's rows with the columns of the Delta table."""
+    columns = {name: entry.table.column(name) for name in entry.table.column_names}
+    if entry.blocks:
+        columns["samples"] = pa.array([len(values) for values in columns["values"].to_pylist()], pa.int32())
+    for name, value in (("batch", entry.id), ("source", entry.source), ("correction", entry.correction)):
+        columns[name] = pa.array([value] * entry.table.num_rows)
+    schema = STORED_BLOCKS if entry.blocks else STORED_POINTS
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 @pytest.mark.parametrize("blocks", [False, True])

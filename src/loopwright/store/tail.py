@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,37 @@ from loopwright.store.journal import Entry
 from loopwright.store.keys import Keys
 from loopwright.store.points import STORED_BLOCKS, STORED_POINTS
 
+_SEGMENTS = 8  # more of them are made one
 
-def stored_rows(entry: Entry) -> pa.Table:
-    """A journal entry's rows with the columns of the Delta table."""
-    rows = entry.table.num_rows
-    columns = {name: entry.table.column(name) for name in entry.table.column_names}
-    if entry.blocks:
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows of several entries one after another, all points or all blocks: slot, t_ns, batch (rows,)."""
+
+    ids: tuple[int, ...]
+    table: pa.Table
+    slot: Ints
+    t_ns: Ints
+    batch: Ints
+
+
+def _segment(entries: list[tuple[Entry, Keys]]) -> Segment:
+    blocks = entries[0][0].blocks
+    schema = STORED_BLOCKS if blocks else STORED_POINTS
+    table = pa.concat_tables([entry.table for entry, _ in entries])
+    columns = {name: table.column(name) for name in table.column_names}
+    if blocks:
         columns["samples"] = pc.list_value_length(columns["values"])
+    at = pa.array(np.repeat(np.arange(len(entries)), [entry.table.num_rows for entry, _ in entries]))
     columns |= {
-        "batch": pa.repeat(pa.scalar(entry.id, pa.int64()), rows), "source": pa.repeat(entry.source, rows),
-        "correction": pa.repeat(entry.correction, rows),
+        "batch": pa.array([e.id for e, _ in entries], pa.int64()).take(at),
+        "source": pa.array([e.source for e, _ in entries], pa.string()).take(at),
+        "correction": pa.array([e.correction for e, _ in entries], pa.string()).take(at),
     }
-    schema = STORED_BLOCKS if entry.blocks else STORED_POINTS
-    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+    table = pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+    slot, t_ns = (np.concatenate([getattr(keys, name) for _, keys in entries]) for name in ("slot", "t_ns"))
+    return Segment(
+        tuple(e.id for e, _ in entries), table.combine_chunks(), slot, t_ns, table.column("batch").to_numpy())
 
 
 class Tail:
@@ -34,7 +53,7 @@ class Tail:
 
     def __init__(self) -> None:
         self._entries: dict[int, tuple[Entry, Keys, int, int]] = {}
-        self._rows: dict[int, pa.Table] = {}
+        self._segments: dict[bool, list[Segment]] = {False: [], True: []}
         self.samples = 0
 
     def add(self, entry: Entry, keys: Keys) -> None:
@@ -47,40 +66,38 @@ class Tail:
 
     def rows(self, blocks: bool, after: int) -> list[pa.Table]:
         """The rows of entries above `after`, with the columns of the Delta table."""
-        found = []
-        for number, (entry, _, _, _) in self._entries.items():
-            if entry.blocks == blocks and number > after:
-                if number not in self._rows:
-                    self._rows[number] = stored_rows(entry)
-                found.append(self._rows[number])
-        return found
+        self._pack(blocks)
+        return [
+            segment.table if segment.ids[0] > after else segment.table.filter(pa.array(segment.batch > after))
+            for segment in self._segments[blocks] if segment.ids[-1] > after
+        ]
 
     def of(self, slots: Ints, blocks: bool, after: int, limits: tuple[int, int]) -> pa.Table:
         """Rows of these slots with limits[0] <= t_ns < limits[1], of entries above `after`, as in the Delta table."""
-        schema = STORED_BLOCKS if blocks else STORED_POINTS
-        parts, entries, sizes = [], [], []
-        for number, (entry, keys, first, last) in self._entries.items():
-            if entry.blocks != blocks or number <= after or last < limits[0] or first >= limits[1]:
-                continue
-            rows = keys.slot == slots[0] if len(slots) == 1 else np.isin(keys.slot, slots)
-            rows &= (keys.t_ns >= limits[0]) & (keys.t_ns < limits[1])
+        self._pack(blocks)
+        parts = [STORED_BLOCKS.empty_table() if blocks else STORED_POINTS.empty_table()]
+        for segment in self._segments[blocks]:
+            rows = segment.slot == slots[0] if len(slots) == 1 else np.isin(segment.slot, slots)
+            rows &= (segment.t_ns >= limits[0]) & (segment.t_ns < limits[1]) & (segment.batch > after)
             if rows.any():
-                parts.append(entry.table.filter(pa.array(rows)))
-                entries.append(entry)
-                sizes.append(int(rows.sum()))
-        if not parts:
-            return schema.empty_table()
-        table = pa.concat_tables(parts)
-        columns = {name: table.column(name) for name in table.column_names}
-        if blocks:
-            columns["samples"] = pc.list_value_length(columns["values"])
-        at = pa.array(np.repeat(np.arange(len(entries)), sizes))
-        columns |= {
-            "batch": pa.array([e.id for e in entries], pa.int64()).take(at),
-            "source": pa.array([e.source for e in entries], pa.string()).take(at),
-            "correction": pa.array([e.correction for e in entries], pa.string()).take(at),
-        }
-        return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+                parts.append(segment.table.take(pa.array(np.flatnonzero(rows))))
+        return pa.concat_tables(parts)
+
+    def _pack(self, blocks: bool) -> None:
+        """Lays what came since the last time into one more segment: to look into many small entries takes long."""
+        segments = self._segments[blocks]
+        packed = {number for segment in segments for number in segment.ids}
+        new = {number for number, (entry, *_) in self._entries.items() if entry.blocks == blocks} - packed
+        if len(segments) >= _SEGMENTS:
+            new, segments = new | packed, []
+        if new:
+            segments = [*segments, _segment([row[:2] for number, row in self._entries.items() if number in new])]
+        self._segments[blocks] = segments
+
+    def _unpack(self, ids: Iterable[int]) -> None:
+        gone = set(ids)
+        for blocks, segments in self._segments.items():
+            self._segments[blocks] = [segment for segment in segments if gone.isdisjoint(segment.ids)]
 
     def keys(self, number: int) -> Keys:
         """The keys of the rows of an entry."""
@@ -88,9 +105,10 @@ class Tail:
 
     def drop(self, ids: Iterable[int]) -> None:
         """Forgets entries that stand in the points now."""
+        ids = list(ids)
+        self._unpack(ids)
         for number in ids:
             self.samples -= self._entries.pop(number)[0].samples
-            self._rows.pop(number, None)
 
     def replace(self, entry: Entry, rest: Any) -> None:
         """Puts an entry, of whose rows only `rest` (a mask) are left, in the place of the one it was."""
@@ -103,6 +121,7 @@ class Tail:
     def renumber(self, catalogue: Catalogue) -> None:
         """Slots have changed."""
         old = [(entry, keys) for entry, keys, _, _ in self._entries.values()]
+        self._unpack(self._entries)
         self._entries.clear()
         self.samples = 0
         for entry, keys in old:
