@@ -106,6 +106,11 @@ def test_a_plant_moves_its_folder_to_a_bucket(tmp_path: Path, url: str, options:
         assert store.flush() == 1
         assert store.get().column("value").to_pylist() == [1, 2, 3]
         balanced(store.hops())
+    with opened(tmp_path / "newcomer", other, options, SimClock()) as second:  # its batches are older than what was moved
+        declared(second).put(numbered(speeds([7], thing="mill-2"), 0, "mqtt/second"))
+        assert second.flush() == 1
+        assert second.get().column("value").to_pylist() == [1, 2, 3, 7]
+        balanced(second.hops())
 
 
 def copy(plant: Path, url: str, options: dict[str, str]) -> None:

@@ -212,15 +212,11 @@ class Table:
         names = actions.column("path").to_pylist()
         broken = self.place.broken(dict(zip(names, size.tolist(), strict=True)))
         return Snapshot(
-            version=table.version(), flushed=self._flushed(), files=tuple(f"{self.place.uri}/{n}" for n in names),
+            version=table.version(), flushed=table.transaction_version(self._app()) or 0,
+            files=tuple(f"{self.place.uri}/{name}" for name in names),
             broken={f"{self.place.uri}/{name}": what for name, what in broken.items()}, writer=self._writer,
             rows=rows, bytes=size, low=low, high=high, place=self.place, layout=self.layout,
         )
-
-    def _flushed(self) -> int:
-        """The last batch of this plant; under the first name, where it wrote before there were several plants."""
-        own = self._table.transaction_version(self._app())
-        return (self._table.transaction_version(APP) if own is None else own) or 0
 
     @contextmanager
     def _told(self, verb: str) -> Iterator[None]:
