@@ -146,8 +146,11 @@ class Rollups:
         """The rows in memory of these slots, beside that snapshot of the table."""
         if snapshot.flushed > self.base or not self._parts:
             return rolling.empty()
-        rows = self.waiting()
-        return rolling.take(rows, np.isin(rows["slot"], slots))
+        own = slots[0] if len(slots) == 1 else None
+        return rolling.merged(rolling.joined([
+            rolling.take(part, part["slot"] == own if own is not None else np.isin(part["slot"], slots))
+            for part in self._parts
+        ]))
 
     def lags(self, kind: str, thing: str, signal: str) -> bool:
         """Whether the rows of a series are yet to be computed."""
