@@ -96,6 +96,9 @@ def test_what_cannot_be_drawn_is_said(store: Store) -> None:
         line(store, Asked("mill-1", "spindle.sped"))
     with pytest.raises(UnknownName, match="did you mean 'mill-"):
         line(store, Asked("mill-", "spindle.speed"))
+    with pytest.raises(InputError, match="between 1677 and 2262"):
+        line(store, Asked("mill-1", "mode", -10**30, 10**30))
+    assert line(store, Asked("mill-1", "mode", -2**63 + 1, 2**63 - 1))["t_ns"] == []
     with pytest.raises(InputError, match="end after the start"):
         line(store, Asked("mill-1", "spindle.speed", S, S))
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from loopwright.app.views import shown
 from loopwright.core import units
+from loopwright.core.errors import InputError
 from loopwright.core.types import Signal
 from loopwright.store import Store, align
 from loopwright.store.chart import chart
@@ -20,6 +21,7 @@ from loopwright.store.sql import quoted
 MOST_MARKS = 500  # corrected or late values of one answer
 FEW = 20_000  # so many samples are looked through for late ones
 PIXELS = 4_000
+_FAR_NS = 2**63 - 1
 _NUMBERS = ("min", "max", "mean", "last")
 
 
@@ -45,6 +47,9 @@ def line(store: Store, asked: Asked) -> dict[str, Any]:
     late       {t_ns: [...], more}: values that came after later ones; None where there are too many samples to look
     Raises UnknownName for a thing or signal there is not, InputError for an empty range.
     """
+    for t_ns in (asked.start_ns, asked.end_ns, asked.known_by_ns):
+        if t_ns is not None and abs(t_ns) > _FAR_NS:
+            raise InputError("chart", f"{t_ns} ns", "times between 1677 and 2262")
     kind = store.kinds()[store.things()[asked.thing].kind] if asked.thing in store.things() else None
     known = kind.signal(asked.signal) if kind else None
     table = chart(
@@ -101,7 +106,7 @@ def _before(store: Store, asked: Asked, signal: Signal, start_ns: int) -> dict[s
     """The state that stood when the range begins: a state is told when it changes, and holds until then."""
     if signal.kind != "state":
         return None
-    begin = pa.table({"thing": [asked.thing], "t_ns": [start_ns]})
+    begin = pa.table({"thing": [asked.thing], "t_ns": [max(start_ns, -_FAR_NS)]})
     row = align.asof(store, begin, [signal.name], known_by_ns=asked.known_by_ns).to_pylist()[0]
     t_ns = row[f"{signal.name}.t_ns"]
     return None if t_ns is None else {"value": row[signal.name], "t_ns": t_ns}

@@ -76,6 +76,7 @@ class Panel {
   x(t) { return this.left() + ((t - this.chart.start) / (this.chart.end - this.chart.start)) * this.width(); }
   t(x) { return this.chart.start + ((x - this.left()) / this.width()) * (this.chart.end - this.chart.start); }
   draw() {
+    if (!(this.chart.end > this.chart.start)) return;
     const data = this.data, wide = this.width() + this.left(), tall = innerWidth < 600 ? 150 : 190, foot = 22, state = data.kind === "state";
     const shown = data.t.map((t, i) => i).filter((i) => data.t[i] + data.step >= this.chart.start && data.t[i] <= this.chart.end);
     const values = shown.filter((i) => data.count[i]);
@@ -219,6 +220,7 @@ class Chart {
     ahead = Number(told.now_ns) / MS - Date.now();
     const ms = (text) => (text ? Number(BigInt(text) / 1000n) / 1000 : null);
     this.start = ms(told.start); this.end = ms(told.end); this.known = ms(told.known_by);
+    if (!(this.end - this.start >= LEAST) || Math.max(Math.abs(this.start), Math.abs(this.end)) > FAR + MOST / 2) this.start = this.end = null;
     this.panels = told.signals.map((signal) => new Panel(this, signal));
     root.querySelector(".chart-panels").replaceChildren(...this.panels.map((panel) => panel.figure));
     root.addEventListener("click", (event) => {
@@ -252,7 +254,11 @@ class Chart {
       const why = one.reason?.given ? `${one.reason.given}${one.reason.todo ? `; ${one.reason.todo}` : ""}` : "the plant could not be reached";
       if (one.reason?.name !== "AbortError") { this.panels[i].data = null; this.panels[i].svg.replaceChildren(); this.panels[i].svg.style.height = "0px"; this.panels[i].caption.replaceChildren(html("span", "", this.panels[i].signal), html("span", "note", why)); }
     });
-    if (!good.length) { words.textContent = "Nothing to draw."; return; }
+    if (!good.length) {
+      if (this.start == null) { this.end = this.now(); this.start = this.end - 3600e3; }
+      words.textContent = `Nothing to draw${this.known == null ? "" : `, as it was known at ${moment(this.known, this.zone, 1000)}`}.`;
+      return;
+    }
     const step = Math.max(...good.map((p) => p.data.step)), known = this.known == null ? "" : ` As it was known at ${moment(this.known, this.zone, 1000)}.`;
     words.textContent = `${moment(this.start, this.zone, this.end - this.start)} to ${moment(this.end, this.zone, this.end - this.start)}, ${span(this.end - this.start)}, ${this.zone}. Each bucket is ${span(step)}.${known}`;
     for (const button of this.root.querySelectorAll("[data-span]")) { const on = Number(button.dataset.span) * 1000; button.classList.toggle("on", Boolean(on) && Math.abs(on - (this.end - this.start)) < on * 0.02); }
