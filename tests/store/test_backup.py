@@ -479,3 +479,22 @@ def test_a_backup_beside_erasures_and_retention_is_a_plant_that_adds_up(store: S
             balanced(other.hops())
             assert other.hops()["points"].lost == 0
     assert generations(tmp_path / "backup")[-1][0] == 6
+
+
+def test_a_restored_plant_that_went_another_way_is_backed_up_as_it_is(store: Store, tmp_path: Path) -> None:
+    """Both ways have a commit of the same number and length; only what is in it differs."""
+    store.put(numbered(speeds([1]), 0))
+    backup(store, tmp_path / "backup")
+    store.put(numbered(speeds([2], S), 1))
+    store.flush()
+    backup(store, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "new", generation=1, clock=SimClock())
+    with open_store(tmp_path / "new", SimClock()) as other:
+        other.put(numbered(speeds([3], S), 1))
+        other.flush()
+        assert backup(other, tmp_path / "backup")["generation"] == 3
+    restore(tmp_path / "backup", tmp_path / "third", generation=3)
+    restore(tmp_path / "backup", tmp_path / "second", generation=2)
+    for name, values in (("third", [1, 3]), ("second", [1, 2])):
+        with open_store(tmp_path / name) as again:
+            assert again.get().column("value").to_pylist() == values

@@ -189,7 +189,8 @@ def _pin(name: str, folder: Path, table: DeltaTable) -> Pin:
     actions = pa.table(table.get_add_actions(flatten=True))
     columns = [actions.column(column).to_pylist() for column in ("path", "size_bytes", "num_records")]
     parts = [Part(f"{name}/{path}", folder / path, size, True, rows) for path, size, rows in zip(*columns, strict=True)]
-    log = [Part(f"{name}/{LOG}/{path.name}", path, path.stat().st_size, True)
+    # a plant that was restored and went another way has other commits under the same names
+    log = [Part(f"{name}/{LOG}/{path.name}", path, path.stat().st_size, False)
            for path in _log(folder / LOG, table.version())]
     return Pin(table.version(), sum(part.rows or 0 for part in parts), (*parts, *log))
 
