@@ -77,16 +77,23 @@ def _settled(store: Store, derived: Derived, span: tuple[str, int, int], because
             new += [(at, value)] if good else []
         elif stands[at] != (value if good else None):
             changed.append((at, value if good else None))
-    source = f"derived/{derived.signal}"
     if new:
-        store.put(Batch("derived", source, None, _table(thing, derived, new)))
+        _put(store, derived, _table(thing, derived, new))
     if changed:
         body = {"reason": "computed again: what it is computed from came late or was corrected",
                 "signal": derived.signal, "start_ns": changed[0][0], "end_ns": changed[-1][0] + derived.window_ns,
                 "rows": len(changed)}
         event = store.record([Event("points.recomputed", thing, changed[0][0], AUTHOR, body, tuple(because))])[0]
-        store.put(Batch("derived", source, None, _table(thing, derived, changed), correction=event.id))
+        _put(store, derived, _table(thing, derived, changed), event.id)
     return len(new) + len(changed)
+
+
+def _put(store: Store, derived: Derived, table: pa.Table, correction: str = "") -> None:
+    """Stores values of the service, numbered on: it is the only one that speaks under this name."""
+    source = f"derived/{derived.kind}/{derived.signal}"
+    last = store.cursor(source)
+    number = 0 if last is None else last + 1
+    store.put(Batch("derived", source, number, table, sent=number + table.num_rows, correction=correction))
 
 
 def _values(store: Store, derived: Derived, span: tuple[str, int, int]) -> tuple[Any, Any, Any]:
