@@ -73,6 +73,7 @@ class Buffer:
         self._held = lock.hold(self.folder, self._clock)
         try:
             self._mending(self._open)
+            salvage.keep_reserve(self.folder)
         except BaseException:
             lock.release(self._held)
             raise
@@ -147,7 +148,12 @@ class Buffer:
             raise InputError(f"batch of {batch.source!r}", said, "", "corrections are made at the centre")
         if len(self._queue.small.ready) > _BACKLOG:
             self.fold()
-        return self._mending(lambda: self._put(batch))
+        try:
+            return self._mending(lambda: self._put(batch))
+        except StoreError as error:
+            if not (salvage.is_full(error) and self._log_taken_over()):
+                raise
+            return self._put(batch)
 
     def _put(self, batch: Batch) -> Receipt:
         with self._lock:
@@ -246,7 +252,21 @@ class Buffer:
             with self._lock:
                 self._queue.leave(pieces, gone, again)
 
-        self._mending(leave)
+        try:
+            self._mending(leave)
+        except StoreError as error:
+            if not (salvage.is_full(error) and (self._log_taken_over() or salvage.give_reserve(self.folder))):
+                raise
+            self._mending(leave)  # to delete takes some room in the log
+
+    def _log_taken_over(self) -> bool:
+        """Whether SQLite's log could be taken over into the file, which gives its room back."""
+        try:
+            with self._lock:
+                ((busy, _, _),) = self._journal.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not busy
+        except StoreError:
+            return False
 
     def refuse(self, piece: Piece, why: str) -> None:
         """The centre will never take it: it is set aside in a file, and counted as refused with that reason."""
@@ -264,6 +284,7 @@ class Buffer:
 
     def fold(self) -> int:
         """Makes one segment of the next small rows that wait; how many samples (0: there was nothing to do)."""
+        salvage.keep_reserve(self.folder)
         return self._mending(lambda: self._queue.fold())
 
     def forget_minutes(self, before_ns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from loopwright.store.piece import Run, named
 
 _log = logging.getLogger("loopwright.store")
 _REBUILT = ".rebuilt"
+RESERVE, _RESERVED = "reserve", 1_000_000  # a file of that many bytes
 _NOT_COPIED = ("queue", "sqlite_sequence")  # the queue goes row by row
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -40,6 +42,34 @@ def is_damage(error: StoreError) -> bool:
     """Whether it says that the file itself is damaged (a full disk is not)."""
     cause = error.__cause__
     return isinstance(cause, sqlite3.DatabaseError) and (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
+
+
+def is_full(error: StoreError) -> bool:
+    """Whether it says that the disk takes no more."""
+    cause = error.__cause__
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(cause, sqlite3.Error) and code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def keep_reserve(folder: Path) -> None:
+    """Some room that is given up when the disk is full, so that what was sent can still be deleted."""
+    path = folder / RESERVE
+    if path.exists() or shutil.disk_usage(folder).free < 4 * _RESERVED:
+        return
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, _RESERVED)
+    except OSError:
+        path.unlink(missing_ok=True)
+
+
+def give_reserve(folder: Path) -> bool:
+    """Gives it up; False when there is none."""
+    try:
+        (folder / RESERVE).unlink()
+    except OSError:
+        return False
+    return True
 
 
 def rebuild(path: Path) -> None:
