@@ -22,6 +22,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from loopwright.app import standing
+from loopwright.app.views import orders
 from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Event
 from loopwright.store import Store, open_store
@@ -30,6 +32,7 @@ from loopwright.store.state import state, tally
 from loopwright.store.trace import trace
 
 LIMIT_S = 1.0
+FOLDED = 10_000  # units up to which a page is also made by folding everything
 BATCH = 100  # units whose events are recorded together
 START_NS, APART_NS = 1_700_000_000_000_000_000, 60_000_000_000
 RULES = ("grip_diameter", "length", "loft", "shaft_flex", "lie", "swing_weight", "head_mass")
@@ -136,10 +139,14 @@ def bare(url: str, store: Store, most: int = 100_000) -> float:
 
 
 def size(store: Store) -> int:
-    """Bytes of the database."""
+    """Bytes of the database, its write-ahead log written back."""
     if store._engine.dialect.name == "postgresql":
         with store._engine.connect() as connection:
             return int(connection.execute(sa.text("SELECT pg_database_size(current_database())")).scalar_one())
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.exec_driver_sql("BEGIN")
     return sum(path.stat().st_size for path in store.path.glob("events.sqlite*"))
 
 
@@ -179,6 +186,9 @@ def asked(store: Store, units: int) -> list[tuple[str, Callable[[int], Any], int
         ("state of a page of 50 orders", lambda i: state(store, "order", limit=50), 50),
         ("state of a unit with its fields", lambda i: state(store, "unit", about=f"u-{some[i]:07}", bodies=True), 200),
         ("tally of all units", lambda i: tally(store, "unit"), 5),
+        ("page of 400 orders with their units", lambda i: standing.read_page(store), 5),
+        *([("the same, by folding all events", lambda i: orders.order_rows(store.recall(kind=list(orders.KINDS))), 1)]
+          if units <= FOLDED else []),
         ("query: count by kind, first", lambda i: store.query("SELECT kind, count(*) FROM events GROUP BY kind"), 1),
         ("query: count by kind, again", lambda i: store.query("SELECT kind, count(*) FROM events GROUP BY kind"), 5),
     ]

@@ -30,9 +30,9 @@ def order_page(front: Front, wanted: str = "", text: str = "", limit: int = SHOW
     text  only rows that hold it, of the `limit` that moved last; an order, serial, person or revision that is given in
           full is found however old it is
     """
-    last = front.store.events.last_known_ns()
-    page = front.once(("orders", wanted, text.strip(), limit), last, lambda: _rows(front.store, wanted, text, limit))
-    return {**front.once("order states", last, lambda: order_states(front.store)), "rows": page}
+    store, last = front.store, front.store.events.last_known_ns()
+    page = front.once(("orders", wanted, text.strip(), limit), last, lambda: read_page(store, wanted, text, limit))
+    return {**front.once("order states", last, lambda: order_states(store)), "rows": page}
 
 
 def order_states(store: Store) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def order_states(store: Store) -> dict[str, Any]:
     return {"states": {n: states[n] for n in orders.STATES if states.get(n)}, "count": sum(found.values())}
 
 
-def _rows(store: Store, wanted: str, text: str, limit: int) -> list[dict[str, Any]]:
+def read_page(store: Store, wanted: str = "", text: str = "", limit: int = SHOWN) -> list[dict[str, Any]]:
+    """The rows of such a page."""
     planned = _planned(store)
     about = list(planned) if wanted == "planned" else None
     status = _STANDS["fitted" if wanted == "planned" else wanted] if wanted else None
