@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,8 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.store import Store, open_store
 from loopwright.store.backup import backup
+from loopwright.store.buckets import rollup
+from loopwright.store.chart import chart
 from tests.store import bucket
 from tests.store.plant import S, balanced, blocks, declared, numbered, speeds
 from tests.store.test_crash import check, run_and_kill
@@ -198,6 +201,22 @@ def test_plants_that_were_opened_in_their_folders_before_are_not_taken_for_one_a
         assert a.get().num_rows == b.get().num_rows == 4
 
 
+def test_a_copy_of_a_plant_that_is_open_elsewhere_is_told(tmp_path: Path, url: str, options: dict[str, str]) -> None:
+    plant, twin = tmp_path / "plant", tmp_path / "twin"
+    with opened(plant, url, options) as store:
+        declared(store).put(numbered(speeds([1]), 0))
+        store.flush()
+    shutil.copytree(plant, twin)
+    with open_store(plant) as store, open_store(twin) as copied:
+        store.put(numbered(speeds([2], S), 1))
+        store.flush()
+        copied.put(numbered(speeds([3], 2 * S), 2))
+        with pytest.raises(StoreError, match="another process flushes under the id of this plant"):
+            copied.flush()
+        assert store.get().column("value").to_pylist() == [1, 2]
+        assert copied._journal.entries()
+
+
 def test_an_object_store_that_does_not_answer_holds_up_no_put(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
 ) -> None:
@@ -216,3 +235,18 @@ def test_an_object_store_that_does_not_answer_holds_up_no_put(
         assert store.flush() == 2
         assert store.get().column("value").to_pylist() == [1, 2]
         balanced(store.hops())
+
+
+def test_a_chart_holds_what_another_plant_brought(tmp_path: Path, url: str, options: dict[str, str]) -> None:
+    with opened(tmp_path / "a", url, options) as a, opened(tmp_path / "b", url, options) as b:
+        declared(a).put(numbered(speeds(range(90)), 0))
+        declared(b)
+        a.flush()
+        alone = chart(a, "mill-1", "spindle.speed", 0, 180 * S, 3)
+        assert (alone.schema.metadata[b"level"], alone.column("count").to_pylist()) == (str(60 * S).encode(), [60, 30])
+        b.put(numbered(speeds(range(90), start_ns=90 * S), 0))
+        b.flush()
+        for store in (a, b):
+            both = chart(store, "mill-1", "spindle.speed", 0, 180 * S, 3)
+            assert (both.schema.metadata[b"level"], both.column("count").to_pylist()) == (b"0", [60, 60, 60])
+            assert rollup(store, "mill-1", "spindle.speed").column("count").to_pylist() == [60, 60, 60]

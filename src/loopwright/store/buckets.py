@@ -15,7 +15,7 @@ from loopwright.store.chart import FOREVER, One
 from loopwright.store.levels import HOUR, LEVELS, NAMES, level_for
 from loopwright.store.read import Names, View, Wanted, listed
 from loopwright.store.rolling import Rows
-from loopwright.store.rollups import to_table
+from loopwright.store.rollups import brought_by_others, to_table
 from loopwright.store.samples import Series
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _slots(store: Store, level: int, wanted: Wanted) -> tuple[Series, Ints, Ints
     memory, catalogue = store._memory, store._memory.catalogue
     series, slots = Series.of(catalogue), catalogue.slots(wanted.things, wanted.signals)
     scalar = catalogue.width[catalogue.definitions()[slots]] == 1
-    kept = series.levels[slots, LEVELS.index(level)]
+    others = brought_by_others(table.refresh() if table.place.shared else table.snapshot for table in store._tables)
+    kept = series.levels[slots, LEVELS.index(level)] & (not others)
     if memory.rollups.tasks or memory.rollups.stuck:
         kept = kept & np.array([
             not memory.rollups.lags(catalogue.things[thing].kind, thing, signal)

@@ -19,7 +19,7 @@ from loopwright.store.keys import NEVER
 from loopwright.store.levels import level_for, levels_of, snapped, step_for
 from loopwright.store.read import View, Wanted
 from loopwright.store.rolling import Rows
-from loopwright.store.rollups import STORED, rows_of
+from loopwright.store.rollups import STORED, brought_by_others, rows_of
 from loopwright.store.sql import quoted
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ def one_of(store: Store, thing: str, signal: str) -> One:
     with store._lock:
         memory = store._memory
         catalogue = memory.catalogue
+        others = brought_by_others(
+            table.refresh() if table.place.shared else table.snapshot for table in store._tables)
         if thing not in catalogue.things:
             raise UnknownName("thing", thing, catalogue.things)
         kind = catalogue.kinds[catalogue.things[thing].kind]
@@ -162,7 +164,7 @@ def one_of(store: Store, thing: str, signal: str) -> One:
         if found.shape:
             said = f"it is a vector {found.shape}"
             raise InputError(f"chart of {thing}/{signal}", said, "a signal of single numbers", "read it with get")
-        levels = () if memory.rollups.lags(kind.name, thing, signal) else levels_of(found)
+        levels = () if others or memory.rollups.lags(kind.name, thing, signal) else levels_of(found)
         return One(thing, found, int(catalogue.slots([thing], [signal])[0]), levels)
 
 
@@ -196,7 +198,7 @@ def _extent(store: Store, one: One, known_by_ns: int | None) -> tuple[int, int]:
         newest_ns = int(memory.live.t_ns[one.slot])
     empty = InputError(
         f"chart of {one.thing}/{one.signal.name}", "it has no samples yet, so no range", "start_ns and end_ns")
-    if newest_ns == NEVER:
+    if newest_ns == NEVER and one.levels:
         raise empty
     times: list[int] = []
     if known_by_ns is not None or not one.levels:

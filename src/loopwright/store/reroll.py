@@ -138,7 +138,7 @@ def _beyond(reader: Reader, snapshots: Snapshots, after: int) -> int:
     found = 0
     for snapshot, weight in zip(snapshots, ("count(*)", "sum(samples)"), strict=True):
         if files := snapshot.since(after):
-            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.scan(files)} WHERE batch > {after}"
+            sql = f"SELECT coalesce({weight}, 0)::BIGINT AS n FROM {snapshot.own(files)} WHERE batch > {after}"
             found += reader.run(sql, {}).column("n")[0].as_py()
     return found
 
@@ -155,7 +155,7 @@ def _since(
             continue
         columns = samples.BLOCK_COLUMNS if blocks else samples.POINT_COLUMNS
         found = reader.run(
-            f"SELECT thing, signal, {columns}, correction <> '' AS corrects FROM {snapshot.scan(files)} "
+            f"SELECT thing, signal, {columns}, correction <> '' AS corrects FROM {snapshot.own(files)} "
             f"WHERE batch > {after}", {},
         )
         slot, _ = catalogue.look_up(found)

@@ -210,6 +210,14 @@ class Rollups:
         self._rows = self._samples = self._flushes = 0
 
 
+def brought_by_others(snapshots: Iterable[Snapshot]) -> bool:
+    """Whether rows of another plant stand in the points: of those there are no rollups here."""
+    return any(
+        snapshot.writer and {*snapshot.low["writer"], *snapshot.high["writer"]} - {snapshot.writer, None}
+        for snapshot in snapshots
+    )
+
+
 def concerns(task: Task, kind: str, thing: str, signal: str) -> bool:
     """Whether a series is among those of a task."""
     given = {"kind": kind, "thing": thing, "signal": signal}
