@@ -53,6 +53,7 @@ class Table:
                     "open the plant once for writing, which sets aside the newest; an older one comes from a backup",
                 ) from error
             self.snapshot = self._read()
+        self._own = {self.snapshot.flushed} if create and place.shared else set()  # how far this process flushed
         self.tidied = 0 if create else self.snapshot.version  # version at the last upkeep
 
     def refresh(self) -> Snapshot:
@@ -60,7 +61,13 @@ class Table:
         with self._guard, self._told("read"):
             self._table.update_incremental()
             if self._table.version() != self.snapshot.version:
-                self.snapshot = self._read()
+                found = self._read()
+                if self._own and found.flushed not in self._own:
+                    raise StoreError(
+                        f"points {self.place.uri}", "another process flushes under the id of this plant",
+                        "one open folder for each plant", "close the copy of its folder that is open elsewhere",
+                    )
+                self.snapshot = found
             return self.snapshot
 
     def append(self, table: pa.Table, flushed: int) -> None:
@@ -123,7 +130,8 @@ class Table:
         gone = [file[len(self.place.uri) + 1:] for file in files]
         if not stop() and self._commit(come, gone, "OPTIMIZE" if where == "true" else "DELETE"):
             return True
-        self.place.remove([added.name for added in come])
+        there = set(self.refresh().names)
+        self.place.remove([added.name for added in come if added.name not in there])
         return False
 
     def choose(self) -> list[str]:
@@ -148,6 +156,8 @@ class Table:
                 if gone and not set(gone) <= set(snapshot.names):
                     return False
                 version = snapshot.version + 1
+                if self._own and flushed is not None:
+                    self._own = {snapshot.flushed, flushed}  # a commit whose answer is lost may stand
                 if self.place.create(f"{LOG}/{version:020}.json", data):
                     newest = snapshot.flushed if flushed is None else flushed
                     self.snapshot = snapshot.grown(version, newest, come, gone)
