@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
+import sqlite3
+import threading
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ from hypothesis import strategies as st
 from loopwright.core.clock import SimClock
 from loopwright.core.types import Batch, Event, Hop
 from loopwright.store import Store, audit, open_store
-from tests.store.plant import S, balanced, points
+from tests.store.plant import S, balanced, numbered, points, speeds
 
 MINUTE = 60 * S
 OF = {"a": ("mqtt", "mill-1"), "b": ("mqtt", "mill-2"), "c": ("http", "mill-2"), "e": ("http", "mill-1")}  # hop, thing
@@ -246,6 +250,7 @@ LONG = [
 ]
 
 
+@pytest.mark.slow
 def test_accounts_by_the_hour_and_by_the_day_add_up_like_those_by_the_minute(empty_plant: Path, tmp_path: Path) -> None:
     folder = tmp_path / "plant"
     shutil.copytree(empty_plant, folder)
@@ -282,3 +287,54 @@ def test_a_crash_between_the_table_and_the_journal_counts_nothing_twice(empty_pl
     check(store, twin)
     assert store._journal.rows("SELECT count(DISTINCT entered) FROM counts") == [(1,)]
     store.close()
+
+
+@pytest.mark.slow
+def test_a_reader_beside_a_writer_never_sees_half_of_a_move(empty_plant: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "plant"
+    shutil.copytree(empty_plant, folder)
+
+    def write() -> None:
+        with open_store(folder, clock) as writer:
+            for i in range(60):
+                writer.put(numbered(speeds([1.0] * 5, 5 * i * S), 5 * i, sent=5 * i + 7))
+                clock.set_ns(clock.now_ns() + 20 * S)
+                if i % 3 == 2:
+                    writer.flush()
+                    audit.seal(writer, least=0, minutes=0)
+
+    clock = SimClock()
+    start_ns = clock.now_ns()
+    thread = threading.Thread(target=write)
+    with open_store(folder, read_only=True) as reader:
+        thread.start()
+        while True:
+            last = not thread.is_alive()
+            for span in [(None, None), (start_ns + 5 * MINUTE, None), (None, start_ns + 5 * MINUTE)]:
+                hops = reader.hops(*span)
+                balanced(hops)
+                assert hops["points"].lost == 0
+            assert set(audit.by_source(reader, deep=True).column("missing").to_pylist()) <= {0}
+            if last:
+                break
+        assert reader.hops()["mqtt"].out == 300
+    thread.join()
+
+
+def test_books_of_an_older_version_are_taken_over(empty_plant: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "plant"
+    shutil.copytree(empty_plant, folder)
+    minute = SimClock().now_ns() // MINUTE
+    counts = {"expected": 10, "arrived": 7, "stored": 6, "late": 1, "refused:out of range": 1}
+    body = {"expected": 10, "arrived": 7, "counted": True, "closed_ns": (minute + 3) * MINUTE + 5, "word": "over", "counts": counts}
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as db, db:
+        db.execute("INSERT INTO sources VALUES ('mqtt', 'mqtt/a', ?)", [json.dumps(body)])
+        db.execute("INSERT INTO minutes VALUES (?, 'mqtt', 'mqtt/a', ?)", [minute, json.dumps(counts)])
+        db.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with open_store(folder, SimClock()) as store:
+            spans = [(None, None), (minute, minute + 1), (minute + 1, minute + 3), (minute + 3, minute + 4)]
+            found = [store.hops(*(None if m is None else m * MINUTE for m in span))["mqtt"] for span in spans]
+            assert [(h.into, h.out, h.late, sum(h.refused.values()), h.waiting, h.lost) for h in found] == [
+                (10, 6, 1, 1, 0, 3), (10, 6, 1, 1, 3, 0), (3, 0, 0, 0, 3, 0), (3, 0, 0, 0, 0, 3)]
+            assert "mqtt/a: over" in found[0].word
