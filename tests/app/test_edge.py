@@ -93,13 +93,13 @@ def kill_at_random(pair: Pair, seed: int, kills: int, samples: int) -> None:
 
 
 def test_kill_nine_of_edge_and_centre_at_random_moments_leaves_every_sample_once(tmp_path):
-    kill_at_random(Pair(tmp_path), 1, 2, 3_000)
+    kill_at_random(Pair(tmp_path), 1, 2, 1_500)
 
 
 def test_over_mqtt_it_is_the_same(tmp_path):
     """The centre's broker stands in its own process: killing the centre takes the broker away too."""
     pair = Pair(tmp_path, over_mqtt=True)
-    kill_at_random(pair, 2, 2, 2_000)
+    kill_at_random(pair, 2, 2, 1_000)
     with pair.centre(), pair.edge():
         assert until(lambda: pair.asked("edges"))[0]["edge"] == EDGE
         assert pair.asked("hops")["sources"][0].startswith(f"mqtt/{EDGE}/http/probe-1#boot-1#")
