@@ -272,6 +272,19 @@ def test_a_plant_whose_rollups_are_lost_gets_them_again(tmp_path: Path) -> None:
         assert reroll.verify(written(store)) == []
 
 
+def test_a_damaged_file_of_rollups_is_no_harm_while_there_are_samples(tmp_path: Path) -> None:
+    with open_store(tmp_path, SimClock()) as store:
+        declared(store).put(plain(speeds(range(500))))
+        expected = rollup(written(store))
+    file = next((tmp_path / "rollups").glob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:1000])
+    with open_store(tmp_path, SimClock()) as store:
+        assert rollup(store).equals(expected)
+        assert chart(store, "mill-1", "spindle.speed", pixels=1).column("count").to_pylist() == [500]
+        with pytest.raises(StoreError, match="it is cut short"):
+            reroll.verify(store)
+
+
 def test_a_large_plant_from_before_the_rollups_gets_them_a_part_at_a_time(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(reroll, "_MOST", 1000)
     with open_store(tmp_path / "plant", SimClock()) as store:

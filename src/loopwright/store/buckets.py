@@ -15,7 +15,7 @@ from loopwright.store.chart import FOREVER, One
 from loopwright.store.levels import HOUR, LEVELS, NAMES, level_for
 from loopwright.store.read import Names, View, Wanted, listed
 from loopwright.store.rolling import Rows
-from loopwright.store.rollups import brought_by_others, to_table
+from loopwright.store.rollups import to_table
 from loopwright.store.samples import Series
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def relation(store: Store, step: str, wanted: Wanted, name: str) -> tuple[str, d
     columns = ", ".join(f'"{column}"' for column in _COLUMNS.split(", "))
     where = wanted.condition()
     relations = [f"SELECT {columns} FROM {name}{where}"]
-    if files := snapshot.between(wanted.start_ns, wanted.end_ns, wanted.things):
+    if (len(own) or not len(rest)) and (files := snapshot.between(wanted.start_ns, wanted.end_ns, wanted.things)):
         where = f"{where} AND level = {level}" if where else f" WHERE level = {level}"
         relations.append(f"SELECT {columns} FROM {snapshot.scan(files)}{where}")
     return _MERGED.format(rows=" UNION ALL ".join(relations)), {name: beside}
@@ -97,8 +97,7 @@ def _slots(store: Store, level: int, wanted: Wanted) -> tuple[Series, Ints, Ints
     memory, catalogue = store._memory, store._memory.catalogue
     series, slots = Series.of(catalogue), catalogue.slots(wanted.things, wanted.signals)
     scalar = catalogue.width[catalogue.definitions()[slots]] == 1
-    others = brought_by_others(table.refresh() if table.place.shared else table.snapshot for table in store._tables)
-    kept = series.levels[slots, LEVELS.index(level)] & (not others)
+    kept = series.levels[slots, LEVELS.index(level)] & (not chart.unusable(store))
     if memory.rollups.tasks or memory.rollups.stuck:
         kept = kept & np.array([
             not memory.rollups.lags(catalogue.things[thing].kind, thing, signal)

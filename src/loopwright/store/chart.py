@@ -150,13 +150,22 @@ def folded(store: Store, one: One, step_ns: int, limits: tuple[int, int], known_
     return rolling.merged(rolling.joined(parts))
 
 
+def unusable(store: Store) -> bool:
+    """Whether the samples must answer for everything: another plant brought some, or a rollups file is damaged.
+
+    Where samples are no longer kept, a damaged file is told by whoever reads it, and not passed over.
+    """
+    if store._rollups.snapshot.broken and not store._journal.meta("retained_ns"):
+        return True
+    return brought_by_others(t.refresh() if t.place.shared else t.snapshot for t in store._tables)
+
+
 def one_of(store: Store, thing: str, signal: str) -> One:
     """A series by name; UnknownName lists what there is."""
     with store._lock:
         memory = store._memory
         catalogue = memory.catalogue
-        others = brought_by_others(
-            table.refresh() if table.place.shared else table.snapshot for table in store._tables)
+        others = unusable(store)
         if thing not in catalogue.things:
             raise UnknownName("thing", thing, catalogue.things)
         kind = catalogue.kinds[catalogue.things[thing].kind]
