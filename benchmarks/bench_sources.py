@@ -1,10 +1,10 @@
-"""Cost as sources grow: put, memory, open and the accounts with 10 to 100,000 sources, beside one source with the same rows.
+"""Cost as sources grow from 10 to 100,000: put, memory, open, accounts; beside one source with the same rows.
 
     python -m benchmarks.bench_sources [SOURCES ...]
 
-Each source is a machine of its own with ten signals, and numbers its own samples; every batch has 20 of them. Peer in the
-same run: one source that sends the same rows in as many batches. Limit: nothing that one put costs may grow with the
-sources, and nobody waits a second for the accounts.
+Each source is a machine of its own with ten signals, and numbers its own samples; every batch has 20 of them. Peer in
+the same run: one source that sends the same rows in as many batches. Limit: nothing that one put costs may grow with
+the sources, and nobody waits a second for the accounts.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def filled(folder: Path, sources: int, one: bool) -> dict[str, Any]:
         flushed_s = monotonic_s() - begun_s
         accounts = store.tables["accounts"].snapshot
         return {
-            "put_ms": float(np.median(took[-LEAST:]) * 1e3), "put_p99_ms": float(np.percentile(took[-LEAST:], 99) * 1e3),
-            "grown_mb": megabytes() - before, "flush_s": flushed_s,
+            "put_ms": float(np.median(took[-LEAST:]) * 1e3),
+            "put_p99_ms": float(np.percentile(took[-LEAST:], 99) * 1e3), "grown_mb": megabytes() - before, "flush_s": flushed_s,
             "accounts_bytes_a_row": float(accounts.bytes.sum() / max(1, accounts.rows.sum())),
             "journal_mb": (folder / "journal.sqlite").stat().st_size / 1e6,
         }
