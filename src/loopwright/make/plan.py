@@ -2,14 +2,15 @@
 
     plan(shop, seconds=1.0) -> Plan
 
-A dispatching rule gives the first plan and a bound; where they meet, that is the answer. Else OR-Tools CP-SAT searches
-on from there (extra `plan`; without it the dispatched plan stands, and its solver's name says so).
+A dispatching rule gives the first plan and a bound; where they meet, that is the answer. Else a tabu search and then
+OR-Tools CP-SAT search on from there (extra `plan`; without it the dispatched plan stands, as its solver's name says).
 Why there is one function: docs/decisions/0006-one-plan-function.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event
 from typing import Literal
 
 from loopwright.core.clock import monotonic_s
@@ -17,10 +18,12 @@ from loopwright.core.errors import PlanError, UnknownName
 from loopwright.core.types import Plan, Slot
 from loopwright.make import cpsat
 from loopwright.make.bound import Interval, fastest, first_fit, heads, lower_bound
+from loopwright.make.budget import Budget
 from loopwright.make.dispatch import dispatch, makespan, settle
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 OBJECTIVES = ("makespan",)
+SHARE = 0.8  # of the time is the tabu search's, where it can search the shop
 
 
 def plan(
@@ -30,6 +33,9 @@ def plan(
     seed: int = 0,
     workers: int = 2,
     keep: Mapping[Key, Slot] | None = None,
+    stop: Event | None = None,
+    progress: Callable[[int], None] | None = None,
+    iterations: int | None = None,
 ) -> Plan:
     """The best plan found in `seconds` of wall time, everything included; 0: the dispatched plan, without a search.
 
@@ -37,6 +43,9 @@ def plan(
     seed       equal shops, seeds and enough time give equal plans
     workers    threads of the search
     keep       slots of an older plan, in seconds from this shop's origin, that should stay: `make.repair` sets it
+    stop       once it is set the best plan so far is returned
+    progress   called with each better makespan, from the thread that found it
+    iterations of the tabu search in each thread, instead of its share of the time: the same plan on every machine
     Raises PlanError naming the operation that has no machine or fits into no open interval, or saying that not
     everything ends before the shop's horizon; UnknownName for an objective that is not there.
     """
@@ -50,8 +59,14 @@ def plan(
     slots = dispatch(shop, keep) if keep else _dispatched(shop)
     bound, solver = lower_bound(shop), "dispatch"
     if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
-        goal = cpsat.Goal(shop, bound, keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
-        slots, bound, solver = cpsat.search(goal, slots)
+        if not keep:
+            share_s = _share(bound, seconds, iterations) - (monotonic_s() - started_s)
+            slots, solver = _searched(shop, slots, Budget(share_s, workers, seed, iterations, stop, progress), bound)
+        left_s = seconds - (monotonic_s() - started_s)
+        if (keep or makespan(slots) > bound) and left_s > 0.05 and not (stop and stop.is_set()):
+            goal = cpsat.Goal(shop, bound, keep or {}, left_s, seed, workers)
+            slots, bound, proven = cpsat.search(goal, slots)
+            solver = proven if solver == "dispatch" else f"{solver}, {proven}"
     value = makespan(slots)
     if shop.horizon_s is not None and value > shop.horizon_s:
         found = f"no plan found in {seconds:g} s ends within {shop.horizon_s} s; the best ends after {value} s"
@@ -65,6 +80,27 @@ def plan(
 def _dispatched(shop: Shop) -> list[Slot]:
     """The better of the two dispatched plans."""
     return min((settle(shop, dispatch(shop, None, most)) for most in (True, False)), key=makespan)
+
+
+def _share(bound: int, seconds: float, iterations: int | None) -> float:
+    """Seconds for the search for a plan; the rest is CP-SAT's, for the bound and what the search missed."""
+    return 3600.0 if iterations else SHARE * seconds
+
+
+def _searched(shop: Shop, slots: list[Slot], budget: Budget, bound: int) -> tuple[list[Slot], str]:
+    """What the tabu search makes of a plan, where it keeps all of the shop's rules and is compiled."""
+    from loopwright.make.search import warm as search_warm
+
+    if not search_warm.compiled():
+        return slots, "dispatch"
+    from loopwright.make.search import rows, run
+
+    if not rows.able(shop):
+        return slots, "dispatch"
+    net = rows.net_of(shop)
+    found = run.shortest(net, slots, budget, bound)
+    better = found.makespan < makespan(slots)
+    return (rows.slots_of(net, found.start, found.choice) if better else slots), "tabu"
 
 
 def warm() -> None:

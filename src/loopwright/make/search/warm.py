@@ -1,0 +1,87 @@
+"""Compiles the search, so that nobody waits for it: `python -m loopwright.make.search.warm` fills Numba's cache.
+
+The first time takes some 20 s, after that loading takes less than one. `ready` tells which; `begin` starts compiling
+in a process of its own, and a plan wanted meanwhile is made without it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+from loopwright.make.shop import Job, Machine, Operation, Shop
+
+_compiling: list[subprocess.Popen[bytes]] = []
+
+
+@cache
+def installed() -> bool:
+    """Whether Numba is there."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def ready() -> bool:
+    """Whether the compiled search is on the disk, for this version of everything."""
+    from loopwright.make.search import start, tabu
+
+    functions: list[Any] = [tabu.search, start.active, tabu.seeded, start.work_left]
+    try:
+        return all(_cached(function) for function in functions)
+    except AttributeError:  # another Numba keeps its cache otherwise: then it is compiled when it is called
+        return True
+
+
+def _cached(function: Any) -> bool:
+    """Whether the index of its cache is there and names the source as it stands now."""
+    return bool(function._cache._cache_file._load_index())
+
+
+def begin() -> None:
+    """Starts compiling beside us, once a process."""
+    if not _compiling:
+        command = [sys.executable, "-m", "loopwright.make.search.warm"]
+        _compiling.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+
+def compiled() -> bool:
+    """Whether the search can be called without waiting; where it cannot, its compiling has begun."""
+    if not installed():
+        return False
+    if ready():
+        return True
+    begin()
+    return False
+
+
+def wait() -> None:
+    """Waits for the compiling that was begun."""
+    for process in _compiling:
+        process.wait()
+
+
+def main() -> None:
+    """Searches a small shop with every sort of move."""
+    from loopwright.make.dispatch import dispatch
+    from loopwright.make.search.rows import net_of
+    from loopwright.make.search.run import Budget, active, shortest
+
+    routes = {"a": "xyz", "b": "yxz", "c": "zyx"}
+    jobs = [
+        Job(job, tuple(
+            Operation(job, m, ((m, 2 + n), ("z", 4)) if m != "z" else ((m, 3),), tuple(route[max(0, n - 2):n]))
+            for n, m in enumerate(route)))
+        for job, route in routes.items()]
+    shop = Shop(0, tuple(Machine(m, m) for m in "xyz"), tuple(jobs))
+    net = net_of(shop)
+    active(net, 1)
+    shortest(net, dispatch(shop), Budget(60.0, workers=1, iterations=200))
+
+
+if __name__ == "__main__":
+    main()

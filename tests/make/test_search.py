@@ -1,0 +1,194 @@
+"""The tabu search: every sequence it keeps is a plan, small shops are solved, equal seeds give equal plans."""
+
+from __future__ import annotations
+
+import itertools
+from threading import Event
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopwright.core.types import Plan, Slot
+from loopwright.make.budget import Budget
+from loopwright.make.check import check
+from loopwright.make.dispatch import dispatch, makespan
+from loopwright.make.plan import plan
+from loopwright.make.shop import Job, Machine, Operation, Shop
+from tests.make.shops import FT06, FT06_OPTIMUM, chain, job_shop, shops
+
+pytest.importorskip("numba", reason="numba is not installed (pip install 'loopwright[plan]')")
+
+from loopwright.make.search import graph, moves, warm
+from loopwright.make.search.rows import able, choice_of, net_of, sequence, slots_of
+from loopwright.make.search.run import active, shortest
+from loopwright.make.search.tabu import Walk
+
+# la01 .. la05 of S. Lawrence (1984) have 10 jobs on 5 machines; the optimum of la01 is 666.
+LA01 = (
+    ((1, 21), (0, 53), (4, 95), (3, 55), (2, 34)), ((0, 21), (3, 52), (4, 16), (2, 26), (1, 71)),
+    ((3, 39), (4, 98), (1, 42), (2, 31), (0, 12)), ((1, 77), (0, 55), (4, 79), (2, 66), (3, 77)),
+    ((0, 83), (3, 34), (2, 64), (1, 19), (4, 37)), ((1, 54), (2, 43), (4, 79), (0, 92), (3, 62)),
+    ((3, 69), (4, 77), (1, 87), (2, 87), (0, 93)), ((2, 38), (0, 60), (1, 41), (3, 24), (4, 83)),
+    ((3, 17), (1, 49), (4, 25), (0, 44), (2, 98)), ((4, 77), (3, 79), (2, 43), (1, 75), (0, 96)),
+)
+LA01_OPTIMUM = 666
+
+
+def broken(shop: Shop, slots: list[Slot]) -> list[object]:
+    """What the checker finds wrong with slots."""
+    last = makespan(slots)
+    return list(check(shop, Plan(shop.origin_ns, tuple(slots), "feasible", "makespan", last, 0, "test", 0.0)))
+
+
+def searched(shop: Shop, iterations: int, seed: int = 0, workers: int = 1) -> list[Slot]:
+    net = net_of(shop)
+    found = shortest(net, dispatch(shop), Budget(60.0, workers, seed, iterations))
+    slots = slots_of(net, found.start, found.choice)
+    assert makespan(slots) == found.makespan
+    return slots
+
+
+def shortest_of_all(shop: Shop) -> int:
+    """The least makespan by trying every order of every choice: for a handful of operations."""
+    best = 10**9
+    operations = shop.operations
+    release = {job.id: job.release_s for job in shop.jobs}
+    for on in itertools.product(*(o.on for o in operations)):
+        for order in itertools.permutations(range(len(operations))):
+            free: dict[str, int] = {}
+            ends: dict[tuple[str, str], int] = {}
+            for k in order:
+                o, (machine, seconds) = operations[k], on[k]
+                if any((o.job, name) not in ends for name in o.after):
+                    break
+                start = max([free.get(machine, 0), release[o.job], *(ends[o.job, name] for name in o.after)])
+                free[machine] = ends[o.key] = start + seconds
+            else:
+                best = min(best, max(ends.values()))
+    return best
+
+
+@pytest.mark.parametrize(("rows", "optimum"), [(FT06, FT06_OPTIMUM), (LA01, LA01_OPTIMUM)])
+def test_published_optima_are_found(rows: tuple[tuple[tuple[int, int], ...], ...], optimum: int) -> None:
+    shop = job_shop(rows)
+    slots = searched(shop, 20_000)
+    assert broken(shop, slots) == []
+    assert makespan(slots) == optimum
+
+
+@settings(max_examples=40, deadline=None)
+@given(shops(jobs_at_most=3, operations_at_most=2, begun=False))
+def test_tiny_shops_with_choices_and_releases_are_solved_as_trying_everything_solves_them(shop: Shop) -> None:
+    shop = Shop(0, shop.machines, shop.jobs)
+    slots = searched(shop, 5_000)
+    assert broken(shop, slots) == []
+    assert makespan(slots) == shortest_of_all(shop)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(jobs_at_most=6, operations_at_most=5, begun=False), st.integers(0, 9))
+def test_every_sequence_it_keeps_can_be_worked(shop: Shop, seed: int) -> None:
+    shop = Shop(0, shop.machines, shop.jobs)
+    slots = searched(shop, 3_000, seed)
+    assert broken(shop, slots) == []
+    assert makespan(slots) <= makespan(dispatch(shop))
+
+
+def test_assembly_and_jobs_that_come_back_to_a_machine_are_planned() -> None:
+    parts = [Operation("a", name, (("saw", 3),)) for name in ("left", "right", "back")]
+    joined = Operation("a", "join", (("bench", 4), ("saw", 6)), ("left", "right", "back"))
+    job = Job("a", (*parts, joined, Operation("a", "trim", (("saw", 2),), ("join",))))
+    shop = Shop(0, (Machine("saw", "saw"), Machine("bench", "bench")), (job, chain("b", [(("saw", 5),), (("saw", 1),)])))
+    slots = searched(shop, 2_000)
+    assert broken(shop, slots) == []
+    assert makespan(slots) == shortest_of_all(shop)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(jobs_at_most=6, operations_at_most=4, begun=False), st.integers(0, 99))
+def test_a_beginning_by_rule_and_chance_is_an_active_schedule(shop: Shop, seed: int) -> None:
+    shop = Shop(0, shop.machines, shop.jobs)
+    net = net_of(shop)
+    found = active(net, seed)
+    slots = slots_of(net, found.start, found.choice)
+    assert broken(shop, slots) == []
+    assert makespan(slots) == found.makespan
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(jobs_at_most=6, operations_at_most=4, begun=False), st.integers(0, 99))
+def test_heads_and_tails_after_many_moves_are_those_of_the_sequence(shop: Shop, seed: int) -> None:
+    """The search mends them move by move; here they are computed from nothing."""
+    shop = Shop(0, shop.machines, shop.jobs)
+    net = net_of(shop)
+    begin = active(net, seed)
+    walk = Walk(net)
+    first = sequence(net, walk.x, begin.start, begin.choice)
+    walk.run(first, 50, 0, 2**30)
+    x, count = walk.x, len(walk.x.p)
+    order, room = np.empty(count, np.int32), np.empty(count, np.int32)
+    kept_r, kept_q = x.r.copy(), x.q.copy()
+    assert graph.sort_all(x, net.pred, net.succ, order, room)
+    graph.heads(x, net.pred, order, 0)
+    graph.tails(x, net.succ, order, count - 1)
+    assert (x.r == kept_r).all()
+    assert (x.q == kept_q).all()
+    for machine in range(net.machines):
+        chain_of, o = [], first[machine]
+        while o >= 0:
+            chain_of.append(int(o))
+            assert x.machine[o] == machine
+            o = x.after[o]
+        assert [int(x.before[k]) for k in chain_of] == [-1, *chain_of[:-1]][:len(chain_of)]
+    assert (choice_of(net, x.machine) >= net.alt_at[:-1]).all()
+
+
+def test_an_estimate_is_the_longest_path_through_what_moves() -> None:
+    """Two operations on one machine, nothing else: swapping them is as long as the two together."""
+    shop = Shop(0, (Machine("m", "m"),), (chain("a", [(("m", 3),)]), chain("b", [(("m", 5),)])))
+    net = net_of(shop)
+    walk = Walk(net)
+    sequence(net, walk.x, np.array([0, 3]), np.array([0, 1]))
+    order, room, part = np.empty(2, np.int32), np.empty(2, np.int32), np.empty((2, 2), np.int32)
+    graph.sort_all(walk.x, net.pred, net.succ, order, room)
+    graph.heads(walk.x, net.pred, order, 0)
+    graph.tails(walk.x, net.succ, order, 1)
+    assert moves.later(walk.x, net.pred, net.succ, 0, 1, part) == 8
+    assert moves.sooner(walk.x, net.pred, net.succ, 0, 1, part) == 8
+
+
+def test_equal_seeds_and_iterations_give_equal_plans_with_two_threads_too() -> None:
+    shop = job_shop(LA01)
+    assert searched(shop, 3_000, 5, 2) == searched(shop, 3_000, 5, 2)
+
+
+def test_it_ends_when_it_is_told_to_with_the_best_so_far() -> None:
+    shop, stop, seen = job_shop(LA01), Event(), []
+
+    def told(value: int) -> None:
+        seen.append(value)
+        stop.set()
+
+    first = dispatch(shop)
+    found = shortest(net_of(shop), first, Budget(600.0, 2, 0, None, stop, told))
+    assert found.makespan == min(seen) < makespan(first)
+
+
+def test_a_plan_says_that_the_search_made_it() -> None:
+    warm.main()
+    assert warm.compiled()
+    made = plan(job_shop(LA01), 2.0)
+    assert made.solver.startswith("tabu")
+    assert (made.value, made.status) == (LA01_OPTIMUM, "optimal")
+    assert check(job_shop(LA01), made) == []
+
+
+def test_shops_whose_rules_it_does_not_keep_are_left_to_others() -> None:
+    shop = job_shop(FT06)
+    assert able(shop)
+    running = Slot("j0", "op0", "m2", -1, 0, frozen=True)
+    begun = Operation("j0", "op0", (("m2", 1),), (), running)
+    jobs = (Job("j0", (begun, *shop.jobs[0].operations[1:])), *shop.jobs[1:])
+    assert not able(Shop(0, shop.machines, jobs))
