@@ -22,7 +22,7 @@ from loopwright.core.types import BLOCKS, POINTS
 _MOST_DECIMALS = 6
 _LEVEL = 3
 _SHARED = 4  # times of which each is shared by that many rows are kept as a table of times
-_ROWS = 10_000_000  # more than that in one segment is no segment of ours
+_ROWS = 1_000_000  # more than that in one segment is no segment of ours
 
 
 def pack(table: pa.Table) -> bytes:
