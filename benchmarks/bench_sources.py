@@ -83,7 +83,8 @@ def filled(folder: Path, sources: int, one: bool) -> dict[str, Any]:
         accounts = store.tables["accounts"].snapshot
         return {
             "put_ms": float(np.median(took[-LEAST:]) * 1e3),
-            "put_p99_ms": float(np.percentile(took[-LEAST:], 99) * 1e3), "grown_mb": megabytes() - before, "flush_s": flushed_s,
+            "put_p99_ms": float(np.percentile(took[-LEAST:], 99) * 1e3), "grown_mb": megabytes() - before,
+            "flush_s": flushed_s,
             "accounts_bytes_a_row": float(accounts.bytes.sum() / max(1, accounts.rows.sum())),
             "journal_mb": (folder / "journal.sqlite").stat().st_size / 1e6,
         }
