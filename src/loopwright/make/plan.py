@@ -10,6 +10,7 @@ Why there is one function: docs/decisions/0006-one-plan-function.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Literal
 
@@ -23,7 +24,7 @@ from loopwright.make.dispatch import dispatch, makespan, settle
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 OBJECTIVES = ("makespan",)
-SHARE = 0.8  # of the time is the tabu search's, where it can search the shop
+PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
 
 
 def plan(
@@ -59,14 +60,8 @@ def plan(
     slots = dispatch(shop, keep) if keep else _dispatched(shop)
     bound, solver = lower_bound(shop), "dispatch"
     if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
-        if not keep:
-            share_s = _share(bound, seconds, iterations) - (monotonic_s() - started_s)
-            slots, solver = _searched(shop, slots, Budget(share_s, workers, seed, iterations, stop, progress), bound)
-        left_s = seconds - (monotonic_s() - started_s)
-        if (keep or makespan(slots) > bound) and left_s > 0.05 and not (stop and stop.is_set()):
-            goal = cpsat.Goal(shop, bound, keep or {}, left_s, seed, workers)
-            slots, bound, proven = cpsat.search(goal, slots)
-            solver = proven if solver == "dispatch" else f"{solver}, {proven}"
+        goal = cpsat.Goal(shop, bound, keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
+        slots, bound, solver = _search(goal, slots, Budget(seconds, workers, seed, iterations, stop, progress))
     value = makespan(slots)
     if shop.horizon_s is not None and value > shop.horizon_s:
         found = f"no plan found in {seconds:g} s ends within {shop.horizon_s} s; the best ends after {value} s"
@@ -82,25 +77,43 @@ def _dispatched(shop: Shop) -> list[Slot]:
     return min((settle(shop, dispatch(shop, None, most)) for most in (True, False)), key=makespan)
 
 
-def _share(bound: int, seconds: float, iterations: int | None) -> float:
-    """Seconds for the search for a plan; the rest is CP-SAT's, for the bound and what the search missed."""
-    return 3600.0 if iterations else SHARE * seconds
+def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[Slot], int, str]:
+    """(slots, bound, solver): tabu search, where it can search the shop, and CP-SAT by turns until one has proof."""
+    from loopwright.make.search import warm as compiling
+
+    end_s, bound, solvers = monotonic_s() + goal.seconds, goal.bound, list[str]()
+    tabu = not goal.keep and compiling.compiled() and _able(goal.shop)
+    for part, by_tabu in PARTS if tabu else ((1.0, False),):
+        left_s = end_s - monotonic_s()
+        if (makespan(slots) <= bound and not goal.keep) or left_s < 0.05 or (budget.stop and budget.stop.is_set()):
+            break
+        if by_tabu:
+            slots = _searched(goal.shop, slots, replace(budget, seconds=min(left_s, part * goal.seconds)), bound)
+            solver = "tabu"
+        else:
+            own = replace(goal, bound=bound, seconds=min(left_s, part * goal.seconds))
+            slots, bound, solver = cpsat.search(own, slots)
+        solvers += [solver] if solver not in solvers else []
+        if budget.iterations and by_tabu:
+            budget = replace(budget, iterations=None)  # the rest of the time is CP-SAT's, which counts its own work
+    return slots, bound, ", ".join(s for s in solvers if s != "dispatch") or "dispatch"
 
 
-def _searched(shop: Shop, slots: list[Slot], budget: Budget, bound: int) -> tuple[list[Slot], str]:
-    """What the tabu search makes of a plan, where it keeps all of the shop's rules and is compiled."""
-    from loopwright.make.search import warm as search_warm
+def _able(shop: Shop) -> bool:
+    from loopwright.make.search.rows import able
 
-    if not search_warm.compiled():
-        return slots, "dispatch"
+    return able(shop)
+
+
+def _searched(shop: Shop, slots: list[Slot], budget: Budget, bound: int) -> list[Slot]:
+    """What the tabu search makes of a plan."""
     from loopwright.make.search import rows, run
 
-    if not rows.able(shop):
-        return slots, "dispatch"
     net = rows.net_of(shop)
+    if budget.iterations:
+        budget = replace(budget, seconds=3600.0)
     found = run.shortest(net, slots, budget, bound)
-    better = found.makespan < makespan(slots)
-    return (rows.slots_of(net, found.start, found.choice) if better else slots), "tabu"
+    return rows.slots_of(net, found.start, found.choice) if found.makespan < makespan(slots) else slots
 
 
 def warm() -> None:
