@@ -1,7 +1,7 @@
 # make demo            install what is needed and run the main job; ARGS=--once ends by itself
 # make test            install what is needed and run all tests
 # make check           style, types, import directions
-# make bench       every benchmark, quick sizes; make bench-store: the cellar at full size (hours)
+# make bench           every benchmark at quick sizes; make bench-store: the cellar at full size (an hour or more)
 # make setup           .venv with everything but torch and SUMO
 PYTHON ?= python3
 VENV := .venv
