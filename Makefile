@@ -40,7 +40,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 bench-store: $(STAMP)
-	@$(BIN)/python -m benchmarks.run --full store edge
+	@$(BIN)/python -m benchmarks.run --full store edge events sources keep fleet
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info

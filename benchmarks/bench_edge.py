@@ -264,7 +264,18 @@ def bare_posts_per_s(points: int, bytes_a_point: float) -> float:
         return count * len(body) / bytes_a_point / asyncio.run(post(url))
 
 
-def rows(scale: float = 0.01) -> dict[str, Any]:
+def rows(scale: float = 0.01) -> list[dict[str, Any]]:
+    """Everything that was measured, in rows."""
+    found = measured(scale)
+    return [*found["rest"], found["outage"], found["drain"]]
+
+
+def full_rows() -> list[dict[str, Any]]:
+    """Four days."""
+    return rows(1.0)
+
+
+def measured(scale: float) -> dict[str, Any]:
     """Everything that was measured."""
     points = max(SIZE, int(FOUR_DAYS * scale) // SIZE * SIZE)
     with tempfile.TemporaryDirectory() as folder:
@@ -276,7 +287,7 @@ def rows(scale: float = 0.01) -> dict[str, Any]:
 
 def main() -> None:
     """Prints it."""
-    found = rows(float(sys.argv[1]) if len(sys.argv) > 1 else 0.01)
+    found = measured(float(sys.argv[1]) if len(sys.argv) > 1 else 0.01)
     print("batch   B/point  folded   points/s   p50 ms  p99 ms   folds/s   bare SQLite")
     for r in found["rest"]:
         print(f"{r['batch']:>6} {r['before']:>8.1f} {r['after']:>7.2f} {r['per_s']:>10,.0f} {r['p50_ms']:>8.2f} "

@@ -241,6 +241,11 @@ def rows(units: int = 10_000, databases: tuple[str, ...] = ("sqlite", "postgres"
     return found
 
 
+def full_rows() -> list[dict[str, Any]]:
+    """A million units on SQLite, a hundred thousand on both."""
+    return [*rows(1_000_000, ("sqlite",)), *rows(100_000)]
+
+
 def main() -> None:
     from benchmarks.run import table
 

@@ -133,6 +133,11 @@ def rows(sizes: tuple[int, ...] = (10, 1_000)) -> list[dict[str, Any]]:
     return [row(size, one) for size in sizes for one in (False, True)]
 
 
+def full_rows() -> list[dict[str, Any]]:
+    """Up to a hundred thousand."""
+    return [*rows((10, 1_000, 10_000)), row(100_000, False)]
+
+
 def main() -> None:
     """Prints the table."""
     if sys.argv[1:2] == ["--opened"]:

@@ -204,6 +204,15 @@ def rows(points: int = 1_000_000, shapes: tuple[str, ...] = SHAPES, folder: str 
     return out
 
 
+def full_rows() -> list[dict[str, Any]]:
+    """10^7, 10^8 and 10^9 points of every shape: an hour, and 5 GB in the folder for temporary files."""
+    out = []
+    with tempfile.TemporaryDirectory() as folder:
+        for points in (10**7, 10**8, 10**9):
+            out += [{"points": points, **row} for row in rows(points, SHAPES, folder)]
+    return [*out, *flush_rows()]
+
+
 def main() -> None:
     """Prints the rows as tables."""
     points = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000

@@ -50,7 +50,7 @@ def rows(kills: int = 12) -> list[dict[str, Any]]:
 
 
 def full_rows() -> list[dict[str, Any]]:
-    """Two hundred kills at the plant; benchmarks.bench_edge kills the edge and the centre."""
+    """Two hundred kills at the plant; tests/app/test_edge.py kills the edge and the centre."""
     return rows(201)
 
 
