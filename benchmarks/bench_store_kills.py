@@ -76,7 +76,8 @@ def edge_and_centre(kills: int, each: int = 10) -> dict[str, Any]:
             ready_s += pair.ready_s
             samples += 1_500 * each
     return {
-        "killed": "the edge and the centre", "kills": -(-kills // each) * each, "samples": samples, "lost": 0, "twice": 0,
+        "killed": "the edge and the centre", "kills": -(-kills // each) * each,
+        "samples": samples, "lost": 0, "twice": 0,
         "restart_p50_s": float(np.median(ready_s)), "restart_max_s": max(ready_s), "limit_s": 5,
         "met": max(ready_s) < 5,
     }
