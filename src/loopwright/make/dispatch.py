@@ -2,22 +2,32 @@
 
     slots = dispatch(shop)          what can start first starts first; ties go to the job with most work
     slots = settle(shop, slots)     each as early as machine and job allow
+    slots = best(shop, objective)   the best of several rules, whatever the shop has: setups, persons, tools, batches
 
 The plan is the solver's first answer, and the answer where no solver is installed. `dispatch(shop, keep=...)` leaves a
-plan that was made before where it is, and moves what cannot stay.
+plan that was made before where it is, and moves what cannot stay. Shops that are not plain are worked by
+`make.foreman` and `make.board`.
 Source: Pinedo, Scheduling (2016), chapters 5 and 14 (non-delay schedules, most work remaining).
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
 
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Slot
+from loopwright.make.board import follow, sequence
 from loopwright.make.bound import Interval, first_fit, tails
+from loopwright.make.foreman import Rule, run
+from loopwright.make.objective import Objective, value
 from loopwright.make.shop import Key, Operation, Shop, busy
+from loopwright.make.tables import tables_of
+
+MAKESPAN = Objective(makespan=1.0)
+FEW_RULES = 20_000  # operations; above them one rule is all there is time for
 
 
 def makespan(slots: Sequence[Slot]) -> int:
@@ -35,10 +45,12 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None, most_work_first
             move where they end first otherwise; the rest fills the gaps
     Raises PlanError when an operation has no machine.
     """
+    if not shop.plain:
+        return _kept(shop, keep) if keep else _worked(shop, Rule("work" if most_work_first else "late"))
     keep, taken, rank = keep or {}, busy(shop), _ranks(shop, most_work_first)
     slots = [o.frozen for o in shop.operations if o.frozen]
     ends = {(s.order, s.operation): s.end_s for s in slots}
-    release = {job.id: job.release_s for job in shop.jobs}
+    release = _released(shop)
     free = {o.key: o for o in shop.operations if not o.frozen}
     missing = {key: sum((o.job, name) not in ends for name in o.after) for key, o in free.items()}
     followers: dict[Key, list[Key]] = {key: [] for key in free}
@@ -50,7 +62,7 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None, most_work_first
     while queue:
         new, expected_s, urgent, key = heapq.heappop(queue)
         operation = free[key]
-        ready_s = max([release[operation.job], *(ends[operation.job, name] for name in operation.after)])
+        ready_s = max([release[key], *(ends[operation.job, name] for name in operation.after)])
         start_s, seconds, machine = _earliest(operation, ready_s, taken, keep.get(key))
         if start_s > expected_s:  # not yet its turn, or something took its place: back with what it can have now
             heapq.heappush(queue, (new, start_s, urgent, key))
@@ -63,6 +75,64 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None, most_work_first
             if not missing[other]:
                 heapq.heappush(queue, (other not in keep, ends[key], rank[other], other))
     return slots
+
+
+def best(shop: Shop, objective: Objective = MAKESPAN) -> list[Slot]:
+    """A slot for every operation of any shop: the best of the rules by the objective.
+
+    Large shops get fewer rules. Raises PlanError when an operation has no machine.
+    """
+    free = sum(o.frozen is None for o in shop.operations)
+    rules = [Rule("late", 2.0), Rule("work"), Rule("late", 0.5), Rule("late", 6.0)]
+    if not any(job.due_s is not None for job in shop.jobs):
+        rules = rules[1:2]
+    elif objective.only_makespan:
+        rules = rules[1::-1]
+    found: list[Slot] | None = None
+    least = math.inf
+    for rule in rules[:1] if free > FEW_RULES else rules[:2] if free > FEW_RULES // 4 else rules:
+        slots = _worked(shop, rule)
+        cost = value(objective, shop, slots)
+        if cost < least:
+            found, least = slots, cost
+    for most_work_first in (True, False) if shop.plain and free <= FEW_RULES // 4 else ():
+        slots = settle(shop, dispatch(shop, None, most_work_first))
+        cost = value(objective, shop, slots)
+        if cost < least:
+            found, least = slots, cost
+    return found or []
+
+
+def _worked(shop: Shop, rule: Rule) -> list[Slot]:
+    """The plan of one rule."""
+    for operation in shop.operations:
+        if not operation.on and not operation.frozen:
+            raise PlanError(f"operation {operation.name!r} of {operation.job!r}", "no machine can do it")
+    left = tails(shop)
+    return run(tables_of(shop), [left[o.key] for o in shop.operations], rule).slots()
+
+
+def _kept(shop: Shop, keep: Mapping[Key, Slot]) -> list[Slot]:
+    """The order and machines of an older plan, what is new behind it by its rule."""
+    new = _worked(shop, Rule("late"))
+    at = {(s.order, s.operation): s for s in new}
+    machines = {o.key: {m for m, _ in o.on} for o in shop.operations}
+    old = [s for key, s in keep.items() if key in at and not at[key].frozen and s.machine in machines[key]]
+    known = {(s.order, s.operation) for s in old}
+    return _settled(shop, [*old, *(s for s in new if (s.order, s.operation) not in known)])
+
+
+def _settled(shop: Shop, slots: Sequence[Slot], stay: Collection[Key] = ()) -> list[Slot]:
+    """The operations of a plan, in the order of their starts, each as early as it can."""
+    fixed = [s for s in slots if not s.frozen and (s.order, s.operation) in stay]
+    tables = tables_of(shop, fixed)
+    order, ways = sequence(tables, slots)
+    return follow(tables, order, ways).slots()
+
+
+def _released(shop: Shop) -> dict[Key, int]:
+    """operation -> seconds before which it cannot start for release and materials."""
+    return {o.key: shop.ready_s(job, o) for job in shop.jobs for o in job.operations}
 
 
 def _ranks(shop: Shop, most_work_first: bool) -> dict[Key, tuple[int, int]]:
@@ -91,8 +161,10 @@ def settle(shop: Shop, slots: Sequence[Slot], stay: Collection[Key] = ()) -> lis
 
     Nothing ends later than before, no operation changes its machine.
     """
+    if not shop.plain:
+        return _settled(shop, slots, stay)
     operations = {o.key: o for o in shop.operations}
-    release = {job.id: job.release_s for job in shop.jobs}
+    release = _released(shop)
     blocked = busy(shop)
     ends = {(s.order, s.operation): s.end_s for s in slots}
     settled = [s for s in slots if s.frozen or (s.order, s.operation) in stay]
@@ -102,7 +174,7 @@ def settle(shop: Shop, slots: Sequence[Slot], stay: Collection[Key] = ()) -> lis
             insort(blocked[slot.machine], (slot.start_s, slot.end_s))
     for slot in sorted(moving, key=lambda s: (s.start_s, s.end_s)):
         operation, seconds = operations[slot.order, slot.operation], slot.end_s - slot.start_s
-        ready_s = max([release[slot.order], *(ends[slot.order, name] for name in operation.after)])
+        ready_s = max([release[operation.key], *(ends[slot.order, name] for name in operation.after)])
         start_s = first_fit(blocked[slot.machine], ready_s, seconds)
         insort(blocked[slot.machine], (start_s, start_s + seconds))
         ends[slot.order, slot.operation] = start_s + seconds
