@@ -184,8 +184,6 @@ def test_a_plant_knows_where_its_points_are(tmp_path: Path, url: str, options: d
         assert not (tmp_path / "points").exists()
     with pytest.raises(StoreError, match="its points stand in s3://"):
         opened(tmp_path, f"{url}-other", options)
-    with pytest.raises(StoreError, match="cannot be copied: its points stand in s3://"):
-        backup(tmp_path, tmp_path.with_name("copy"))
 
 
 def test_plants_that_were_opened_in_their_folders_before_are_not_taken_for_one_another(

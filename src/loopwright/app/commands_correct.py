@@ -85,10 +85,9 @@ def history(
 ) -> None:
     """Every version of a value at one moment: what was known when, by whom and why. * marks what stands."""
     from loopwright.app.correcting import history_in, versions
-    from loopwright.app.site import site_of
-    from loopwright.store import open_store
+    from loopwright.app.opening import open_site
 
-    with open_store(site_of(site).folder, read_only=True) as store:
+    with open_site(site, read_only=True) as store:
         out(history_in(store, thing, signal, at), as_json, versions)
 
 
@@ -100,8 +99,7 @@ def corrections(
 ) -> None:
     """Corrections, newest first, with who made them and why."""
     from loopwright.app.correcting import list_in, listed
-    from loopwright.app.site import site_of
-    from loopwright.store import open_store
+    from loopwright.app.opening import open_site
 
-    with open_store(site_of(site).folder, read_only=True) as store:
+    with open_site(site, read_only=True) as store:
         out(list_in(store, thing, limit), as_json, listed)

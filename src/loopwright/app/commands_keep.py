@@ -42,6 +42,7 @@ def restore(
     target: Annotated[Path | None, typer.Argument(metavar="NEWFOLDER", help="a new or empty folder")] = None,
     generation: Annotated[int | None, typer.Option(help="which generation (default: the newest)")] = None,
     verify_only: Annotated[bool, typer.Option("--verify-only", help="check everything, leave nothing")] = False,
+    site: Annotated[Path | None, typer.Option(help="site file that says where folder, points and events go")] = None,
     as_json: Json = False,
 ) -> None:
     """Makes a plant from a backup: every hash checked, the chain of events verified, every sample counted again.
@@ -51,7 +52,7 @@ def restore(
     from loopwright.app.keep import restore_plant, restored_in_words
 
     with bar("verify" if verify_only else "restore", rows=False) as progress:
-        told = restore_plant(source, target, generation, verify_only, progress)
+        told = restore_plant(source, target, generation, verify_only, progress, site)
     out(told, as_json, restored_in_words)
     if told["broken"]:
         raise typer.Exit(StoreError.exit_code)

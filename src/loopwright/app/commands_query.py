@@ -59,14 +59,13 @@ def answer(path: Path, sql: str, how: Format, to: Path | None, limit: int | None
 
     Raises InputError for a statement that is none, or a format that needs a file.
     """
-    from loopwright.app.site import site_of
+    from loopwright.app.opening import open_site
     from loopwright.core.errors import InputError, StoreError
-    from loopwright.store import open_store
     from loopwright.store.query import ask
 
     if how is Format.parquet and to is None:
         raise InputError("query", "--format parquet on the terminal", "a file", "name one with --out FILE")
-    with open_store(site_of(path).folder, read_only=True) as store, ask(store, sql) as found:
+    with open_site(path, read_only=True) as store, ask(store, sql) as found:
         batches = _first(_waited(found), limit if limit or how is not Format.table else TABLE_ROWS + 1)
         if to is None:
             return _WRITERS[how](found.schema, batches, sys.stdout.buffer, limit)

@@ -35,10 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def trace_in(path: Path, id_: str, direction: Direction, depth: int, each: int) -> dict[str, Any]:
     """The trace in the plant of a site, beside whatever process writes it."""
-    from loopwright.app.site import site_of
+    from loopwright.app.opening import open_site
     from loopwright.app.views.trace import as_data
-    from loopwright.store import open_store
     from loopwright.store.trace import trace
 
-    with open_store(site_of(path).folder, read_only=True) as store:
+    with open_site(path, read_only=True) as store:
         return as_data(trace(store, id_, direction, depth=depth, each=each))

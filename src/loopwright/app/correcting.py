@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from loopwright.store.correct import Correction, Version
 
 _LAST_NS = (1 << 63) - 1
+_MS = 1_000_000
 _QUALITY = {DOUBTFUL: " (doubtful)", BAD: " (bad)"}
 _DID = {
     "set": "set to {by}", "add": "changed by {by:+g}", "scale": "multiplied by {by:g}", "bad": "marked bad",
@@ -65,13 +67,18 @@ def list_in(store: Store, thing: str = "", limit: int = 100) -> list[dict[str, A
 
 
 def history_in(store: Store, thing: str, signal: str, at: str) -> list[dict[str, Any]]:
-    """Every version of a value at a time."""
+    """Every version of a value at a time; where none is, of all values in the millisecond that begins there."""
     from loopwright.store.correct import history
 
     t_ns = moment_ns(at, "AT")
     if t_ns is None:
         raise InputError("AT", "no time", "2026-11-21T20:17:50Z, or nanoseconds UTC")
-    return [{**asdict(one), "says": _version(one)} for one in history(store, thing, signal, t_ns)]
+    found = history(store, thing, signal, t_ns)
+    if not found and t_ns % _MS == 0:  # times are shown to the millisecond: all that would be shown as this one
+        table = store.get(things=thing, signals=[signal], start_ns=t_ns, end_ns=t_ns + _MS)
+        times = sorted(set(table.column("t_ns").to_pylist()))
+        found = [one for at_ns in times for one in history(store, thing, signal, at_ns)]
+    return [{**asdict(one), "says": _version(one, t_ns)} for one in found]
 
 
 def as_data(one: Correction) -> dict[str, Any]:
@@ -118,14 +125,16 @@ def listed(rows: list[dict[str, Any]]) -> str:
 
 def versions(rows: list[dict[str, Any]]) -> str:
     """Versions of a value in lines."""
-    return "\n".join(row["says"] for row in rows) or "no value stands there, and none ever did"
+    none = "no value stands there, and none ever did; `correct --dry-run` shows the times of values"
+    return "\n".join(row["says"] for row in rows) or none
 
 
-def _version(one: Version) -> str:
+def _version(one: Version, asked_ns: int) -> str:
     came = f"{one.author}: {one.reason} ({one.event})" if one.event else f"came by {one.source}"
     nth = f" n {one.n}" if one.n else ""
     mark = "*" if one.in_force else " "
-    return f"{mark} {_value(one.value, one.quality)}{nth}, known {iso(one.known_ns)}, {came}"
+    at = f" at {one.t_ns}" if one.t_ns != asked_ns else ""
+    return f"{mark} {_value(one.value, one.quality)}{nth}{at}, known {iso(one.known_ns)}, {came}"
 
 
 def _value(value: Any, quality: int) -> str:
@@ -135,15 +144,16 @@ def _value(value: Any, quality: int) -> str:
 
 def run_correct(path: Path, author: str, asked: dict[str, Any]) -> dict[str, Any]:
     """The command: on the plant of a site, or over the API of the process that writes it."""
+    from loopwright.app.opening import open_site, there
     from loopwright.app.site import site_of
-    from loopwright.store import open_store
 
     site = site_of(path)
+    there(site)
     if asked.get("dry_run"):
-        with open_store(site.folder, read_only=True) as store:
+        with open_site(site, read_only=True) as store:
             return correct_in(store, author or _me(), asked)
     try:
-        with open_store(site.folder) as store:
+        with open_site(site) as store:
             done = correct_in(store, author or _me(), asked)
             _follow(site, store)
             return done
@@ -153,12 +163,13 @@ def run_correct(path: Path, author: str, asked: dict[str, Any]) -> dict[str, Any
 
 def run_undo(path: Path, author: str, event: str, reason: str) -> dict[str, Any]:
     """The command: on the plant of a site, or over the API of the process that writes it."""
+    from loopwright.app.opening import open_site, there
     from loopwright.app.site import site_of
-    from loopwright.store import open_store
 
     site = site_of(path)
+    there(site)
     try:
-        with open_store(site.folder) as store:
+        with open_site(site) as store:
             done = undo_in(store, author or _me(), event, reason)
             _follow(site, store)
             return done
@@ -186,8 +197,8 @@ def ask_there(site: Site, busy: PlantBusy, path: str, body: dict[str, Any]) -> d
     url = base_of(site, busy) + path
     token = os.environ.get(TOKEN_ENV, "")
     try:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = httpx.post(url, json=body, headers=headers, timeout=600.0)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        answer = httpx.post(url, content=json.dumps(body), headers=headers, timeout=600.0)  # inf: refused there, too
     except httpx.HTTPError as error:
         said = f"the process that writes this plant does not answer ({error})"
         raise LinkError(url, said, "", "end it, or try again") from None

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from loopwright.app.opening import open_site, there
 from loopwright.app.plant import open_plant
 from loopwright.app.report import ALWAYS, chain_of, hops_in_words, unbalanced
 from loopwright.app.site import site_of
 from loopwright.core.clock import NS_PER_S, RealClock, iso
 from loopwright.core.errors import PlantBusy, StoreError, UnknownName
 from loopwright.core.types import Hop
-from loopwright.store import Store, audit, open_store
+from loopwright.store import Store, audit
 from loopwright.store.edges import edges
 
 MOST_SOURCES = 1_000  # in the findings: those that lost most first
@@ -89,13 +90,14 @@ def verdict(found: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Store]:
-    """The plant's store; read beside the process that writes it, where there is one."""
+    """The plant's store; read beside the process that writes it, where there is one. StoreError when there is none."""
     site = site_of(path)
+    there(site)
     try:
         with open_plant(site) as plant:
             yield plant.store
     except PlantBusy:
-        with open_store(site.folder, read_only=True) as store:
+        with open_site(site, read_only=True) as store:
             yield store
 
 

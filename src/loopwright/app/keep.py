@@ -38,32 +38,44 @@ class _User:
 
 def backup_plant(path: Path, dest: Path, keep: int, progress: Progress) -> dict[str, Any]:
     """Adds a generation to the backups in `dest`, with the site file; without the long list of its files."""
+    from loopwright.app.opening import events_url
     from loopwright.store.backup import backup
 
     site = site_of(path)
     beside = {site.file.name: site.file} if site.file else {}
-    found = backup(site.folder, dest, keep=keep, progress=progress, beside=beside)
+    found = backup(site.folder, dest, events_url=events_url(site), keep=keep, progress=progress, beside=beside)
     return {**{name: value for name, value in found.items() if name != "files"}, "folder": str(dest)}
 
 
 def restore_plant(
-    backup: Path, target: Path | None, generation: int | None, verify_only: bool, progress: Progress
+    backup: Path, target: Path | None, generation: int | None, verify_only: bool, progress: Progress,
+    path: Path | None = None,
 ) -> dict[str, Any]:
-    """Restores a generation, or only says whether it could be."""
+    """Restores a generation, or only says whether it could be. path: a site file that says where it is to stand."""
+    from loopwright.app.opening import events_url, points_of
     from loopwright.store.restore import restore, verify
 
     if verify_only:
         return verify(backup, generation=generation, progress=progress)
+    if path is not None:
+        site = site_of(path)
+        if target is not None:
+            raise InputError("restore", f"{target} and a site, which names its folder {site.folder}", "one of them")
+        where = {"events_url": events_url(site), **points_of(site)}
+        return restore(backup, site.folder, generation=generation, progress=progress, **where)
     if target is None:
-        raise InputError("restore", "no folder is named", "a new folder, or --verify-only")
+        raise InputError("restore", "no folder is named", "a new folder, --site SITE.toml, or --verify-only")
     return restore(backup, target, generation=generation, progress=progress)
 
 
 def rehearse_plant(path: Path, backup: Path | None, keep: bool, progress: Progress) -> dict[str, Any]:
     """What opening the plant with this version would do, tried on a copy."""
+    from loopwright.app.opening import events_url
     from loopwright.store.rehearse import rehearse
 
-    return rehearse(site_of(path).folder, backup=backup, keep=keep, progress=progress)
+    site = site_of(path)
+    url = "" if backup else events_url(site)
+    return rehearse(site.folder, backup=backup, keep=keep, events_url=url, progress=progress)
 
 
 def rules(site: Site) -> list[Keep]:
@@ -124,13 +136,13 @@ async def daily(plant: Plant) -> None:
 
 def retain_plant(path: Path, dry_run: bool) -> dict[str, Any]:
     """Removes what is too old, or says what would go; through the process that writes the plant, where one does."""
+    from loopwright.app.opening import open_site
     from loopwright.app.plant import open_plant
-    from loopwright.store import open_store
 
     site, now_ns = site_of(path), RealClock().now_ns()
     _lines_of(site)
     if dry_run:
-        with open_store(site.folder, read_only=True) as store:
+        with open_site(site, read_only=True) as store:
             return retain_in(store, site, now_ns, dry_run=True)
     try:
         with open_plant(site, actor="retention") as plant:
@@ -160,15 +172,15 @@ def export_plant(
     path: Path, dest: Path, asked: Mapping[str, Any], by: str, why: str, progress: Progress
 ) -> dict[str, Any]:
     """Writes a plant as plain files. `asked`: what store.export takes. People need `by`, a user who may, and `why`."""
+    from loopwright.app.opening import open_site
     from loopwright.app.plant import open_plant
     from loopwright.govern import access
     from loopwright.govern.roles import EVERYONE
-    from loopwright.store import open_store
     from loopwright.store.export import export
 
     site = site_of(path)
     if "people" not in asked["what"]:
-        with open_store(site.folder, read_only=True) as store:
+        with open_site(site, read_only=True) as store:
             return {"folder": str(dest), **export(store, dest, **asked, progress=progress)}
     with open_plant(site, actor=by or "export") as plant:
         users = plant.store.people.users()

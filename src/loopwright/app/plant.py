@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loopwright.app.opening import open_site
 from loopwright.core import plug
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import SiteError
 from loopwright.core.pack import Pack
 from loopwright.core.types import Event, Thing
-from loopwright.store import Store, open_store
+from loopwright.store import Store
 
 if TYPE_CHECKING:
     from loopwright.app.site import Site
@@ -134,9 +135,9 @@ def open_plant(site: Site, *, clock: Clock | None = None, fresh: bool = False, a
     """
     clock = clock or RealClock()
     if fresh:
-        empty(site.folder, clock)
+        empty(site, clock)
     packs = {name: plug.load("packs", name).PACK for name in site["site"]["packs"]}
-    store = open_store(site.folder, clock)
+    store = open_site(site, clock)
     plant = Plant(site, store, clock, packs, actor)
     try:
         store.declare(site.all_kinds, site.things)
@@ -145,11 +146,17 @@ def open_plant(site: Site, *, clock: Clock | None = None, fresh: bool = False, a
         plant.close()
 
 
-def empty(folder: Path, clock: Clock) -> None:
-    """Removes a plant's data. Refuses a folder that holds anything but a plant, and a plant that somebody writes."""
+def empty(site: Site, clock: Clock) -> None:
+    """Removes a plant's data. Refuses a folder that holds anything but a plant, a plant that somebody writes, and one
+    of which a part stands elsewhere."""
+    folder = site.folder
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / "journal.sqlite").exists():
         raise SiteError(str(folder), "is not the folder of a plant, so it is not emptied", "", "name another folder")
-    open_store(folder, clock).close()
+    with open_site(site, clock) as store:
+        elsewhere = store.tables["points"].place.shared or site["store"]["events_url_env"]
+    if elsewhere:
+        raise SiteError(str(folder), "a part of this plant stands elsewhere, so it is not emptied", "",
+                        "name another folder, points_url and database in the site file")
     shutil.rmtree(folder)

@@ -115,6 +115,16 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "devices_token_env": (str, "environment variable with the token of devices that post from other machines", ""),
         "report_s": ((int, float), "seconds between two reports of the edge's books to the centre", 60.0),
     },
+    "store": {
+        "points_url": (str, "object store of the points, 's3://bucket/prefix'; '': the plant's folder", ""),
+        "points_options": (
+            dict, "of it: aws_endpoint_url, aws_region, aws_allow_http; keys and secrets stand in the environment", {},
+        ),
+        "events_url_env": (
+            str, "environment variable with the URL of the PostgreSQL database of events and people, password and "
+            "all; '': the plant's folder", "",
+        ),
+    },
     "keep": {
         "kind": (str, "kind of thing that the line is about; patterns such as 'mill*' are allowed", "*"),
         "signals": (list, "names or patterns of its signals", ["*"]),
@@ -336,6 +346,10 @@ def _check(site: Site, where: str) -> None:
         from loopwright.app import edge_site
 
         edge_site.check(site["edge"], f"{where} [edge]")
+    if any(site["store"].values()):
+        from loopwright.app import opening
+
+        opening.check(site, f"{where} [store]")
     if site.keep:
         from loopwright.app.keep import rules
 
@@ -398,6 +412,10 @@ def checked(site: Site) -> list[tuple[str, str]]:
         rows.append((f"machine {machine.id}", f"{machine.kind}, does {machine.role}; {how}"))
     approvers = site["site"]["approvers"]
     rows.append(("approvals", f"automatic (example) by {', '.join(approvers)}" if approvers else "by people"))
+    if any(site["store"].values()):
+        from loopwright.app import opening
+
+        rows += opening.rows(site)
     rows.append(("console", f"http://{site['server']['host']}:{site['server']['port']}"))
     return rows
 

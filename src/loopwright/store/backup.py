@@ -24,13 +24,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from loopwright.core.clock import Clock, RealClock, iso
 from loopwright.core.errors import InputError, StoreError, UnknownName
 from loopwright.store.journal import reading_uri
 from loopwright.store.pin import JOURNAL, LIVE, LOG, Moved, Part, State, copy_database, pinned
 from loopwright.store.place import durable
+from loopwright.store.shared import bring_home
 
 if TYPE_CHECKING:
     from loopwright.store.cellar import Store
@@ -54,6 +55,7 @@ class Backup:
     done: int = 0
     total: int = 0
     copied: dict[str, int] = field(default_factory=lambda: {"files": 0, "bytes": 0})
+    fixed: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)  # taken already, where a try failed
 
     @property
     def half(self) -> Path:
@@ -68,7 +70,7 @@ class Backup:
         """Copies one file, hashing it; its entry of the manifest."""
         new = self.half / "file"
         digest, size = hashlib.sha256(), 0
-        with _opened(part) as source, new.open("wb") as target:
+        with part.opened() as source, new.open("wb") as target:
             mode = os.fstat(source.fileno()).st_mode & 0o777
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
@@ -264,12 +266,14 @@ def _generation(into: Backup, state: State, clock: Clock) -> dict[str, Any]:
     into.done, into.total = 0, sum(part.bytes for part in parts) + 2 * sum(databases.values())
     files = []
     for part in parts:
-        known = before.get((part.path, part.bytes)) if part.fixed else None
+        known = before.get((part.path, part.bytes)) or into.fixed.get((part.path, part.bytes)) if part.fixed else None
         if known and into.holds(known):
             files.append(known)
             into.step(part.path, part.bytes)
         else:
             files.append(into.put(part))
+            if part.fixed:
+                into.fixed[part.path, part.bytes] = files[-1]
     if state.live is not None:
         (into.half / LIVE).write_bytes(state.live)
         files.append(into.put(Part(LIVE, into.half / LIVE, len(state.live), False)))
@@ -279,6 +283,8 @@ def _generation(into: Backup, state: State, clock: Clock) -> dict[str, Any]:
     for name, connection in state.databases.items():
         copy = into.half / "database"
         copy_database(connection, copy, partial(into.step, name))
+        if name == JOURNAL:
+            bring_home(copy)
         files.append(into.put(Part(name, copy, copy.stat().st_size, False)))
     manifest = {
         "format": FORMAT, "generation": stand[-1][0] + 1 if stand else 1, "made": iso(made_ns), "made_ns": made_ns,
@@ -302,13 +308,6 @@ def _books(into: Backup, manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _copied(dest: Path, entry: Mapping[str, Any], path: Path) -> None:
     shutil.copyfile(content(dest, entry["sha256"]), path)
-
-
-def _opened(part: Part) -> IO[bytes]:
-    try:
-        return part.source.open("rb")
-    except FileNotFoundError as error:
-        raise Moved(str(error)) from error
 
 
 def _tidy(dest: Path, keep: int, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,13 +65,7 @@ class BucketPlace:
         return self.cache / name
 
     def publish(self, name: str) -> None:
-        import obstore
-
-        try:
-            with (self.cache / name).open("rb") as file:
-                obstore.put(self._objects, name, file)
-        except Exception as error:
-            raise OSError(f"{name} cannot be sent: {_first(error)}") from error
+        self.send(name, self.cache / name)
 
     def create(self, name: str, data: bytes) -> bool:
         import obstore
@@ -97,28 +91,49 @@ class BucketPlace:
             except Exception as error:
                 raise OSError(f"{name} cannot be removed: {_first(error)}") from error
 
+    def names(self, below: str | None = None) -> list[str]:
+        """Every object of the table, or of one of its folders, sorted."""
+        import obstore
+
+        try:
+            return sorted(str(one["path"]) for part in obstore.list(self._objects, prefix=below) for one in part)
+        except Exception as error:
+            raise StoreError(f"points {self.uri}", f"it cannot be listed ({_first(error)})", "",
+                             "see that the object store answers") from error
+
+    def send(self, name: str, path: Path) -> None:
+        """Puts a file there as an object of that name."""
+        import obstore
+
+        try:
+            with path.open("rb") as file:
+                obstore.put(self._objects, name, file)
+        except Exception as error:
+            raise OSError(f"{name} cannot be sent: {_first(error)}") from error
+
     def local(self, names: Iterable[str]) -> list[str]:
         wanted = [self.cache / name for name in names]
         with self._lock:
             for path in wanted:
                 if not path.exists():
-                    self._fetch(path)
+                    self.fetch(path.name, path)
                 os.utime(path)
             self._give_up(set(wanted))
         return [str(path) for path in wanted]
 
-    def _fetch(self, path: Path) -> None:
+    def fetch(self, name: str, path: Path) -> None:
+        """Copies an object, of whatever name, into a file, which appears when it is whole."""
         import obstore
 
         half = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         try:
             with half.open("wb") as file:
-                for chunk in obstore.get(self._objects, path.name):
+                for chunk in obstore.get(self._objects, name):
                     file.write(chunk)
             half.replace(path)
         except Exception as error:
             raise StoreError(
-                f"points {self.uri}", f"{path.name} cannot be fetched ({_first(error)})", "",
+                f"points {self.uri}", f"{name} cannot be fetched ({_first(error)})", "",
                 "see that the object store answers, and that nobody removed the file there",
             ) from error
         finally:

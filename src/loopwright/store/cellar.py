@@ -91,9 +91,12 @@ class Store:
         self._tables = shared.tables(path, self._journal, points_url, storage_options, create)
         self._accounts = AccountsTable(path / NAME, create)
         self._rollups = RollupsTable(path / "rollups", create)
+        shared.require_events(path, self._journal, events_url)
         here = path / "events.sqlite"
         file = f"{reading_uri(here)}&uri=true" if self.read_only else here
         self._engine = connect(events_url or f"sqlite:///{file}", self.read_only)
+        if events_url and create:
+            shared.note_events(self._journal, self._engine.url.render_as_string(hide_password=True))
         self.events, self.people = Ledger(self._engine, self._next_known), People(self._engine)
         self._reader = Reader()
         self.listeners: list[Listener] = []  # each is called with what was stored of a batch, under the lock

@@ -25,7 +25,7 @@ def standing(snapshots: Sequence[Snapshot], reader: Reader, batches: Batches, so
     for blocks, snapshot in enumerate(snapshots):
         first, last = snapshot.low["batch"], snapshot.high["batch"]
         reach = (last >= low) & (first < high)
-        whole = reach & (first >= low) & (last < high) & (not blocks) & (source is None) & (not snapshot.writer)
+        whole = reach & (first >= low) & (last < high) & (not blocks) & (source is None) & snapshot.alone
         total += int(snapshot.rows[whole].sum())
         files = [snapshot.files[i] for i in np.flatnonzero(reach & ~whole)]
         if files:

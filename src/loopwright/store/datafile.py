@@ -133,6 +133,8 @@ def _leaf(field: pa.Field) -> str:
 
 
 def _widen(low: dict[str, Any], high: dict[str, Any], name: str, column: pa.ChunkedArray) -> None:
+    if name == "writer":
+        column = column.fill_null("")  # so that it can be seen in the log that rows of nobody stand beside others
     found = pc.min_max(column).as_py()
     least, most = found["min"], found["max"]
     if least is None:

@@ -50,7 +50,7 @@ class Memory:
         marks = self.live.restore(self._path, self.catalogue)
         for table, mark in zip(self._tables, marks, strict=True):
             table.refresh()
-            rows = load.newest_rows(self._reader, table.snapshot, table.blocks, 0 if table.snapshot.writer else mark)
+            rows = load.newest_rows(self._reader, table.snapshot, table.blocks, mark if table.snapshot.alone else 0)
             slot, _ = self.catalogue.look_up(rows)
             self.live.update(rows.filter(pa.array(slot >= 0)), slot[slot >= 0], flushed=True)
         left = flush.counted(entries, (self._tables[0].snapshot, self._tables[1].snapshot))

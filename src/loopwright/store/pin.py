@@ -13,12 +13,14 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import sqlite3
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -26,13 +28,14 @@ from deltalake.exceptions import DeltaError
 
 from loopwright.core.errors import StoreError
 from loopwright.store import shared
+from loopwright.store.bucket import BucketPlace
 from loopwright.store.journal import reading_uri
 from loopwright.store.transfer import Held
 
 LOG = "_delta_log"
 JOURNAL, LIVE = "journal.sqlite", "live.arrow"
 _NEEDED = (JOURNAL, "events.sqlite")
-_LEFT = ("lock", "server.json", "mirror", "broker", LIVE)  # of this process, or made anew on open
+_LEFT = ("lock", "server.json", "mirror", "broker", "cache", LIVE)  # of this process, or made anew on open
 _ENDINGS = ("-wal", "-shm", "-journal", ".part", ".tmp")
 _MAGIC = b"SQLite format 3\x00"
 _PATIENCE_S = 60.0
@@ -45,13 +48,45 @@ class Moved(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One file: its path in the plant, where it can be read, its size. fixed: a file of that path never changes."""
+    """One file: its path in the plant, where it can be read, its size. fixed: a file of that path never changes.
+
+    place  the object store that it is fetched from into `source`, when it is not there
+    """
 
     path: str
     source: Path
     bytes: int
     fixed: bool
     rows: int | None = None
+    place: BucketPlace | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Its content. Raises Moved when it is gone."""
+        fetched = None
+        try:
+            if self.place:
+                kept = self.place.folder() / self.source.name
+                if kept.is_file() and kept.stat().st_size == self.bytes:
+                    file = kept.open("rb")
+                else:
+                    self.source.parent.mkdir(parents=True, exist_ok=True)
+                    self.place.fetch(self.source.name, self.source)
+                    file, fetched = self.source.open("rb"), self.source
+            else:
+                file = self.source.open("rb")
+        except StoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise Moved(str(error)) from error
+            raise
+        except FileNotFoundError as error:
+            raise Moved(str(error)) from error
+        with file:
+            try:
+                yield file
+            finally:
+                if fetched:
+                    fetched.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -86,16 +121,22 @@ def pinned(
     Raises StoreError when it cannot be read, or is written without any pause.
     """
     state = State(folder)
+    spool = tempfile.mkdtemp(prefix="loopwright-fetched-")
     try:
         try:
-            shared.require_here(folder, "copied")
-            tables = _tables(folder)
+            places = shared.elsewhere(folder)
+            tables = _tables(folder) | {
+                name: DeltaTable(place.uri, storage_options=place.options) for name, place in places.items()
+            }
             if events_url:
                 state.events = Held(events_url)
             with guard or contextlib.nullcontext():
-                _hold(state, tables)
+                _hold(state, tables, places)
             for name, table in tables.items():
-                state.tables[name] = _pin(name, folder / name, table)
+                if name in places:
+                    state.tables[name] = _fetched(name, places[name], table, Path(spool))
+                else:
+                    state.tables[name] = _pin(name, folder / name, table)
             state.others = list(_others(folder, set(tables), set(state.databases)))
         except (FileNotFoundError, DeltaError) as error:
             raise Moved(str(error).splitlines()[0][:200]) from error
@@ -108,6 +149,7 @@ def pinned(
             connection.close()
         if state.events:
             state.events.close()
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 def copy_database(
@@ -137,7 +179,7 @@ def copy_database(
         target.close()
 
 
-def _hold(state: State, tables: dict[str, DeltaTable]) -> None:
+def _hold(state: State, tables: dict[str, DeltaTable], places: Mapping[str, BucketPlace]) -> None:
     """Chooses the instant: the journal is held last, and everything else must not have moved until then."""
     until = time.monotonic() + _PATIENCE_S
     paths = sorted(_databases(state.folder, set(tables)), key=lambda path: path == JOURNAL)
@@ -157,7 +199,9 @@ def _hold(state: State, tables: dict[str, DeltaTable]) -> None:
             after = _versions(watches)
             still = all(before[path] == after[path] for path in paths if path != JOURNAL) and mark == _mark(live)
             still = still and not (state.events and state.events.moved())
-            if still and not any(_moved(state.folder / name, table) for name, table in tables.items()):
+            if still and not any(
+                _moved(None if name in places else state.folder / name, table) for name, table in tables.items()
+            ):
                 return
             for connection in state.databases.values():
                 connection.close()
@@ -181,35 +225,53 @@ def _tables(folder: Path) -> dict[str, DeltaTable]:
     return found
 
 
-def _moved(folder: Path, table: DeltaTable) -> bool:
+def _moved(folder: Path | None, table: DeltaTable) -> bool:
+    if folder is None:  # in an object store
+        before = table.version()
+        table.update_incremental()
+        return table.version() != before
     return (folder / LOG / f"{table.version() + 1:020}.json").exists()
 
 
 def _pin(name: str, folder: Path, table: DeltaTable) -> Pin:
-    actions = pa.table(table.get_add_actions(flatten=True))
-    columns = [actions.column(column).to_pylist() for column in ("path", "size_bytes", "num_records")]
-    parts = [Part(f"{name}/{path}", folder / path, size, True, rows) for path, size, rows in zip(*columns, strict=True)]
+    parts = [Part(f"{name}/{path}", folder / path, size, True, rows) for path, size, rows in _data(table)]
     # a plant that was restored and went another way has other commits under the same names
-    log = [Part(f"{name}/{LOG}/{path.name}", path, path.stat().st_size, False)
-           for path in _log(folder / LOG, table.version())]
+    names = _log((path.name for path in (folder / LOG).iterdir()), table.version())
+    log = [Part(f"{name}/{LOG}/{one}", folder / LOG / one, (folder / LOG / one).stat().st_size, False) for one in names]
     return Pin(table.version(), sum(part.rows or 0 for part in parts), (*parts, *log))
 
 
-def _log(folder: Path, version: int) -> list[Path]:
+def _fetched(name: str, place: BucketPlace, table: DeltaTable, spool: Path) -> Pin:
+    """The same of a table in an object store: its log is fetched at once, a data file when it is wanted."""
+    folder = spool / name
+    (folder / LOG).mkdir(parents=True)
+    parts = [Part(f"{name}/{path}", folder / path, size, True, rows, place) for path, size, rows in _data(table)]
+    log = []
+    for file in _log([one.rpartition("/")[2] for one in place.names(LOG)], table.version()):
+        path = folder / LOG / file
+        place.fetch(f"{LOG}/{file}", path)
+        log.append(Part(f"{name}/{LOG}/{file}", path, path.stat().st_size, False))
+    return Pin(table.version(), sum(part.rows or 0 for part in parts), (*parts, *log))
+
+
+def _data(table: DeltaTable) -> Iterable[tuple[str, int, int]]:
+    """path, bytes, rows of each data file."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return zip(*(actions.column(name).to_pylist() for name in ("path", "size_bytes", "num_records")), strict=True)
+
+
+def _log(files: Iterable[str], version: int) -> list[str]:
     """The files of a table's log that its version needs: the last checkpoint, and the commits after it.
 
     _last_checkpoint is left out: it is a hint, and the only file of a log that changes.
     """
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(files)
     checkpoints = [name for name in names if ".checkpoint." in name and int(name[:20]) <= version]
     first = int(checkpoints[-1][:20]) if checkpoints else -1
-    found = [folder / name for name in checkpoints if int(name[:20]) == first]
-    for number in range(first + 1, version + 1):
-        path = folder / f"{number:020}.json"
-        if not path.exists():
-            raise FileNotFoundError(path)
-        found.append(path)
-    return found
+    commits = [f"{number:020}.json" for number in range(first + 1, version + 1)]
+    if gone := set(commits) - set(names):
+        raise FileNotFoundError(min(gone))
+    return [*(name for name in checkpoints if int(name[:20]) == first), *commits]
 
 
 def _databases(folder: Path, tables: set[str]) -> Iterator[str]:

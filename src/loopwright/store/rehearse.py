@@ -24,6 +24,7 @@ from loopwright.store.backup import Progress, chosen, lay_out, quiet
 from loopwright.store.pin import JOURNAL, LIVE, LOG, Moved, State, copy_database, pinned
 from loopwright.store.points import PointsTable
 from loopwright.store.restore import Checked, said, unbalanced
+from loopwright.store.shared import bring_home
 from loopwright.store.snapshot import OWN
 from loopwright.store.sql import quoted
 
@@ -32,11 +33,12 @@ _KEY = ("thing", "signal", "t_ns", "n", "batch")
 
 
 def rehearse(
-    plant: Path, *, backup: Path | None = None, keep: bool = False, progress: Progress = quiet
+    plant: Path, *, backup: Path | None = None, keep: bool = False, events_url: str = "", progress: Progress = quiet
 ) -> dict[str, Any]:
     """Opens a copy of a plant, or of its last backup, with this version: what that changes, and how long it takes.
 
     keep     leaves the copy, beside the plant, under its name with '.rehearsal'
+    events_url  where events and people stand, when not in the folder
     returns  seconds, before, after, changed (words), broken (words; empty when the upgrade is safe), folder
     Raises StoreError when the copy cannot be made or opened.
     """
@@ -53,7 +55,7 @@ def rehearse(
             manifest = chosen(backup, None)
             lay_out(backup, manifest, copy, True, Checked(backup, manifest, progress).place)
         else:
-            _copied(plant, copy, progress)
+            _copied(plant, copy, events_url, progress)
         return _compared(copy) | {"folder": str(copy) if keep else ""}
     except (OSError, Moved) as error:
         raise StoreError(f"folder {copy}", f"the copy cannot be made ({error})", "", "try again") from error
@@ -62,15 +64,19 @@ def rehearse(
             shutil.rmtree(copy, ignore_errors=True)
 
 
-def _copied(plant: Path, copy: Path, progress: Progress) -> None:
+def _copied(plant: Path, copy: Path, events_url: str, progress: Progress) -> None:
     """The plant at one instant."""
-    with pinned(plant) as state:
+    with pinned(plant, None, events_url) as state:
         parts = [part for pin in state.tables.values() for part in pin.parts] + state.others
         total, done = sum(part.bytes for part in parts), 0
         for part in parts:
             path = copy / part.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            _link(part.source, path) if part.fixed and LOG not in path.parts else shutil.copyfile(part.source, path)
+            if part.place:
+                with part.opened() as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+            else:
+                _link(part.source, path) if part.fixed and LOG not in path.parts else shutil.copyfile(part.source, path)
             done += part.bytes
             progress(part.path, done, total)
         copy.mkdir(exist_ok=True)
@@ -81,6 +87,10 @@ def _databases(state: State, copy: Path) -> None:
     for name, connection in state.databases.items():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         copy_database(connection, copy / name)
+        if name == JOURNAL:
+            bring_home(copy / name)
+    if state.events:
+        state.events.to_sqlite(copy / "events.sqlite")
     if state.live is not None:
         (copy / LIVE).write_bytes(state.live)
 

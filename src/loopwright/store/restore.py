@@ -16,7 +16,7 @@ from typing import Any
 from loopwright.core.clock import Clock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Event
-from loopwright.store import cellar
+from loopwright.store import cellar, shared
 from loopwright.store.backup import Progress, chosen, content, lay_out, quiet
 from loopwright.store.place import durable
 from loopwright.store.sql import listing
@@ -27,12 +27,14 @@ _SHOWN = 5  # broken things that a message names
 
 
 def restore(
-    backup: Path, target: Path, *, generation: int | None = None, events_url: str = "", progress: Progress = quiet,
-    actor: str = "restore", clock: Clock | None = None,
+    backup: Path, target: Path, *, generation: int | None = None, events_url: str = "", points_url: str = "",
+    storage_options: Mapping[str, str] | None = None, progress: Progress = quiet, actor: str = "restore",
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Makes the plant of a generation (None: the newest) in the new or empty folder `target`, and says what is in it.
 
     events_url  an empty database that events and people are to stand in; '' is events.sqlite in the folder
+    points_url  a prefix of an object store with nothing below it, which the points are to stand under; '' is the folder
     Recorded in the plant as event plant.restored. Raises InputError for a target that is not empty, StoreError naming
     everything that is broken; then there is no target.
     """
@@ -47,6 +49,12 @@ def restore(
         shutil.rmtree(half, ignore_errors=True)
         lay_out(backup, manifest, half, False, checked.place)
         broken = checked.broken or differing(manifest, said(half))
+        if not broken and points_url:
+            shared.move_out(half, points_url, storage_options)
+            where = {"points_url": points_url, "storage_options": storage_options}
+            broken = differing(manifest, said(half, **where))
+            for name in ("points", "blocks"):
+                shutil.rmtree(half / name)
         if not broken:
             _recorded(half, manifest, events_url, actor, clock)
             durable(sorted({path.parent for path in half.rglob("*")}))
@@ -91,14 +99,14 @@ def verify(backup: Path, *, generation: int | None = None, progress: Progress = 
     return {**_report(manifest, ""), "broken": broken}
 
 
-def said(plant: Path) -> dict[str, Any]:
+def said(plant: Path, **where: Any) -> dict[str, Any]:
     """What a copied plant says of itself: its accounts, its chain, how many rows its tables really hold."""
-    with cellar.open_store(plant) as store:
+    with cellar.open_store(plant, **where) as store:
         hops = {name: hop.as_dict() for name, hop in store.hops().items()}
         chain = store.events.verify()
         rows = {}
         for name, table in store.tables.items():
-            files = list(table.snapshot.files)
+            files = table.snapshot.place.local(table.snapshot.names)
             sql = f"SELECT count(*)::BIGINT AS n FROM read_parquet({listing(files)})"
             rows[name] = store._reader.run(sql, {}).column("n")[0].as_py() if files else 0
         refused = [hop["refused_by_reason"].get("erased", 0) for hop in hops.values()]

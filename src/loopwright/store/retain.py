@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.store import reroll, shared
+from loopwright.store import reroll
 from loopwright.store.counts import NS_PER_MINUTE, Counts
 from loopwright.store.delta import Table
 from loopwright.store.evidence import Range, kept
@@ -104,7 +104,7 @@ def retain(
              ranges are held as evidence. Recorded as event points.expired when something went.
     stop     asked between one part and the next; the rest is done the next time
     """
-    shared.require_here(store.path, "trimmed by age")
+    _alone(store)
     if not dry_run:
         store._writable("retain")
         store.flush()
@@ -134,6 +134,18 @@ def retain(
         for leaver in store.leavers:
             leaver(None)
     return told
+
+
+def _alone(store: Store) -> None:
+    """Raises StoreError where the rows of several plants stand in one table: each accounts for its own only, and the
+    compaction of one may take a file away while another counts what goes of it."""
+    for table in store._tables:
+        snapshot = table.refresh() if table.place.shared else table.snapshot
+        if not snapshot.alone:
+            raise StoreError(
+                f"points {table.place.uri}", "it cannot be trimmed by age: other plants have rows in it",
+                "rows of one plant", "give each plant a points_url of its own, or erase by name",
+            )
 
 
 def last_ns(store: Store) -> int:
@@ -257,6 +269,7 @@ def _table(
         else:
             with store._flushing, table._compacting:
                 snapshot = table.refresh()
+                _alone(store)
                 files = _some(snapshot, [f for f in snapshot.between(None, going.limit_ns) if f not in done])
                 where = going.where(snapshot.flushed)
                 counted = _count(store, name, snapshot, files, where, going.rule())

@@ -212,10 +212,7 @@ class Rollups:
 
 def brought_by_others(snapshots: Iterable[Snapshot]) -> bool:
     """Whether rows of another plant stand in the points: of those there are no rollups here."""
-    return any(
-        snapshot.writer and {*snapshot.low["writer"], *snapshot.high["writer"]} - {snapshot.writer, None}
-        for snapshot in snapshots
-    )
+    return not all(snapshot.alone for snapshot in snapshots)
 
 
 def concerns(task: Task, kind: str, thing: str, signal: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from loopwright.core.errors import StoreError
+from loopwright.core.errors import InputError, StoreError
 from loopwright.store.bucket import BucketPlace
 from loopwright.store.delta import APP
 from loopwright.store.journal import Journal, Work, reading_uri
@@ -26,6 +26,7 @@ from loopwright.store.points import PointsTable
 _NAMES = ("points", "blocks")
 _WRITER = "writer"
 _ADDRESS = "points"  # where the journal keeps url and options
+_EVENTS = "events"  # and in which database events stand, without its password
 _FIRST = "-"  # who wrote under the first name, before there were several
 
 
@@ -44,8 +45,9 @@ def tables(
         )
     url, options = url or kept.get("url", ""), options or kept.get("options")
     if not url:
-        return PointsTable(path / "points", False, create), PointsTable(path / "blocks", True, create)
-    places = [BucketPlace(f"{url.rstrip('/')}/{name}", path / "cache" / name, options or {}) for name in _NAMES]
+        writer = journal.meta(_WRITER, "").removeprefix(_FIRST)  # of a plant that was restored out of an object store
+        return PointsTable(path / "points", False, create, writer), PointsTable(path / "blocks", True, create, writer)
+    places = _places(path, url, options)
     writer = writer_of(path, journal, places, create)
     points, blocks = (PointsTable(place, bool(blocks), create, writer) for blocks, place in enumerate(places))
     if create and not kept:
@@ -53,28 +55,88 @@ def tables(
     return points, blocks
 
 
-def require_here(path: Path, verb: str) -> None:
-    """Raises StoreError when the plant's points stand elsewhere, where what is done to a copy would be done to them."""
+def _places(path: Path, url: str, options: Mapping[str, str] | None) -> list[BucketPlace]:
+    return [BucketPlace(f"{url.rstrip('/')}/{name}", path / "cache" / name, options or {}) for name in _NAMES]
+
+
+def elsewhere(path: Path) -> dict[str, BucketPlace]:
+    """Where the points and blocks of the plant in folder `path` stand, by the folder's name that they would have;
+    {} when they stand in the folder."""
     with closing(sqlite3.connect(reading_uri(path / "journal.sqlite"), uri=True)) as journal:
         row = journal.execute("SELECT value FROM meta WHERE name = ?", [_ADDRESS]).fetchone()
-    if row:
+    if not row:
+        return {}
+    kept = json.loads(row[0])
+    return dict(zip(_NAMES, _places(path, kept["url"], kept.get("options")), strict=True))
+
+
+def bring_home(journal: Path) -> None:
+    """A copied journal says no longer that points and events stand elsewhere: in the copy they do not."""
+    with closing(sqlite3.connect(journal)) as database, database:
+        kept = [name for name in (_ADDRESS, _EVENTS)
+                if database.execute("SELECT 1 FROM meta WHERE name = ?", [name]).fetchone()]
+        for name in kept:
+            database.execute("DELETE FROM meta WHERE name = ?", [name])
+
+
+def move_out(path: Path, url: str, options: Mapping[str, str] | None) -> None:
+    """Copies the points and blocks of a closed plant under `url`, where nothing may be yet. Their folders stay."""
+    places = _places(path, url, options)
+    for place in places:
+        if found := place.names():
+            raise InputError(
+                f"points {place.uri}", f"{len(found):,} objects are there already", "a prefix with nothing below it",
+                "name another points_url: what stands there is never replaced",
+            )
+    for place in places:
+        here = path / place.folder().name
+        files = sorted((file for file in here.rglob("*") if file.is_file()), key=lambda file: file.parent.name == LOG)
+        for file in files:  # the log last: what it names is there then
+            place.send(file.relative_to(here).as_posix(), file)
+
+
+def require_events(path: Path, journal: Journal, url: str) -> None:
+    """Raises StoreError when events and people stand elsewhere than they are looked for: they would seem to be gone."""
+    kept, here = journal.meta(_EVENTS, ""), path / "events.sqlite"
+    if kept and not url:
         raise StoreError(
-            f"plant {path}", f"it cannot be {verb}: its points stand in {json.loads(row[0])['url']}",
-            "a plant whose points are in its folder",
-            "use the versions and copies of the object store, and copy the folder while nobody writes it",
+            f"plant {path}", f"its events stand in {kept}", "the site file of this plant",
+            "--site SITE.toml, with [store] events_url_env; in Python: open_store(..., events_url=...)",
         )
+    if url and not kept and here.is_file() and _any_events(here):
+        raise StoreError(
+            f"plant {path}", "its events stand in its folder, not in the database that is named", "events.sqlite",
+            "move them: `loopwright backup`, then `loopwright restore BACKUP --site SITE.toml` with a new folder",
+        )
+
+
+def note_events(journal: Journal, shown: str) -> None:
+    """Keeps where events stand. shown: the URL without its password."""
+    if journal.meta(_EVENTS, "") != shown:
+        journal.commit(Work(meta={_EVENTS: shown}))
+
+
+def _any_events(path: Path) -> bool:
+    with closing(sqlite3.connect(reading_uri(path), uri=True)) as database:
+        try:
+            return any(database.execute(f"SELECT EXISTS (SELECT 1 FROM {name})").fetchone()[0]
+                       for name in ("events", "persons", "users"))
+        except sqlite3.OperationalError:  # of no step yet
+            return False
 
 
 def writer_of(path: Path, journal: Journal, places: Sequence[BucketPlace], create: bool) -> str:
     """The plant's id, '' for one that moved its own tables to the object store."""
     known = journal.meta(_WRITER, "")
-    if not known and create:
-        known = _FIRST if _moved(path, places) else journal.meta("plant") or uuid.uuid4().hex
-        journal.commit(Work(meta={_WRITER: known}))
+    if create and not (known and journal.meta(_ADDRESS, "")):  # it comes there for the first time
+        moved = _moved(path, places, known.removeprefix(_FIRST))
+        if not known:
+            known = _FIRST if moved else journal.meta("plant") or uuid.uuid4().hex
+            journal.commit(Work(meta={_WRITER: known}))
     return known.removeprefix(_FIRST)
 
 
-def _moved(path: Path, places: Sequence[BucketPlace]) -> bool:
+def _moved(path: Path, places: Sequence[BucketPlace], writer: str) -> bool:
     """Whether the tables there are copies of the plant's own. Raises StoreError when points would be left behind."""
     moved = False
     for place in places:
@@ -83,7 +145,9 @@ def _moved(path: Path, places: Sequence[BucketPlace]) -> bool:
             own = DeltaTable(str(here))
             there = DeltaTable(place.uri, storage_options=place.options) if _is_table(place) else None
             same = there is not None and there.metadata().id == own.metadata().id
-            if not (same and there and there.version() >= own.version()) and own.transaction_version(APP):
+            if not (same and there and there.version() >= own.version()) and any(
+                own.transaction_version(app) for app in (APP, f"{APP}-{writer}")
+            ):
                 raise StoreError(
                     f"plant {path}", f"its folder {here.name!r} holds points that {place.uri} does not",
                     "a copy of the folder there", f"copy it to {place.uri}, then open again",

@@ -146,9 +146,16 @@ class Snapshot:
 
     def own(self, files: Iterable[str]) -> str:
         """As `scan`, only the rows that this plant wrote."""
-        if not self.writer:
+        if self.alone:
             return self.scan(files)
-        return f"(SELECT * FROM {self.scan(files, ['writer'])} WHERE writer = {quoted(self.writer)})"
+        mine = f"= {quoted(self.writer)}" if self.writer else "IS NULL"
+        return f"(SELECT * FROM {self.scan(files, ['writer'])} WHERE writer {mine})"
+
+    @property
+    def alone(self) -> bool:
+        """Whether every row is this plant's own, as far as the log says."""
+        names = {*self.low.get("writer", ()), *self.high.get("writer", ())}
+        return names <= ({self.writer} if self.writer else {None, ""})
 
     def grown(self, version: int, flushed: int, come: Sequence[Added], gone: Iterable[str]) -> Snapshot:
         """A next version: without the files named `gone`, with those that come."""
