@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from loopwright.store import Store, open_store
+from loopwright.store.reroll import verify
 from tests.store.plant import S, balanced, numbered
 from tests.store.writer import FAST, LATE, MOST, SIZE, SOURCE, STEP_NS, after, rows
 
@@ -67,6 +68,7 @@ def whole(store: Store, said: dict[str, int]) -> None:
     assert all(stop["c"] - 1 - i > said["d"] for i in wrong)
     balanced(store.hops())
     assert store.hops()["mqtt"].lost == 0
+    assert verify(store) == []
 
 
 @pytest.mark.parametrize("mode", ["put", "flush", "compact"])
