@@ -192,3 +192,14 @@ def test_a_query_can_change_and_read_nothing_else(store: Store, sql: str) -> Non
     store.flush()
     with pytest.raises(InputError, match="one SELECT over points, blocks, events"):
         store.query(sql)
+
+
+def test_a_plant_is_closed_on_a_disk_that_takes_nothing_and_the_newest_values_are_found_again(tmp_path: Path) -> None:
+    with declared(open_store(tmp_path / "p")) as store:
+        store.put(numbered(speeds([1, 2]), 0))
+    with open_store(tmp_path / "p") as store:
+        store.put(numbered(speeds([3], 2 * S), 2))
+        store.flush()
+        (store.path / "live.part").symlink_to("/dev/full")  # a write to it says: no space left on device
+    with open_store(tmp_path / "p") as store:
+        assert store.newest("mill-1").column("value").to_pylist() == [3.0]

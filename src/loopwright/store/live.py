@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,23 @@ class Live:
         np.maximum.at(self.flushed_t_ns, slot, t_ns)
 
     def save(self, path: Path, names: list[tuple[str, str]], flushed: tuple[int, int]) -> None:
-        """Writes it all beside the points, as it is when they hold the journal up to `flushed` (points, blocks)."""
+        """Writes it all beside the points, as it is when they hold the journal up to `flushed` (points, blocks).
+
+        On a disk that takes nothing the older file stays: the next open reads more of the points.
+        """
         known = np.flatnonzero(self.t_ns[:len(names)] != NEVER)
         things, signals = zip(*(names[slot] for slot in known.tolist()), strict=True) if len(known) else ((), ())
         columns = {"thing": pa.array(things, pa.string()), "signal": pa.array(signals, pa.string())}
         table = pa.table(columns | {name: pa.array(column[known]) for name, column in self._columns.items()})
         table = table.replace_schema_metadata({"flushed": json.dumps(flushed)})
         part = path.with_suffix(".part")
-        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        part.replace(path)
+        try:
+            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+            part.replace(path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
 
     def restore(self, path: Path, catalogue: Catalogue) -> tuple[int, int]:
         """Reads what `save` wrote; (0, 0) when there is nothing that can be used: it is only a quicker way to open."""
