@@ -279,7 +279,7 @@ def changes_decline(
     say(f"{change}: declined")
 
 
-TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace")  # commands_<topic>.py has register(app)
+TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan")  # commands_<topic>.py has register(app)
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 

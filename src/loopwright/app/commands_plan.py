@@ -1,0 +1,120 @@
+"""`loopwright plan`: a shop in a file, a whole suite of published shops, or a plant's own open orders."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loopwright.app.options import Json, out, say
+from loopwright.core.errors import InputError
+
+
+class Draw(StrEnum):
+    """What is drawn."""
+
+    machines = "machines"
+    orders = "orders"
+    load = "load"
+    lateness = "lateness"
+
+
+def register(app: typer.Typer) -> None:
+    """Puts the command on the app."""
+    app.command()(plan)
+
+
+def plan(
+    file: Annotated[Path | None, typer.Argument(help="a shop: .jsp, .fjs, .txt or .json")] = None,
+    seconds: Annotated[float, typer.Option(help="how long may be searched; a suite: for each instance")] = 10.0,
+    objective: Annotated[str, typer.Option(help="makespan, tardiness, setup, or a mix such as makespan:1,tardiness:5")]
+    = "makespan",
+    workers: Annotated[int, typer.Option(help="threads of the search")] = 2,
+    seed: Annotated[int, typer.Option(help="what chance is drawn from")] = 0,
+    form: Annotated[str, typer.Option("--format", help="job-shop, flexible or times-machines, where a text fits two")]
+    = "",
+    gantt: Annotated[Path | None, typer.Option(help="an SVG to draw the plan in")] = None,
+    draw: Annotated[Draw, typer.Option(help="what --gantt draws")] = Draw.machines,
+    site: Annotated[Path | None, typer.Option("--site", help="a site file: plan its open orders, changing nothing")]
+    = None,
+    suite: Annotated[Path | None, typer.Option(help="a folder or .zip of shops: plan them all")] = None,
+    best_known: Annotated[Path | None, typer.Option("--best-known", help="JSON of what is known of the suite")] = None,
+    family: Annotated[str, typer.Option(help="of the suite only this family: ta")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="of the suite only the first so many")] = None,
+    kept: Annotated[Path | None, typer.Option("--out", help="a .jsonl that keeps the suite's rows; a second start goes "
+                                                            "on")] = None,
+    as_json: Json = False,
+) -> None:
+    """Plans a shop and says how good the plan is at least: makespan, proven bound, status, gap, seconds, solver.
+
+    Every plan is checked against the shop's rules before it is told. Ctrl-C gives the best plan so far.
+    """
+    from loopwright.app.plan_file import Asked
+
+    asked = Asked(seconds, objective, workers, seed)
+    if sum(one is not None for one in (file, suite, site)) != 1:
+        raise InputError("plan", "what to plan is not clear", "one of FILE, --suite FOLDER_OR_ZIP, --site SITE")
+    if suite is None and (best_known or family or limit or kept):
+        raise InputError("plan", "--best-known, --family, --limit and --out", "together with --suite")
+    if suite is not None:
+        if gantt:
+            raise InputError("plan", "--gantt", "a FILE or --site; a suite is not drawn")
+        _suite(suite, form, asked, (best_known, family, limit, kept), as_json)
+    else:
+        _one(file, site, form, asked, (gantt, draw), as_json)
+
+
+def _one(
+    file: Path | None, site: Path | None, form: str, asked: Any, drawn: tuple[Path | None, Draw], as_json: bool
+) -> None:
+    from threading import Event
+
+    from loopwright.app import plan_file
+    from loopwright.make.files import read
+
+    zone = ""
+    if file is not None:
+        instance = read(file, form)
+    else:
+        from loopwright.app.open_shop import open_orders
+
+        assert site is not None
+        instance, zone = open_orders(site)
+    for note in instance.notes:
+        say(f"{instance.name}: {note}")
+    watched = plan_file.Watched(Event(), loud=sys.stderr.isatty())
+    found = plan_file.planned(instance.shop, asked, watched)
+    if drawn[0] is not None:
+        from loopwright.make.gantt import DRAWINGS
+
+        plan_file.write(drawn[0], DRAWINGS[drawn[1].value](instance.shop, found, zone))
+        say(f"drawn in {drawn[0]}")
+    out(plan_file.document(instance, found, watched.stop.is_set()), as_json, plan_file.in_words)
+
+
+def _suite(
+    place: Path, form: str, asked: Any, wanted: tuple[Path | None, str, int | None, Path | None], as_json: bool
+) -> None:
+    from loopwright.app import suite
+    from loopwright.make.best_known import read_best
+    from loopwright.make.files import listed
+
+    best_known, family, limit, kept = wanted
+    best = read_best(best_known) if best_known else {}
+    sources = suite.chosen(listed(place, form), best, family, limit)
+    done: list[dict[str, Any]] = []
+    stopped = False
+    try:
+        for row in suite.rows(sources, best, asked, kept, say):
+            done.append(row)
+    except KeyboardInterrupt:
+        stopped = True
+    told = suite.summary(done) | {"of": len(sources), "stopped": stopped}
+    out(told, as_json, suite.in_words)
+    if stopped:
+        raise KeyboardInterrupt
+    if told["mean"]["errors"]:
+        raise typer.Exit(InputError.exit_code)
