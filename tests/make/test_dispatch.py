@@ -96,11 +96,19 @@ def test_setups_are_saved_where_nothing_is_urgent() -> None:
     assert value(parse("setup"), shop, slots) == 30 == bound(shop, parse("setup"))
 
 
-def test_the_urgent_job_goes_first_and_a_person_does_one_thing_at_a_time() -> None:
+def test_a_person_does_one_thing_at_a_time_and_begins_nothing_that_does_not_fit_in_before_going() -> None:
     jobs = tuple(Job(j, (Operation(j, "o", ((m, 60),), skill="weld"),), due_s=due) for j, m, due in (("a", "m", 600), ("b", "n", 60)))
     shop = Shop(0, (Machine("m", "m"), Machine("n", "n")), jobs, operators=(Operator("ann", ("weld",), ((20, 30),)),))
-    at = {s.order: (s.start_s, s.operator) for s in best(shop, parse("tardiness"))}
-    assert at == {"b": (30, "ann"), "a": (90, "ann")}  # b does not fit in before ann goes
+    assert sorted((s.start_s, s.operator) for s in best(shop, parse("tardiness"))) == [(30, "ann"), (90, "ann")]
+
+
+def test_the_job_that_is_due_first_goes_first_and_of_two_that_are_late_the_one_that_weighs_more_a_second() -> None:
+    def started(dues: tuple[int, int], weights: tuple[float, float]) -> list[str]:
+        jobs = tuple(Job(j, (Operation(j, "o", (("m", 60),), setup="x"),), 0, due, weight) for j, due, weight in zip("ab", dues, weights, strict=True))
+        return [s.order for s in sorted(best(Shop(0, (Machine("m", "m"),), jobs), parse("tardiness")), key=lambda s: s.start_s)]
+
+    assert started((600, 60), (1, 1)) == ["b", "a"]
+    assert started((10, 20), (1, 5)) == ["b", "a"]
 
 
 def test_an_operation_of_a_shop_with_setups_that_no_machine_can_do_is_named() -> None:

@@ -44,7 +44,7 @@ class _Load(NamedTuple):
     seconds: int
     setup_s: int
     state: int
-    count: int
+    size: int
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Board:
         tables = self.tables
         machine, seconds, needs = tables.ways[operation][way]
         same = (load.batch, load.seconds, load.state) == (tables.batch[operation], seconds, needs)
-        if not same or load.count >= tables.most[machine] or ready_s > load.start_s:
+        if not same or load.size >= tables.most[machine] or ready_s > load.start_s:
             return False
         return all(self._soonest(group, load.start_s, seconds)[0] == load.start_s for group in tables.needs[operation])
 
@@ -151,7 +151,7 @@ class Board:
         self.places[operation], self.span[operation] = place, (place.start_s, place.end_s)
         load = self._load[machine]
         if place.joins and load:
-            self._load[machine] = load._replace(count=load.count + 1)
+            self._load[machine] = load._replace(size=load.size + 1)
             return
         self.free_s[machine], self.state[machine], self.passed[machine] = place.end_s, place.state, place.passed
         if tables.batch[operation] >= 0 and tables.most[machine] > 1:

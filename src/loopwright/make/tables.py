@@ -87,7 +87,7 @@ def tables_of(shop: Shop, stay: Collection[Slot] = ()) -> Tables:
     """The lists of a shop. stay: slots that are treated as if they had begun."""
     operations = shop.operations
     number = {o.key: k for k, o in enumerate(operations)}
-    fixed = [o.frozen for o in operations]
+    fixed: list[Slot | None] = [o.frozen for o in operations]
     for slot in stay:
         fixed[number[slot.order, slot.operation]] = slot
     machine = {m.id: k for k, m in enumerate(shop.machines)}
@@ -99,10 +99,11 @@ def tables_of(shop: Shop, stay: Collection[Slot] = ()) -> Tables:
     ways = [[Way(machine[m], s, state(machine[m], o.setup)) for m, s in o.on] for o in operations]
     first = [state(k, m.state) for k, m in enumerate(shop.machines)]
     anchors: list[list[Anchor]] = [[] for _ in machine]
-    for o, slot in zip(operations, fixed, strict=True):
-        if slot:
-            at = machine[slot.machine]
-            anchors[at].append(Anchor(slot.start_s - slot.setup_s, slot.end_s, slot.setup_s, state(at, o.setup)))
+    for o, stands in zip(operations, fixed, strict=True):
+        if stands:
+            at = machine[stands.machine]
+            anchors[at].append(
+                Anchor(stands.start_s - stands.setup_s, stands.end_s, stands.setup_s, state(at, o.setup)))
     blocked: list[list[Interval]] = [[] for _ in machine]
     for b in shop.blocked:
         blocked[machine[b.machine]].append((b.start_s, b.end_s))
