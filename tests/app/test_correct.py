@@ -79,6 +79,27 @@ def test_a_correction_that_makes_no_sense_says_why(
     assert values(folder) == [1.0, 2.0, 3.0, 4.0]
 
 
+def test_a_time_as_it_is_shown_finds_the_value_that_stands_within_its_millisecond(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with declared(open_store(tmp_path / "p")) as store:
+        store.put(numbered(speeds([1, 2, 3], T0 * S + 166_857_639, step_ns=700_000), 0))
+    shown = said(capsys, "correct", "mill-1", "spindle.speed", "--site", tmp_path / "p", "--bad", "--reason", "x", "--dry-run")
+    assert len(shown["shown"]) == 3
+    found = said(capsys, "history", "mill-1", "spindle.speed", "2023-11-14T22:13:20.166Z", "--site", tmp_path / "p")
+    assert [(one["t_ns"] - T0 * S, one["value"]) for one in found] == [(166_857_639, 1.0)]
+    both = said(capsys, "history", "mill-1", "spindle.speed", "2023-11-14T22:13:20.167Z", "--site", tmp_path / "p")
+    assert [one["value"] for one in both] == [2.0]
+    assert said(capsys, "history", "mill-1", "spindle.speed", "2023-11-14T22:13:20.165Z", "--site", tmp_path / "p") == []
+
+
+def test_no_plant_is_made_by_a_correction_in_a_wrong_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = ("--site", tmp_path / "tyop", "--reason", "x")
+    assert said(capsys, "correct", "mill-1", "spindle.speed", "--bad", *site)["given"] == "there is no plant in it"
+    assert said(capsys, "undo", "f22c", *site)["given"] == "there is no plant in it"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_beside_a_process_that_writes_the_plant_the_command_goes_to_it(tmp_path: Path) -> None:
     with serving(tmp_path / "plant") as address:
@@ -92,6 +113,10 @@ def test_beside_a_process_that_writes_the_plant_the_command_goes_to_it(tmp_path:
              "--reason", "cable loose", "--json"], capture_output=True, text=True, env=os.environ, check=False)
         assert ran.returncode == 0, ran.stderr
         done = json.loads(ran.stdout)
+        wrong = subprocess.run(
+            [sys.executable, "-m", "loopwright", "correct", "mill-1", "s.output_power", "--site", str(folder), "--scale",
+             "inf", "--reason", "x", "--json"], capture_output=True, text=True, check=False)
+        assert (wrong.returncode, json.loads(wrong.stdout)["error"]) == (2, "InputError"), wrong.stderr
         assert httpx.get(f"{address}/api/corrections").json()[0]["event"] == done["event"]
         ran = subprocess.run(
             [sys.executable, "-m", "loopwright", "undo", done["event"], "--site", str(folder), "--reason", "it was not"],

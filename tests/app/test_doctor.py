@@ -100,3 +100,11 @@ def test_a_plant_that_is_being_written_is_looked_at_beside_it(capsys: pytest.Cap
         store.flush()
         code, found = asked(capsys, folder, "--json", "--source", "mqtt/mill-2#1", "--deep")
         assert (code, found["hops"]["points"]["out"], found["state"]["waiting"]) == (0, 3, 0)
+
+
+def test_a_folder_without_a_plant_is_not_called_healthy_and_stays_as_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    status, found = asked(capsys, tmp_path / "tyop", "--json")
+    assert (status, found["given"]) == (5, "there is no plant in it")
+    assert list(tmp_path.iterdir()) == []
