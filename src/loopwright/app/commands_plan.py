@@ -107,6 +107,8 @@ def _suite(
     sources = suite.chosen(listed(place, form), best, family, limit)
     done: list[dict[str, Any]] = []
     stopped = False
+    if asked.seconds:
+        suite.compile_first(say)
     try:
         for row in suite.rows(sources, best, asked, kept, say):
             done.append(row)

@@ -8,6 +8,8 @@ Rows are appended to a file as they come; a second start with the same seconds, 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -50,6 +52,15 @@ def rows(
                 _keep(kept, row)
         tell(f"[{n}/{len(sources)}] {_line(row)}{' (kept)' if source.name in there else ''}")
         yield row
+
+
+def compile_first(tell: Callable[[str], None]) -> None:
+    """Compiles the search where that was not done yet, so that no instance is planned without it."""
+    from loopwright.make.search import warm
+
+    if warm.installed() and not warm.ready():
+        tell("the search is compiled, once (some 20 s)")
+        subprocess.run([sys.executable, "-m", warm.__name__], check=False)
 
 
 def _row(source: Source, best: Mapping[str, Best], asked: Asked) -> Row:

@@ -37,7 +37,7 @@ from loopwright.make.svg import (
     words,
 )
 
-NARROWEST, WIDEST, LEGIBLE = 1040, 12_000, 5.0  # pixels of the time axis; a usual operation is LEGIBLE wide
+NARROWEST, WIDEST, LEGIBLE = 1040, 12_000, 16.0  # pixels of the time axis; a usual operation is LEGIBLE wide
 _RIGHT, _TOP, _LANE, _ORDER_LANE = 20, 78, 34, 22
 _CHAR = 6.3  # pixels of a letter, at most for most
 FADING = 120  # orders; with more of them hovering fades nothing
@@ -224,6 +224,8 @@ def _lane(drawing: _Drawing, y: float, tall: float, name: str, under: str) -> li
     time, left = drawing.time, drawing.time.left
     label = f'<text x="12" y="{number(y + (14 if under else 15))}">{escaped(_cut(name, left))}{_title(name)}</text>'
     out = [rect(time.left, y + 1, time.wide, tall - 2, ' class="l"'), label]
+    if time.wide > 2 * NARROWEST:  # again at the far end, where the first has scrolled away
+        out.append(words(time.left + time.wide + 6, y + tall / 2 + 4, _cut(name, left)))
     return [*out, words(12, y + 27, under, ' class="m"')] if under else out
 
 
@@ -341,6 +343,8 @@ def _dates(drawing: _Drawing, job: Job, end_s: int, y: float) -> Iterator[str]:
         shade, x = LATE if end_s > job.due_s else EARLY, min(time.x(max(job.due_s, time.first_s)), time.x(time.last_s))
         word = f"{h_min(end_s - job.due_s)} late" if end_s > job.due_s else "kept"
         mark = f'<path d="M{number(x)} {number(y)}V{number(y + _ORDER_LANE)}" stroke="{shade}" stroke-width="3"/>'
+        if job.due_s > time.last_s:  # beyond the drawing
+            mark = f'<path d="M{number(x + 3)} {number(y + 5)}l8 6l-8 6z" fill="{shade}"/>'
         yield titled(mark, f"{job.id} is due {time.says(job.due_s)}: {word}", "b")
     if time.first_s < job.release_s <= time.last_s:
         x = time.x(job.release_s)
@@ -375,9 +379,10 @@ def _sheet(
     plan, shop = drawing.plan, drawing.shop
     title = f"Plan of {len(shop.jobs):,} jobs on {len(shop.machines):,} machines: {h_min(plan.makespan_s)} h"
     proof = "no plan is better" if plan.status == "optimal" else f"at most {plan.gap:.1%} could be saved"
-    head = [words(12, 24, title, ' class="t"'),
-            words(18 + 8.2 * len(title), 24, f"{plan.status}, {proof}; {plan.solver}", ' class="m"')]
+    says = escaped(f"{plan.status}, {proof}; {plan.solver}")
+    beside = f'<tspan class="m" font-weight="400" dx="12">{says}</tspan>'
+    head = [f'<text x="12" y="24" class="t">{escaped(title)}{beside}</text>']
     zone = [words(12, bottom + 20, "; ".join(t for t in (f"times in {drawing.time.zone}" if drawing.time.zone
             else "hours:minutes from the start", more) if t), ' class="m"')]
-    wide = drawing.time.left + drawing.time.wide + _RIGHT
+    wide = drawing.time.left + drawing.time.wide + (drawing.time.left if drawing.time.wide > 2 * NARROWEST else _RIGHT)
     return sheet(wide, bottom + 34, title, [*head, *_legend(legend, 12, 36), *parts, *zone], style)

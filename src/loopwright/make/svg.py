@@ -23,7 +23,7 @@ _DAY_S = 86_400
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 STYLE = (
     f"text{{font:12px system-ui,'Segoe UI',Roboto,sans-serif;fill:{INK}}}"
-    f".m{{fill:{MUTED};font-size:11px}}.t{{font-size:15px;font-weight:600}}.l{{fill:{LANE}}}"
+    f".m{{fill:{MUTED};font-size:11px}}.t{{font-size:15px;font-weight:600}}.l{{fill:#dfe3e8;fill-opacity:.42}}"
     f".h{{stroke:{LINE};stroke-width:1}}.d{{stroke:{MUTED};stroke-width:1}}.s rect{{stroke:#fff;stroke-width:.6}}"
     f".s:hover rect{{stroke:{INK};stroke-width:1.6}}.f rect{{stroke:{INK};stroke-width:1.4}}"
     ".s text{font-size:11px;pointer-events:none}.w text{fill:#fff}"
