@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.store import chart, reroll, rolling, samples
+from loopwright.store import chart, reroll, rolling, samples, sparse
 from loopwright.store.catalogue import Ints
 from loopwright.store.chart import FOREVER, One
 from loopwright.store.levels import HOUR, LEVELS, NAMES, level_for
@@ -97,7 +97,7 @@ def _slots(store: Store, level: int, wanted: Wanted) -> tuple[Series, Ints, Ints
     memory, catalogue = store._memory, store._memory.catalogue
     series, slots = Series.of(catalogue), catalogue.slots(wanted.things, wanted.signals)
     scalar = catalogue.width[catalogue.definitions()[slots]] == 1
-    kept = series.levels[slots, LEVELS.index(level)] & (not chart.unusable(store))
+    kept = sparse.kept(catalogue, series)[slots, LEVELS.index(level)] & (not chart.unusable(store))
     if memory.rollups.tasks or memory.rollups.stuck:
         kept = kept & np.array([
             not memory.rollups.lags(catalogue.things[thing].kind, thing, signal)

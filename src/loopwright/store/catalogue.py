@@ -6,7 +6,7 @@ then answer for a batch in one step: `low[definition]`, `newest_t_ns[slot]`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -36,12 +36,14 @@ class Catalogue:
     fast                 (D,) kept as blocks
     width                (D,) numbers in one sample: 1, or 3 for shape (3,)
     levels               (D, LEVELS) whether rollups are kept at that level
+    unrated              (D,) no rate was declared
     """
 
     def __init__(self) -> None:
         self.kinds: dict[str, Kind] = {}
         self.things: dict[str, Thing] = {}
         self.names: list[tuple[str, str]] = []
+        self.dropped: Mapping[tuple[str, str], frozenset[int]] = {}  # levels without rows (store.sparse)
         self._index: dict[str, int] = {}  # thing id -> row of _base and _kind
         self._base: list[int] = []
         self._kind: list[int] = []
@@ -169,6 +171,7 @@ class Catalogue:
         self.high = np.array([np.inf if s.high is None else s.high for s in flat] or [0.0])
         self.column = np.array([_COLUMN[s.kind] for s in flat] or [0], np.int8)
         self.fast = np.array([s.fast for s in flat] or [False])
+        self.unrated = np.array([s.rate_hz is None for s in flat] or [False])
         self.width = np.array([int(np.prod(s.shape)) if s.shape else 1 for s in flat] or [1], np.int64)
         none: list[list[bool]] = [[False] * len(LEVELS)]
         self.levels = np.array([[level in levels_of(s) for level in LEVELS] for s in flat] or none)

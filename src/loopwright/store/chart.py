@@ -16,10 +16,11 @@ from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Signal
 from loopwright.store import reroll, rolling, samples
 from loopwright.store.keys import NEVER
-from loopwright.store.levels import level_for, levels_of, snapped, step_for
+from loopwright.store.levels import level_for, snapped, step_for
 from loopwright.store.read import View, Wanted
 from loopwright.store.rolling import Rows
 from loopwright.store.rollups import STORED, brought_by_others, rows_of
+from loopwright.store.sparse import levels_at
 from loopwright.store.sql import quoted
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def level_rows(store: Store, one: One, level: int, limits: tuple[int, int]) -> R
 def _level_rows(store: Store, one: One, level: int, limits: tuple[int, int]) -> Rows:
     memory, slots = store._memory, np.array([one.slot])
     with store._lock:
+        if level in memory.catalogue.dropped.get((one.thing, one.signal.name), ()):
+            return _sample_rows(store, one, level, limits, None)  # it was left out while somebody asked
         snapshot = memory.rollups.table.snapshot
         waiting = memory.rollups.of(snapshot, slots)
         series = samples.Series.of(memory.catalogue)
@@ -173,8 +176,10 @@ def one_of(store: Store, thing: str, signal: str) -> One:
         if found.shape:
             said = f"it is a vector {found.shape}"
             raise InputError(f"chart of {thing}/{signal}", said, "a signal of single numbers", "read it with get")
-        levels = () if others or memory.rollups.lags(kind.name, thing, signal) else levels_of(found)
-        return One(thing, found, int(catalogue.slots([thing], [signal])[0]), levels)
+        slot = int(catalogue.slots([thing], [signal])[0])
+        levels = () if others or memory.rollups.lags(kind.name, thing, signal) else levels_at(
+            catalogue, samples.Series.of(catalogue), slot)
+        return One(thing, found, slot, levels)
 
 
 def _view(store: Store, one: One, blocks: bool, limits: tuple[int, int]) -> View:

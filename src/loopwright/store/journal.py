@@ -50,6 +50,8 @@ _STEPS: dict[int, list[str]] = {
         "CREATE INDEX IF NOT EXISTS changed_known ON changed (known_ns)",
         "CREATE TABLE IF NOT EXISTS replaced (thing TEXT, signal TEXT, start_ns INTEGER, end_ns INTEGER NOT NULL, "
         "PRIMARY KEY (thing, signal, start_ns)) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS sparse (thing TEXT, signal TEXT, level INTEGER, "
+        "PRIMARY KEY (thing, signal, level)) WITHOUT ROWID",
     ],
 }
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from loopwright.core.types import Batch, Kind, Thing
-from loopwright.store import flush, intake, load, reroll, standing
+from loopwright.store import flush, intake, load, reroll, sparse, standing
 from loopwright.store.books import Books
 from loopwright.store.catalogue import Catalogue
 from loopwright.store.changes import Past
@@ -37,6 +37,7 @@ class Memory:
         self._path, self._journal, self._tables, self._reader = path / "live.arrow", journal, tables, reader
         self.catalogue, self.live, self.tail = Catalogue(), Live(), Tail()
         self.catalogue.declare(*journal.declared())
+        self.catalogue.dropped, self.density = sparse.loaded(journal), sparse.Density()
         self.live.resize(len(self.catalogue.names))
         self.books = Books(journal)
         self.past = Past(journal, self.books.corrected)

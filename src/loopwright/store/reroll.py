@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from loopwright.core.errors import StoreError
-from loopwright.store import rolling, samples
+from loopwright.store import rolling, samples, sparse
 from loopwright.store.catalogue import Catalogue, Ints
 from loopwright.store.check import numbers
 from loopwright.store.journal import Journal, Work
@@ -190,7 +190,9 @@ def keep(store: Store) -> None:
 
 def write(store: Store) -> None:
     """Writes the rollups that are in memory; the caller holds the flushing."""
-    store._memory.rollups.write(store._lock)
+    sparse.decide(store)
+    dropped = store._memory.catalogue.dropped
+    store._memory.rollups.write(store._lock, lambda rows, names: sparse.without(rows, names, dropped))
 
 
 def again(store: Store, budget: int = 4_000_000) -> int:
@@ -270,6 +272,7 @@ def verify(store: Store) -> list[str]:
         with store._lock:
             memory = store._memory
             rollups, series = memory.rollups, Series.of(memory.catalogue)
+            series = Series(series.names, sparse.kept(memory.catalogue, series), series.counter)
             snapshots = (store._tables[0].snapshot, store._tables[1].snapshot)
         slots = [slot for slot in np.flatnonzero(series.levels.any(axis=1)).tolist()
                  if not rollups.lags(memory.catalogue.things[series.names[slot][0]].kind, *series.names[slot])]
@@ -288,6 +291,7 @@ def _differences(store: Store, snapshots: Snapshots, series: Series, slots: Ints
     slot, _ = store._memory.catalogue.look_up(found)
     here = np.isin(slot, slots)
     have = rolling.merged(rolling.joined([*parts, rolling.take(rows_of(found, slot), here)]))
+    have = rolling.take(have, series.levels[have["slot"], np.searchsorted(LEVELS, have["level"])])
     made = [samples.partials(series, samples.stored(store._reader, view, series, slots, (None, None)), 0)
             for view in kept(snapshots)]
     want = rolling.merged(rolling.joined(made))

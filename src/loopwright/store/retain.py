@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.store import reroll
+from loopwright.store import reroll, sparse
 from loopwright.store.counts import NS_PER_MINUTE, Counts
 from loopwright.store.delta import Table
 from loopwright.store.evidence import Range, kept
@@ -108,6 +108,8 @@ def retain(
     if not dry_run:
         store._writable("retain")
         store.flush()
+        if any(rule.raw_days for rule in rules):
+            sparse.every_level(store)
         _rolled(store)
     protected = kept(store)
     found: list[dict[str, Any]] = []

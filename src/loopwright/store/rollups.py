@@ -8,7 +8,7 @@ reach; what the points hold beyond it is folded again when a plant is opened. No
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,10 +189,19 @@ class Rollups:
         self._parts = [rolling.take(rows, ~np.isin(rows["slot"], away))]
         self._aside = []
 
-    def write(self, guard: Any) -> None:
-        """Appends the rows in memory to the table, as up to the last batch that is folded."""
+    @property
+    def names(self) -> Names:
+        """slot -> (thing, signal) of the rows in memory."""
+        return self._names
+
+    def write(self, guard: Any, worth: Callable[[Rows, Names], Any]) -> None:
+        """Appends the rows in memory to the table, as up to the last batch that is folded.
+
+        worth  (rows,) which of the rows are to stand there (`store.sparse`)
+        """
         with guard:
             rows, names, upto = self.waiting(), self._names, max(self.through)
+            rows = rolling.take(rows, worth(rows, names))
             if upto == self.base:  # rows computed anew: readers could not tell that they stand in a file
                 if len(rows["slot"]) or self._aside:
                     self._append(rows, names, upto)
