@@ -53,7 +53,7 @@ def fixed_of(tables: Tables) -> Any:
     for o, behind in enumerate(tables.behind):
         if not behind:
             sinks[tables.job[o]].append(o)
-    return Fixed(
+    return Fixed(  # type: ignore[call-arg]  # its names are joined from several lines
         *_rows(tables.ways, 3), *_rows(tables.before, 3), *_rows(tables.behind), np.array(tables.ready, np.int64),
         *_rows(tables.needs), *_rows(tables.groups), *_rows(tables.away, 2), *_rows(tables.blocked, 2),
         *_rows(anchors, 5), *_rows(exact, 2), np.array([tables.others.get(k, 0) for k in range(count + 1)], np.int64),
@@ -71,8 +71,9 @@ def _next_state(anchors: Sequence[Any], k: int) -> int:
 def times_of(tables: Tables) -> Any:
     """Times with nothing placed but what stays where it is."""
     count = len(tables.operations)
-    times = Times(*(np.zeros(count, np.int64) for _ in range(3)), np.full(count, -1, np.int64),
-                  np.full(count, -1, np.int64), np.full(sum(map(len, tables.needs)), -1, np.int64))
+    times = Times(  # type: ignore[call-arg]
+        *(np.zeros(count, np.int64) for _ in range(3)), np.full(count, -1, np.int64),
+        np.full(count, -1, np.int64), np.full(sum(map(len, tables.needs)), -1, np.int64))
     for o, slot in enumerate(tables.fixed):
         if slot:
             times.start[o], times.end[o] = slot.start_s, slot.end_s
