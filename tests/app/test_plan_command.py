@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 import json
+import re
 import shutil
 import threading
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -260,3 +262,29 @@ def test_a_shop_of_ours_is_planned_from_json(run: Any, tmp_path: Path) -> None:
     told = run(tmp_path / "club.json", "--seconds", "2", "--json").told
     assert told["dialect"] == "loopwright shop 1"
     assert told["jobs"] == 2
+
+
+# the page
+
+
+def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/how-to/plan-a-file.md: its file is planned to what stands there, its commands and its code run."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "plan-a-file.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"<!-- file: (\S+) -->\n```text\n(.*?)```", page, re.DOTALL):
+        Path(name).write_text(text)
+    Path("cut.jsp").write_text("2 2\n0 1 1 2\n1 3 0\n")
+    with zipfile.ZipFile("instances.zip", "w") as archive:
+        archive.writestr("Taillard/ta91.txt", ONE_MACHINE)
+    Path("best_known.json").write_text('[{"instance": "ta91", "family": "ta", "lower_bound": 16, "upper_bound": 16}]')
+    ran = 0
+    for block in re.findall(r"```console\n\$ loopwright plan (.*?)```", page, re.DOTALL):
+        command, _, golden = block.partition("\n")
+        if "--site" not in command:
+            done = run(*command.split())
+            assert golden.strip() in done.out + done.said
+            ran += 1
+    assert ran == 3
+    assert Path("ft06.svg").exists()
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(code, "plan-a-file.md", "exec"), {})
