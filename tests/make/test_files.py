@@ -234,6 +234,11 @@ def test_json_that_is_no_shop_is_refused_with_place_value_and_rule(text: str, sa
         from_json(text, "s.json")
 
 
+def test_a_due_date_in_the_past_is_told() -> None:
+    text = changed("jobs", 0, "due_s", value=-5)
+    assert decoded(text.encode(), "s.json").notes == ("due at or before the start, so late whatever is planned: j0",)
+
+
 # folders, archives, best known values
 
 

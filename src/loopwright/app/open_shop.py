@@ -17,7 +17,7 @@ from loopwright.core.errors import PlanError
 from loopwright.core.types import Event, Order
 from loopwright.make import design as designs
 from loopwright.make import route
-from loopwright.make.files import Instance
+from loopwright.make.files import Instance, overdue
 from loopwright.make.open_work import OpenOrder, Step, shop_from
 
 _ENDED = ("unit.finished", "order.refused")
@@ -65,7 +65,8 @@ def _instance(plant: Plant, fitted: Mapping[str, Event], orders: Mapping[str, Or
                      horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS)
     due = {order: (one.due_ns - origin_ns) // NS_PER_S for order, one in orders.items() if one.due_ns}
     jobs = tuple(replace(job, due_s=due.get(job.id)) for job in shop.jobs)
-    return Instance(plant.site.name, replace(shop, jobs=jobs), "open orders of a plant")
+    shop = replace(shop, jobs=jobs)
+    return Instance(plant.site.name, shop, "open orders of a plant", overdue(shop))
 
 
 def _step(event: Event) -> Step:

@@ -102,7 +102,15 @@ def _of_json(text: str, name: str) -> Instance:
         if given and all(isinstance(row, dict) and ("path" in row or "instance" in row) for row in given):
             raise InputError(name, f"a list of {len(given)} instances, not a shop", f"a file of {FORMAT!r}",
                              "plan the folder that it stands in: --suite FOLDER --best-known " + name)
-    return Instance(_stem(name), from_json(text, name), FORMAT)
+    shop = from_json(text, name)
+    return Instance(_stem(name), shop, FORMAT, overdue(shop))
+
+
+def overdue(shop: Shop) -> tuple[str, ...]:
+    """A note that names the jobs which are due before the origin, if there are any."""
+    late = [job.id for job in shop.jobs if job.due_s is not None and job.due_s <= 0]
+    more = f" and {len(late) - 10} more" if len(late) > 10 else ""
+    return (f"due at or before the start, so late whatever is planned: {', '.join(late[:10])}{more}",) if late else ()
 
 
 def _stem(name: str) -> str:
@@ -127,13 +135,14 @@ def _may_be(name: str) -> bool:
 def bytes_of(path: Path) -> bytes:
     """What a file holds; InputError where it cannot be read or is too large."""
     try:
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise InputError(str(path), f"{size:,} bytes", f"up to {LARGEST_BYTES:,}")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise InputError(str(path), f"cannot be read ({said})", "a file, folder or .zip of shops") from error
+    if len(data) > LARGEST_BYTES:
+        raise InputError(str(path), f"more than {LARGEST_BYTES:,} bytes", f"up to {LARGEST_BYTES:,}")
+    return data
 
 
 def _members(path: Path) -> list[zipfile.ZipInfo]:
