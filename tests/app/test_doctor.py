@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,7 @@ import pytest
 
 from loopwright.app.cli import main
 from loopwright.core.clock import SimClock
+from loopwright.core.types import Event
 from loopwright.store import Store, open_store
 from tests.store.plant import S, declared, numbered, plain, points, speeds
 
@@ -108,3 +114,49 @@ def test_a_folder_without_a_plant_is_not_called_healthy_and_stays_as_it_is(
     status, found = asked(capsys, tmp_path / "tyop", "--json")
     assert (status, found["given"]) == (5, "there is no plant in it")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: os.truncate(path, 4)])
+def test_a_data_file_that_is_gone_or_cut_is_named_without_reading_them_all(
+    capsys: pytest.CaptureFixture[str], folder: Path, harm: Callable[[Path], None]
+) -> None:
+    file = next((folder / "points").glob("*.parquet"))
+    harm(file)
+    status, found = asked(capsys, folder, "--json")
+    assert status == 5
+    assert found["broken"][0].startswith(f"points/{file.name}: ")
+    assert file.name in found["verdict"]
+
+
+def test_a_plant_on_a_disk_that_may_only_be_read_is_looked_at(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    done = subprocess.run(["mount", "--bind", "-o", "ro", str(folder), str(folder)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("mounting needs root")
+    try:
+        status, said = asked(capsys, folder)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert status == 5
+    assert "3 samples are lost: 3 of mqtt/mill-1#1" in said
+
+
+def test_states_and_rollups_that_differ_are_told_and_made_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "plant"
+    with declared(open_store(folder)) as store:
+        store.put(numbered(speeds(range(100)), 0))
+        store.record([Event("thing.added", "mill-1", 1, "test", {"kind": "mill"})])
+        store.flush()
+    assert asked(capsys, folder, "--deep")[0] == 0
+    with closing(sqlite3.connect(folder / "events.sqlite")) as database, database:
+        database.execute("UPDATE states SET kind = 'thing.removed'")
+    with open_store(folder) as store, store._flushing:
+        for shown in store.tables["rollups"].snapshot.files:
+            store.tables["rollups"]._rewrite(store.tables["rollups"].snapshot, [shown], "level <> 60000000000")
+    code, found = asked(capsys, folder, "--deep", "--json")
+    assert (code, bool(found["states"]), bool(found["rollups"])) == (5, True, True)
+    assert "states and links differ from the events" in found["verdict"]
+    code, words = asked(capsys, folder, "--mend")
+    assert code == 0
+    assert "made again: states and links, from 1 events" in words
+    assert "made again: rollups of 1 series" in words
+    assert asked(capsys, folder, "--deep")[0] == 0

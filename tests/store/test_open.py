@@ -203,3 +203,35 @@ def test_a_plant_is_closed_on_a_disk_that_takes_nothing_and_the_newest_values_ar
         (store.path / "live.part").symlink_to("/dev/full")  # a write to it says: no space left on device
     with open_store(tmp_path / "p") as store:
         assert store.newest("mill-1").column("value").to_pylist() == [3.0]
+
+
+def some_plant(path: Path) -> Path:
+    """Three samples in the points, and an event."""
+    with declared(open_store(path)) as store:
+        store.put(numbered(speeds([1, 2, 3]), 0))
+        store.record([Event("thing.added", "mill-1", 0, "erika", {"kind": "mill"})])
+        store.flush()
+    return path
+
+
+def test_events_that_are_gone_are_told_and_not_begun_anew(tmp_path: Path) -> None:
+    (some_plant(tmp_path / "p") / "events.sqlite").unlink()
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match=r"events\.sqlite, with its events and people, is gone.*from a backup"):
+            open_store(tmp_path / "p", read_only=read_only)
+    assert not (tmp_path / "p" / "events.sqlite").exists()
+
+
+def test_a_table_whose_log_is_gone_is_told_and_its_files_stay(tmp_path: Path) -> None:
+    shutil.rmtree(some_plant(tmp_path / "p") / "points" / "_delta_log")
+    files = sorted((tmp_path / "p" / "points").glob("*.parquet"))
+    with pytest.raises(StoreError, match="its _delta_log is gone, and 1 data files are there"):
+        open_store(tmp_path / "p")
+    assert sorted((tmp_path / "p" / "points").iterdir()) == files
+
+
+def test_a_journal_that_is_gone_comes_back_from_its_mirror(tmp_path: Path) -> None:
+    (some_plant(tmp_path / "p") / "journal.sqlite").unlink()
+    with open_store(tmp_path / "p") as store:
+        assert store.put(numbered(speeds([1, 2, 3, 4]), 0)).duplicate == 3
+        balanced(store.hops())

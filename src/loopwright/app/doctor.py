@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from loopwright.app.site import site_of
 from loopwright.core.clock import NS_PER_S, RealClock, iso
 from loopwright.core.errors import PlantBusy, StoreError, UnknownName
 from loopwright.core.types import Hop
-from loopwright.store import Store, audit
+from loopwright.store import Store, audit, reroll
 from loopwright.store.edges import edges
+from loopwright.store.state import check, rebuild
 
 MOST_SOURCES = 1_000  # in the findings: those that lost most first
 SHOWN = 20  # of them in words
@@ -29,13 +31,16 @@ _WORST = [("lost", "descending"), ("missing", "descending"), ("refused", "descen
 
 
 def examine(
-    path: Path, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None, deep: bool = False
+    path: Path, start_ns: int | None = None, end_ns: int | None = None, source: str | None = None, deep: bool = False,
+    mend: bool = False,
 ) -> dict[str, Any]:
     """The findings about a plant; one that another process writes is looked at beside it.
 
     start_ns, end_ns  only what was heard then, by known_ns, in whole minutes (older accounts: hours, days)
     source            only this one; UnknownName lists those there are
-    deep              also counts every row of the points source by source, and compares the rollups with them
+    deep              also counts every row of the points source by source, compares the rollups with them, and where
+                      things stand with the events
+    mend              with deep: first makes again what differs of these two, which are made of the others
     """
     with _opened(path) as store:
         if source is not None and source not in (names := {name for _, name in store.sources()}):
@@ -53,16 +58,20 @@ def examine(
             "sources": [row | {"refused_by_reason": dict(row["refused_by_reason"])} for row in rows],
             "sources_in_all": table.num_rows, "events": chain_of(store), "state": _state(store),
             "edges": [_edge(report) for report in edges(store)],
+            "broken": [f"{file.removeprefix(f'{store.path}/')}: {why}" for table in store.tables.values()
+                       for file, why in table.snapshot.broken.items()],
         }
         if deep:
             found["missing"] = sum(row["missing"] for row in rows)
-            found["rollups"] = _rollups(store)
+            found["mended"] = _mended(store) if mend else []
+            found["rollups"], found["states"] = _rollups(store), check(store)
     return found | {"verdict": verdict(found)}
 
 
 def healthy(found: Mapping[str, Any]) -> bool:
     """Whether nothing is lost, every account adds up, the chain is whole, and the rollups say what the points say."""
-    wrong = found["unbalanced"] or found["lost"] > 0 or found.get("missing") or found.get("rollups")
+    wrong = found["unbalanced"] or found["lost"] > 0 or found["broken"] or found.get("missing") or found.get("rollups")
+    wrong = wrong or found.get("states")
     return not wrong and bool(found["events"]["whole"])
 
 
@@ -76,10 +85,15 @@ def verdict(found: Mapping[str, Any]) -> str:
         said.append(f"{found['lost']:,} samples are lost: {', '.join(where + worst)}")
     if found["unbalanced"]:
         said.append(f"accounts that do not add up: {', '.join(found['unbalanced'])}")
+    if found["broken"]:
+        more = f", and {len(found['broken']) - 1:,} more" if len(found["broken"]) > 1 else ""
+        said.append(f"files to put back from a backup: {found['broken'][0]}{more}")
     if found.get("missing"):
         said.append(f"{found['missing']:,} samples that the books say stand in the points are not there")
     if found.get("rollups"):
-        said.append(f"rollups differ from the points: {found['rollups'][0]}")
+        said.append(f"rollups differ from the points: {found['rollups'][0]} (`loopwright doctor --mend`)")
+    if found.get("states"):
+        said.append(f"states and links differ from the events: {found['states'][0]} (`loopwright doctor --mend`)")
     if not found["events"]["whole"]:
         said.append(found["events"]["says"])
     if said:
@@ -94,6 +108,8 @@ def _opened(path: Path) -> Iterator[Store]:
     site = site_of(path)
     there(site)
     try:
+        if not os.access(site.folder, os.W_OK):
+            raise PlantBusy(f"plant {site.folder}", "its folder may only be read")
         with open_plant(site) as plant:
             yield plant.store
     except PlantBusy:
@@ -132,14 +148,25 @@ def _edge(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rollups(store: Store) -> list[str]:
-    from loopwright.store.reroll import verify
-
     if store.read_only:
         return []  # who writes the plant keeps a part of them in memory
     try:
-        return verify(store)
+        return reroll.verify(store)
     except StoreError as error:
         return [str(error)]
+
+
+def _mended(store: Store) -> list[str]:
+    """Makes states, links and rollups again where they differ, in words; PlantBusy beside the process that writes."""
+    if store.read_only:
+        said = "it is written by another process, or may only be read"
+        raise PlantBusy(f"plant {store.path}", said, "", "end that process, then mend it")
+    found = []
+    if wrong := check(store):
+        found.append(f"states and links, from {rebuild(store):,} events ({len(wrong):,} differences)")
+    if wrong := _rollups(store):
+        found.append(f"rollups of {reroll.remake(store):,} series ({len(wrong):,} differences)")
+    return found
 
 
 # in words -----------------------------------------------------------------------------------------------------------
@@ -161,7 +188,9 @@ def in_words(found: Mapping[str, Any]) -> str:
     lines += ["", *_state_in_words(found["state"])]
     lines += [_edge_in_words(edge) for edge in found["edges"]]
     if found["deep"]:
+        lines += [f"made again: {what}" for what in found["mended"]]
         lines.append(f"rollups: {'; '.join(found['rollups'][:5]) or 'they say what the points say'}")
+        lines.append(f"states and links: {'; '.join(found['states'][:5]) or 'they say what the events say'}")
     lines.append(f"{found['events']['count']:,} events; {found['events']['says']}")
     return "\n".join(lines)
 

@@ -29,7 +29,7 @@ from loopwright.app.site import Machine
 from loopwright.connect.batch import by_thing
 from loopwright.connect.wire import LOOPBACK, free_port, from_table
 from loopwright.core import plug
-from loopwright.core.clock import monotonic_s
+from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.errors import LinkError
 from loopwright.core.pack import Play
 from loopwright.core.types import Batch, Kind, Thing
@@ -125,7 +125,10 @@ class Floor:
 
     async def _device(self, machine: Machine, link: Mapping[str, Any]) -> Device:
         site = self.plant.site
-        settings = {**link, "epoch": f"{machine.plays['source']}-{self.seed}"}
+        epoch = f"{machine.plays['source']}-{self.seed}"
+        if self.resume and machine.plays["source"] != "recording":  # it counts from 0 again, and says something new
+            epoch += f"-{self.plant.clock.now_ns() // NS_PER_S}"
+        settings = {**link, "epoch": epoch}
         command = [
             sys.executable,
             "-m",

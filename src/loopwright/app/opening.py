@@ -24,7 +24,7 @@ def open_site(site: Site | Path, clock: Clock | None = None, *, read_only: bool 
 
 def there(site: Site) -> None:
     """Raises StoreError when the site has no plant yet: for commands that would make an empty one and look at that."""
-    if not (site.folder / "journal.sqlite").exists():
+    if not any((site.folder / name).exists() for name in ("journal.sqlite", "mirror", "points")):
         raise StoreError(f"plant {site.folder}", "there is no plant in it", "", "look at the name of the folder; "
                          "`loopwright run SITE` or an import makes a plant")
 

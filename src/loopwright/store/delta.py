@@ -191,6 +191,9 @@ class Table:
         if not DeltaTable.is_deltatable(uri, options):
             if not create:
                 raise StoreError(f"points {uri}", "the table is not there", "", "open the plant once for writing")
+            if not self.place.shared and (left := sum(1 for _ in self.place.folder().glob("*.parquet"))):
+                raise StoreError(f"points {uri}", f"its _delta_log is gone, and {left:,} data files are there", "",
+                                 "put the folder _delta_log back from a backup of the plant")
             try:
                 return DeltaTable.create(
                     uri, schema=self.layout.stored, configuration=self.layout.settings, storage_options=options,

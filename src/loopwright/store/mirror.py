@@ -89,11 +89,12 @@ class Mirror:
         return newest
 
     def mend(self, path: Path) -> None:
-        """Looks whether the journal is sound; a damaged one is set aside and what the mirror holds put in its place.
+        """Looks whether the journal is there and sound; else what the mirror holds is put there, a damaged one aside.
 
         Where there is no whole mirror nothing is touched, and opening says what is wrong.
         """
-        why = damage(path, self.known_ns()) if path.is_file() else ""
+        there = path.is_file()
+        why = damage(path, self.known_ns()) if there else "gone" if self._numbers() else ""
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
         if not why or not self.rebuild(part):
@@ -102,9 +103,11 @@ class Mirror:
         aside = path.with_name(f"journal.damaged-{count + 1}.sqlite")
         for end in ("-wal", "-shm"):
             path.with_name(path.name + end).unlink(missing_ok=True)
-        path.replace(aside)
+        if there:
+            path.replace(aside)
         part.replace(path)
-        _log.warning("journal %s was damaged (%s): rebuilt from its mirror; set aside as %s", path, why, aside.name)
+        _log.warning("journal %s was damaged (%s): rebuilt from its mirror%s", path, why,
+                     f"; set aside as {aside.name}" if there else "")
 
     def rebuild(self, path: Path) -> bool:
         """Writes the journal anew at `path`; False when there is no whole mirror."""

@@ -103,6 +103,9 @@ def require_events(path: Path, journal: Journal, url: str) -> None:
             f"plant {path}", f"its events stand in {kept}", "the site file of this plant",
             "--site SITE.toml, with [store] events_url_env; in Python: open_store(..., events_url=...)",
         )
+    if not url and not here.is_file() and int(journal.meta("known_ns", "0")):
+        raise StoreError(f"plant {path}", "events.sqlite, with its events and people, is gone", "",
+                         "put it back from a backup; the points are untouched")
     if url and not kept and here.is_file() and _any_events(here):
         raise StoreError(
             f"plant {path}", "its events stand in its folder, not in the database that is named", "events.sqlite",
