@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from loopwright.app.cli import main
+from loopwright.app.plant import open_plant
+from loopwright.app.site import load_site
 from loopwright.core.clock import SimClock
+from loopwright.core.errors import PlantBusy
 from loopwright.core.types import Event
-from loopwright.store import Store, open_store
+from loopwright.store import Store, open_store, reroll
 from tests.store.plant import S, declared, numbered, plain, points, speeds
 
 HOUR = 3600 * S
@@ -140,23 +143,43 @@ def test_a_plant_on_a_disk_that_may_only_be_read_is_looked_at(capsys: pytest.Cap
     assert "3 samples are lost: 3 of mqtt/mill-1#1" in said
 
 
+OWN_KIND = """
+[site]
+name = "hall 3"
+packs = []
+[[kind]]
+name = "mill"
+meaning = "a mill"
+signal = [{ name = "spindle.speed", unit = "rad/s", kind = "gauge", meaning = "How fast.", rate_hz = 10.0 }]
+[[machine]]
+id = "mill-1"
+kind = "mill"
+role = "mill"
+"""
+
+
 def test_states_and_rollups_that_differ_are_told_and_made_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    folder = tmp_path / "plant"
-    with declared(open_store(folder)) as store:
-        store.put(numbered(speeds(range(100)), 0))
-        store.record([Event("thing.added", "mill-1", 1, "test", {"kind": "mill"})])
-        store.flush()
-    assert asked(capsys, folder, "--deep")[0] == 0
-    with closing(sqlite3.connect(folder / "events.sqlite")) as database, database:
+    site = tmp_path / "site.toml"
+    site.write_text(OWN_KIND, "utf-8")
+    with open_plant(load_site(site)) as plant:
+        plant.store.put(numbered(speeds(range(100)), 0))
+        plant.store.record([Event("thing.added", "mill-1", 1, "test", {"kind": "mill"})])
+        plant.store.flush()
+        with plant.store._flushing:
+            reroll.write(plant.store)
+        rollups = plant.store.tables["rollups"]
+        assert asked(capsys, site, "--deep")[0] == 0
+        rollups._rewrite(rollups.snapshot, list(rollups.snapshot.files), "level <> 60000000000")
+    with closing(sqlite3.connect(tmp_path / "plant" / "events.sqlite")) as database, database:
         database.execute("UPDATE states SET kind = 'thing.removed'")
-    with open_store(folder) as store, store._flushing:
-        for shown in store.tables["rollups"].snapshot.files:
-            store.tables["rollups"]._rewrite(store.tables["rollups"].snapshot, [shown], "level <> 60000000000")
-    code, found = asked(capsys, folder, "--deep", "--json")
+    code, found = asked(capsys, site, "--deep", "--json")
     assert (code, bool(found["states"]), bool(found["rollups"])) == (5, True, True)
     assert "states and links differ from the events" in found["verdict"]
-    code, words = asked(capsys, folder, "--mend")
+    code, words = asked(capsys, site, "--mend")
     assert code == 0
     assert "made again: states and links, from 1 events" in words
     assert "made again: rollups of 1 series" in words
-    assert asked(capsys, folder, "--deep")[0] == 0
+    assert asked(capsys, site, "--deep")[0] == 0
+    with open_plant(load_site(site)), pytest.raises(SystemExit) as left:
+        main(["doctor", "--site", str(site), "--mend"])
+    assert left.value.code == PlantBusy.exit_code

@@ -315,8 +315,10 @@ def test_a_plant_that_may_not_be_written_is_told(tmp_path, data, plant):
 @pytest.mark.parametrize("name", ["journal.sqlite", "events.sqlite"])
 @pytest.mark.parametrize("way", ["overwritten", "cut off"])
 def test_a_spoilt_journal_or_ledger_is_told_and_left_as_it_is(capsys, tmp_path, plant, data, name, way):
-    """Nothing guesses what was in it: the file is named, with what to do, and not touched."""
+    """Nothing guesses what was in it: the file is named, with what to do, and not touched. A journal has a mirror, and
+    is left only where that is gone, too."""
     folder = shutil.copytree(plant, tmp_path / "spoilt")
+    shutil.rmtree(folder / "mirror")
     for tail in ("-wal", "-shm"):
         (folder / f"{name}{tail}").unlink(missing_ok=True)
     path = folder / name
@@ -328,10 +330,30 @@ def test_a_spoilt_journal_or_ledger_is_told_and_left_as_it_is(capsys, tmp_path, 
         assert path.read_bytes() == spoilt
 
 
-def test_a_site_folder_stands_for_an_empty_plant(capsys, tmp_path):
-    code, out, _ = said(capsys, "doctor", "--site", tmp_path / "new.plant")
+@pytest.mark.parametrize("way", ["overwritten", "cut off"])
+def test_a_spoilt_journal_is_rebuilt_from_its_mirror_by_whoever_opens_the_plant(capsys, tmp_path, plant, way):
+    folder = shutil.copytree(plant, tmp_path / "spoilt")
+    code, out, _ = said(capsys, "doctor", "--site", folder, "--json")
+    before = json.loads(out)
+    for tail in ("-wal", "-shm"):
+        (folder / f"journal.sqlite{tail}").unlink(missing_ok=True)
+    path = folder / "journal.sqlite"
+    path.write_bytes(b"this was a database once" * 500 if way == "overwritten" else path.read_bytes()[:5000])
+    spoilt = path.read_bytes()
+    code, out, _ = said(capsys, "doctor", "--site", folder, "--json")
+    after = json.loads(out)
+    assert (code, after["lost"], after["hops"], after["events"]) == (0, 0, before["hops"], before["events"])
+    assert (folder / "journal.damaged-1.sqlite").read_bytes() == spoilt
+
+
+def test_a_site_folder_stands_for_a_plant_that_an_import_makes(capsys, tmp_path, data):
+    folder = tmp_path / "new.plant"
+    code, _, err = said(capsys, "doctor", "--site", folder)
+    assert (code, "there is no plant in it" in err, folder.exists()) == (5, True, False)
+    assert said(capsys, "import", "persons", data / "persons" / "people.csv", "--site", folder)[0] == 0
+    code, out, _ = said(capsys, "doctor", "--site", folder)
     assert (code, "0 samples lost" in out) == (0, True)
-    assert bare_site(tmp_path / "new.plant").folder.is_dir()
+    assert bare_site(folder).folder.is_dir()
 
 
 def test_a_turn_that_failed_can_be_run_again(capsys, tmp_path, data):

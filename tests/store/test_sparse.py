@@ -174,3 +174,20 @@ def test_whatever_comes_in_whatever_order_minutes_and_hours_say_what_the_samples
             agrees(store, truth)
             written(store)
             agrees(store, truth)
+
+
+def test_rollups_that_are_made_again_count_nothing_twice(tmp_path: Path) -> None:
+    truth = {i * S: float(i) for i in range(300)}
+    with plant(tmp_path) as store:
+        store.put(energy(list(truth), list(truth.values())))
+        written(store)
+        event = store.record([Event("points.corrected", "m", 1, "erika", {"reason": "typing error"})])[0]
+        store.put(plain(points(("m", "energy", 7 * S, 99.0)), correction=event.id))
+        truth[7 * S] = 99.0
+        store.flush()
+        for _ in range(2):
+            assert reroll.remake(store) == 1
+            agrees(store, truth)
+    with plant(tmp_path) as store:
+        assert reroll.remake(store) == 1
+        agrees(store, truth)

@@ -20,7 +20,8 @@ def doctor(
     start: Annotated[str, typer.Option("--from", help="first moment: a day, ISO 8601 with a zone, or ns")] = "",
     end: Annotated[str, typer.Option("--to", help="the moment after the last")] = "",
     source: Annotated[str, typer.Option(help="only this source")] = "",
-    deep: Annotated[bool, typer.Option("--deep", help="count every row source by source, check the rollups")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="count every row by source, check rollups and states")] = False,
+    mend: Annotated[bool, typer.Option("--mend", help="as --deep, and make again what differs")] = False,
     as_json: Json = False,
 ) -> None:
     """Whether anything was lost: the accounts of every hop and source over any range of time, the chain of events, what
@@ -31,7 +32,7 @@ def doctor(
     from loopwright.app.doctor import examine, healthy, in_words
     from loopwright.app.keep import moment
 
-    found = examine(site, moment(start), moment(end), source or None, deep)
+    found = examine(site, moment(start), moment(end), source or None, deep or mend, mend)
     out(found, as_json, in_words)
     if not healthy(found):
         raise typer.Exit(StoreError.exit_code)

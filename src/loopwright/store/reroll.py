@@ -117,6 +117,10 @@ def recovered(
     after = max(table.snapshot.flushed, int(journal.meta(_FROM, "0")))
     through = max(after, snapshots[0].flushed), max(after, snapshots[1].flushed)
     rollups = Rollups(table, through, json.loads(journal.meta(TASKS, "[]")))
+    if int(journal.meta("known_ns", "0")) < table.snapshot.flushed:  # it was lost: nobody knows which levels have rows
+        rollups.tasks = [EVERYTHING]
+        if table.writable:
+            journal.commit(Work(meta={TASKS: json.dumps(rollups.tasks)}))
     if newest > after:
         series = Series.of(catalogue)
         try:
@@ -211,6 +215,7 @@ def again(store: Store, budget: int = 4_000_000) -> int:
     for slot, task in todo:
         if read >= budget:
             break
+        _withdraw(store, series, slot)
         for rows, count in _all_of(store, series, slot, budget):
             with store._lock:
                 rollups.add(rows, series.names, count, 0)
@@ -225,6 +230,35 @@ def again(store: Store, budget: int = 4_000_000) -> int:
         begins = {} if tasks else {_FROM: "0"}  # the table itself says now how far it reaches
         store._journal.commit(Work(meta={TASKS: json.dumps(tasks), **begins}))
         rollups.tasks = tasks
+    return done
+
+
+def _withdraw(store: Store, series: Series, slot: int) -> None:
+    """Takes away the whole rows of a series that say of the same batch what is now computed: they would count twice."""
+    rollups, batch = store._memory.rollups, max(store._memory.rollups.through)
+    with store._lock:
+        rollups.renumber(series.names)
+        rollups.forget(slot, batch)
+    thing, signal = map(quoted, series.names[slot])
+    own = f"thing = {thing} AND signal = {signal} AND whole AND batch = {batch}"
+    table = rollups.table
+    with table._compacting:
+        snapshot = table.refresh()
+        for file in snapshot.since(batch - 1):
+            if store._reader.run(f"SELECT 1 FROM {snapshot.scan([file])} WHERE {own} LIMIT 1", {}).num_rows:
+                table._rewrite(table.snapshot, [file], f"NOT ({own})")
+
+
+def remake(store: Store) -> int:
+    """Computes all rollups anew from the samples that are stored; of how many series."""
+    done = 0
+    with store._flushing:
+        rollups = store._memory.rollups
+        with store._lock:
+            rollups.tasks = [EVERYTHING]
+            store._journal.commit(Work(meta={TASKS: json.dumps(rollups.tasks)}))
+        while rollups.tasks and not rollups.stuck:
+            done += again(store)
     return done
 
 

@@ -152,6 +152,11 @@ class Rollups:
             for part in self._parts
         ]))
 
+    def forget(self, slot: int, batch: int) -> None:
+        """Whole rows of one series as of that batch go: they are to be computed again."""
+        self._parts = [rolling.take(part, ~((part["slot"] == slot) & part["whole"] & (part["batch"] == batch)))
+                       for part in self._parts]
+
     def lags(self, kind: str, thing: str, signal: str) -> bool:
         """Whether the rows of a series are yet to be computed."""
         return self.stuck or any(
