@@ -16,7 +16,7 @@ from loopwright.make.bound import first_fit, lower_bound
 from loopwright.make.check import check
 from loopwright.make.dispatch import dispatch, makespan, settle
 from loopwright.make.plan import plan, warm
-from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
+from loopwright.make.shop import Blocked, Job, Machine, Operation, Operator, Setup, Shop
 from tests.make.shops import FT06, FT06_OPTIMUM, chain, club_shop, job_shop, shops
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -208,3 +208,24 @@ def test_the_bound_sees_that_three_mills_fed_by_one_saw_cannot_all_begin_at_once
     shop = Shop(0, (Machine("saw", "saw"), *(Machine(m, "mill") for m, _ in mills)), jobs)
     assert lower_bound(shop) == 60  # by hand: the mills begin after 10, 20 and 30 s, and the last ends after 60
     assert plan(shop).solver == "dispatch"
+
+
+def test_setups_persons_and_due_dates_are_planned_by_the_objective_that_is_asked_for() -> None:
+    """Two colours by turns cost 50 s each change; sorted by colour one change is left, and the urgent job comes first."""
+    colours = ["red", "blue", "red", "blue", "red", "blue"]
+    jobs = tuple(
+        Job(f"j{n}", (Operation(f"j{n}", "paint", (("booth", 10),), setup=colour, skill="paint"),), due_s=20 if n == 1 else 400)
+        for n, colour in enumerate(colours))
+    setups = (Setup("booth", "red", "blue", 50), Setup("booth", "blue", "red", 50))
+    shop = Shop(0, (Machine("booth", "paint"),), jobs, operators=(Operator("ada", ("paint",), ((0, 5),)),), setups=setups)
+    for objective, value in (("setup", 50), ("tardiness", 0), ("makespan:1,setup:1", 165)):
+        found = plan(shop, seconds=2.0, objective=objective)
+        assert check(shop, found) == []
+        assert found.value == value, (objective, found.slots)
+        assert found.bound <= found.value
+    assert {slot.operator for slot in found.slots} == {"ada"}
+
+
+def test_an_objective_that_is_not_there_is_named() -> None:
+    with pytest.raises(UnknownName, match="tardyness"):
+        plan(club_shop(1), objective="tardyness")

@@ -15,15 +15,18 @@ from threading import Event
 from typing import Literal
 
 from loopwright.core.clock import monotonic_s
-from loopwright.core.errors import PlanError, UnknownName
+from loopwright.core.errors import PlanError
 from loopwright.core.types import Plan, Slot
 from loopwright.make import cpsat
 from loopwright.make.bound import Interval, fastest, first_fit, heads, lower_bound
+from loopwright.make.bound import bound as least_cost
 from loopwright.make.budget import Budget
-from loopwright.make.dispatch import dispatch, makespan, settle
+from loopwright.make.dispatch import best, dispatch, makespan, settle
+from loopwright.make.objective import Objective, parse
+from loopwright.make.objective import value as cost
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
-OBJECTIVES = ("makespan",)
+MAKESPAN = Objective(makespan=1.0)
 PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
 
 
@@ -40,7 +43,7 @@ def plan(
 ) -> Plan:
     """The best plan found in `seconds` of wall time, everything included; 0: the dispatched plan, without a search.
 
-    objective  'makespan': the last operation ends as early as can be; then each starts as early as its machine allows
+    objective  'makespan', 'tardiness' (weighted), 'setup', or a mix 'makespan:1,tardiness:5' (make.objective)
     seed       equal shops, seeds and enough time give equal plans
     workers    threads of the search
     keep       slots of an older plan, in seconds from this shop's origin, that should stay: `make.repair` sets it
@@ -51,20 +54,22 @@ def plan(
     everything ends before the shop's horizon; UnknownName for an objective that is not there.
     """
     started_s = monotonic_s()
-    if objective not in OBJECTIVES:
-        raise UnknownName("objective of a plan", objective, OBJECTIVES)
-    if not shop.plain or shop.materials:
-        given = "it has setups, operators, tools, lots, batches or materials, which the search does not keep yet"
-        raise PlanError("plan", given, "machines, choices, what waits for what, releases and blocked times")
+    aim = parse(objective)
     _refuse_impossible(shop)
-    slots = dispatch(shop, keep) if keep else _dispatched(shop)
-    bound, solver = lower_bound(shop), "dispatch"
-    if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
-        goal = cpsat.Goal(shop, bound, keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
-        slots, bound, solver = _search(goal, slots, Budget(seconds, workers, seed, iterations, stop, progress))
-    value = makespan(slots)
-    if shop.horizon_s is not None and value > shop.horizon_s:
-        found = f"no plan found in {seconds:g} s ends within {shop.horizon_s} s; the best ends after {value} s"
+    bound: float
+    if aim != MAKESPAN or not shop.plain or shop.materials or any(m.batch > 1 for m in shop.machines):
+        budget = Budget(seconds - (monotonic_s() - started_s), workers, seed, iterations, stop, progress)
+        slots, bound, solver = _general(shop, aim, keep, budget)
+    else:
+        slots = dispatch(shop, keep) if keep else _dispatched(shop)
+        bound, solver = lower_bound(shop), "dispatch"
+        if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
+            goal = cpsat.Goal(shop, int(bound), keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
+            slots, bound, solver = _search(goal, slots, Budget(seconds, workers, seed, iterations, stop, progress))
+    value = cost(aim, shop, slots)
+    if shop.horizon_s is not None and makespan(slots) > shop.horizon_s:
+        last_s = makespan(slots)
+        found = f"no plan found in {seconds:g} s ends within {shop.horizon_s} s; the best ends after {last_s} s"
         raise PlanError("plan", found, "", "plan further ahead, open more intervals, or allow more seconds")
     status: Literal["optimal", "feasible"] = "optimal" if value <= bound else "feasible"
     ordered = tuple(sorted(slots, key=lambda s: (s.start_s, s.machine, s.order, s.operation)))
@@ -75,6 +80,20 @@ def plan(
 def _dispatched(shop: Shop) -> list[Slot]:
     """The better of the two dispatched plans."""
     return min((settle(shop, dispatch(shop, None, most)) for most in (True, False)), key=makespan)
+
+
+def _general(
+    shop: Shop, aim: Objective, keep: Mapping[Key, Slot] | None, budget: Budget
+) -> tuple[list[Slot], float, str]:
+    """(slots, bound, solver) of a shop with setups, persons, tools, lots or batches, or by another objective."""
+    slots, least, solver = (dispatch(shop, keep) if keep else best(shop, aim)), least_cost(shop, aim), "dispatch"
+    from loopwright.make.search import warm as compiling
+
+    if budget.seconds > 0 and not keep and cost(aim, shop, slots) > least and compiling.compiled():
+        from loopwright.make.general import improve
+
+        slots, solver = improve(shop, slots, aim, budget), "annealing"
+    return slots, least, solver
 
 
 def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[Slot], int, str]:

@@ -28,9 +28,10 @@ def installed() -> bool:
 
 def ready() -> bool:
     """Whether the compiled search is on the disk, for this version of everything."""
+    from loopwright.make import general
     from loopwright.make.search import start, tabu
 
-    functions: list[Any] = [tabu.search, start.active, tabu.seeded, start.work_left]
+    functions: list[Any] = [tabu.search, start.active, tabu.seeded, start.work_left, general.climb]
     try:
         return all(_cached(function) for function in functions)
     except AttributeError:  # another Numba keeps its cache otherwise: then it is compiled when it is called
@@ -68,6 +69,8 @@ def wait() -> None:
 def main() -> None:
     """Searches a small shop with every sort of move."""
     from loopwright.make.dispatch import dispatch
+    from loopwright.make.general import improve
+    from loopwright.make.objective import parse
     from loopwright.make.search.rows import net_of
     from loopwright.make.search.run import Budget, active, shortest
 
@@ -81,6 +84,7 @@ def main() -> None:
     net = net_of(shop)
     active(net, 1)
     shortest(net, dispatch(shop), Budget(60.0, workers=1, iterations=200))
+    improve(shop, dispatch(shop), parse("makespan:1,tardiness:1,setup:1"), Budget(60.0, workers=1, iterations=2_000))
 
 
 if __name__ == "__main__":
