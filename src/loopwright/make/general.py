@@ -28,8 +28,9 @@ from loopwright.make.tables import Tables, tables_of
 
 SLICE_S = 0.05  # how often the clock, and who wants to stop, are looked at
 SLICE = 2_000  # moves between two looks where moves are counted instead of seconds
-HOT, COLD = 0.3, 0.0005  # of a mean operation, what a move may cost more at the beginning and end of a round
-ROUNDS = 4  # beginnings from the best so far in a budget
+HOT, COLD = 5.0, 0.02  # of a mean operation, what a move may cost more at the beginning and end of a round
+PLENTY = 100  # moves an operation that make the hottest beginning worth its time
+ROUNDS = 2  # beginnings from the best so far in a budget
 
 
 @fast
@@ -165,7 +166,9 @@ def _search(climber: Climber, nth: int, budget: Budget, end_s: float, told: list
             nth_round = int(done * ROUNDS)
             climber.again()
         part = done * ROUNDS - nth_round
-        heat = mean * HOT * (COLD / HOT) ** part * 0.3 ** (nth % 3)
+        ahead = budget.iterations or climber.moves / max(done, 1e-6)
+        hot = max(COLD, HOT * min(1.0, ahead / (PLENTY * len(climber.order)))) * 0.3 ** (nth % 3)
+        heat = mean * hot * (min(COLD, hot) / hot) ** part
         if budget.iterations:
             moves = min(SLICE, budget.iterations - climber.moves)
         before_s, best = monotonic_s(), climber.cost[1]
