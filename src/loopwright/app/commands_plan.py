@@ -13,6 +13,9 @@ from loopwright.app.options import Json, out, say
 from loopwright.core.errors import InputError
 
 
+MANY = 250_000  # operations
+
+
 class Draw(StrEnum):
     """What is drawn."""
 
@@ -85,6 +88,9 @@ def _one(
         instance, zone = open_orders(site)
     for note in instance.notes:
         say(f"{instance.name}: {note}")
+    operations = sum(len(job.operations) for job in instance.shop.jobs)
+    if operations > MANY:
+        say(f"{operations:,} operations: the first plan alone may take minutes, whatever --seconds says")
     watched = plan_file.Watched(Event(), loud=sys.stderr.isatty())
     found = plan_file.planned(instance.shop, asked, watched)
     if drawn[0] is not None:
@@ -108,7 +114,7 @@ def _suite(
     done: list[dict[str, Any]] = []
     stopped = False
     if asked.seconds:
-        suite.compile_first(say)
+        suite.warm_up(say)
     try:
         for row in suite.rows(sources, best, asked, kept, say):
             done.append(row)

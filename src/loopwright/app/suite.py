@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from statistics import fmean
 from threading import Event
 from time import process_time
@@ -21,7 +22,9 @@ from loopwright.app.plan_file import Asked, Watched, planned
 from loopwright.core.errors import InputError, LoopwrightError, StoreError
 from loopwright.make.best_known import Best, family, known
 from loopwright.make.files import Source
+from loopwright.make.plan import plan
 from loopwright.make.shop_json import load
+from loopwright.make.texts import parse
 
 Row = dict[str, Any]
 
@@ -54,13 +57,16 @@ def rows(
         yield row
 
 
-def compile_first(tell: Callable[[str], None]) -> None:
-    """Compiles the search where that was not done yet, so that no instance is planned without it."""
+def warm_up(tell: Callable[[str], None]) -> None:
+    """Compiles the search where that was not done yet, and loads it: no instance pays for that with its seconds."""
     from loopwright.make.search import warm
 
     if warm.installed() and not warm.ready():
         tell("the search is compiled, once (some 20 s)")
         subprocess.run([sys.executable, "-m", warm.__name__], check=False)
+    chance = Random(1)
+    table = [[f"{m} {chance.randint(1, 99)}" for m in chance.sample(range(6), 6)] for _ in range(6)]
+    plan(parse("6 6\n" + "\n".join(map(" ".join, table)), "warm").shop, 1.0)
 
 
 def _row(source: Source, best: Mapping[str, Best], asked: Asked) -> Row:
@@ -71,23 +77,23 @@ def _row(source: Source, best: Mapping[str, Best], asked: Asked) -> Row:
     try:
         instance = source.read()
         read_s = process_time() - began_s
-        plan = planned(instance.shop, asked, watched)
+        found = planned(instance.shop, asked, watched)
     except LoopwrightError as error:
         return row | {"error": str(error)}
     if watched.stop.is_set():
         raise KeyboardInterrupt
     shop = instance.shop
-    comparable = value is not None and plan.objective == "makespan"
+    comparable = value is not None and found.objective == "makespan"
     return row | {
         "jobs": len(shop.jobs), "machines": len(shop.machines),
         "operations": sum(len(job.operations) for job in shop.jobs), "dialect": instance.dialect,
-        "notes": list(instance.notes), "makespan": plan.makespan_s, "value": plan.value, "bound": plan.bound,
-        "status": plan.status, "best_known": value.upper if value else None,
+        "notes": list(instance.notes), "makespan": found.makespan_s, "value": found.value, "bound": found.bound,
+        "status": found.status, "best_known": value.upper if value else None,
         "best_bound": value.lower if value else None,
-        "gap_percent": 100 * (plan.makespan_s / value.upper - 1) if value and comparable else None,
-        "proven_gap_percent": 100 * plan.gap, "seconds": round(plan.took_s, 3),
+        "gap_percent": 100 * (found.makespan_s / value.upper - 1) if value and comparable else None,
+        "proven_gap_percent": 100 * found.gap, "seconds": round(found.took_s, 3),
         "cpu_seconds": round(process_time() - began_s, 3), "read_cpu_seconds": round(read_s, 3),
-        "solver": plan.solver, "checked": True,
+        "solver": found.solver, "checked": True,
     }
 
 
