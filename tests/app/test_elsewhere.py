@@ -115,6 +115,35 @@ def test_events_in_a_database_are_asked_for_by_the_site_file(
         pass
 
 
+def test_a_plant_moves_out_of_its_folder_by_a_backup_and_a_site_file(
+    tmp_path: Path, options: dict[str, str], database: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "new").mkdir()
+    old = site_of(tmp_path, "")
+    filled(old)
+    code, _, _ = run(capsys, "backup", tmp_path / "backups", "--site", old)
+    assert code == 0
+    import sqlalchemy as sa
+
+    admin = sa.create_engine(database, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE moved"))
+    admin.dispose()
+    monkeypatch.setenv("HALL_3_EVENTS", database.rsplit("/", 1)[0] + "/moved")
+    new = site_of(tmp_path / "new", in_bucket(tmp_path / "new", options) + '\nevents_url_env = "HALL_3_EVENTS"')
+    code, told, _ = run(capsys, "restore", tmp_path / "backups", "--site", new, "--json")
+    assert (code, told["samples"], told["events"]) == (0, 4, 1)
+    with open_site(new) as store:
+        assert store.tables["points"].place.shared
+        assert not (tmp_path / "new" / "plant" / "events.sqlite").exists()
+        assert store.get().column("value").to_pylist() == [1, 2, 3, 4]
+        assert [event.kind for event in store.recall()] == ["thing.added", "plant.restored"]
+        balanced(store.hops())
+    code, _, why = run(capsys, "restore", tmp_path / "backups", tmp_path / "x", "--site", new)
+    assert (code, "one of them" in why) == (2, True)
+
+
 def test_events_in_the_folder_are_not_left_behind_for_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_store(tmp_path / "plant") as store:
         store.record([Event("thing.added", "mill-1", 1, "test", {"kind": "mill"})])

@@ -122,6 +122,7 @@ def pinned(
     """
     state = State(folder)
     spool = tempfile.mkdtemp(prefix="loopwright-fetched-")
+    places: dict[str, BucketPlace] = {}
     try:
         try:
             places = shared.elsewhere(folder)
@@ -142,7 +143,9 @@ def pinned(
             raise Moved(str(error).splitlines()[0][:200]) from error
         except (OSError, sqlite3.Error) as error:
             said = str(error).splitlines()[0][:200]
-            raise StoreError(f"plant {folder}", f"it cannot be read ({said})", "", "restore its last backup") from error
+            away = ", ".join(place.uri for place in places.values())
+            todo = f"see that {away} can be reached, then this again" if away else "restore its last backup"
+            raise StoreError(f"plant {folder}", f"it cannot be read ({said})", "", todo) from error
         yield state
     finally:
         for connection in state.databases.values():

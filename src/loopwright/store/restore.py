@@ -43,6 +43,8 @@ def restore(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"folder {target}", "it is not empty", "a new folder, or an empty one",
                          "a restore never replaces anything")
+    if points_url:
+        shared.require_empty(points_url, storage_options)
     half = target.with_name(f".{target.name}.restoring")
     checked = Checked(backup, manifest, progress)
     try:
@@ -64,8 +66,8 @@ def restore(
             durable([target.parent])
     except OSError as error:
         raise StoreError(
-            f"folder {target}", f"it cannot be restored ({error.strerror})", "a disk with room, that you may write",
-            f"free it and run this again; {half} holds the half of it",
+            f"folder {target}", f"it cannot be restored ({error.strerror or error})",
+            "a disk with room, that you may write", f"free it and run this again; {half} holds the half of it",
         ) from error
     if broken:
         shutil.rmtree(half, ignore_errors=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -79,16 +80,21 @@ def bring_home(journal: Path) -> None:
             database.execute("DELETE FROM meta WHERE name = ?", [name])
 
 
+def require_empty(url: str, options: Mapping[str, str] | None) -> None:
+    """Raises InputError when there is anything where points or blocks would come."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        for place in _places(Path(nowhere), url, options):
+            if found := place.names():
+                raise InputError(
+                    f"points {place.uri}", f"{len(found):,} objects are there already",
+                    "a prefix with nothing below it", "name another points_url: what stands there is never replaced",
+                )
+
+
 def move_out(path: Path, url: str, options: Mapping[str, str] | None) -> None:
     """Copies the points and blocks of a closed plant under `url`, where nothing may be yet. Their folders stay."""
-    places = _places(path, url, options)
-    for place in places:
-        if found := place.names():
-            raise InputError(
-                f"points {place.uri}", f"{len(found):,} objects are there already", "a prefix with nothing below it",
-                "name another points_url: what stands there is never replaced",
-            )
-    for place in places:
+    require_empty(url, options)
+    for place in _places(path, url, options):
         here = path / place.folder().name
         files = sorted((file for file in here.rglob("*") if file.is_file()), key=lambda file: file.parent.name == LOG)
         for file in files:  # the log last: what it names is there then
