@@ -13,7 +13,14 @@ def main() -> None:
     except KeyboardInterrupt:
         print("loopwright: stopped before anything was begun", file=sys.stderr, flush=True)
         os._exit(130)
-    run()
+    try:
+        run()
+    except SystemExit as leave:
+        if not isinstance(leave.code, int) or leave.code == 0:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(leave.code)  # all is closed; what libraries say of an interpreter that ends in an error helps nobody
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """A site file says what is wrong with it: where, what was given, what is allowed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from loopwright.app.site import bare_site, checked, load_site, site_of
@@ -51,6 +54,7 @@ def test_a_good_site_is_resolved_with_its_defaults(tmp_path):
     (("[[machine]]", "[machine]"), r"\[\[machine\]\] once for each"),
     (('role = "boil"', 'role = "boil"\nplays = { source = "magic" }'), "'twin' or 'recording'"),
     (('packs = []', 'packs = []\napprovers = ["one"]'), "two different names"),
+    (('link = { protocol = "mqtt" }', 'link = { protocol = "http" }\nplays = { source = "twin" }'), "cannot be played over http"),
 ])
 def test_a_site_that_is_wrong_says_where_and_what_is_allowed(tmp_path, change, says):
     with pytest.raises(LoopwrightError, match=says):
@@ -81,3 +85,12 @@ def test_two_machines_of_one_name_are_refused(tmp_path):
 def test_an_unknown_pack_lists_the_packs(tmp_path):
     with pytest.raises(UnknownName, match="golf"):
         load_site(written(tmp_path, GOOD.replace("packs = []", 'packs = ["gulf"]')))
+
+
+@pytest.mark.parametrize("page", ["edge.md", "oee.md"])
+def test_a_site_file_in_the_docs_can_be_used_as_it_stands(tmp_path, page):
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    shown = [block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "[site]" in block]
+    assert shown
+    for block in shown:
+        assert load_site(written(tmp_path, block)).machines

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -393,7 +393,10 @@ def _check_link(machine: Machine, place: str) -> None:
     if not machine.protocol:
         raise SiteError(f"{place} link", "has no protocol", ", ".join(sorted(plug.find("connect"))))
     settings = {key: value for key, value in machine.link.items() if key != "protocol"}
-    from_table(plug.load("connect", machine.protocol).Settings, settings, f"{place} link")
+    wanted = plug.load("connect", machine.protocol).Settings
+    from_table(wanted, settings, f"{place} link")
+    if machine.played_here and "port" not in {field.name for field in fields(wanted)}:
+        raise SiteError(f"{place} plays", f"cannot be played over {machine.protocol}", "mqtt, mtconnect, opcua")
 
 
 def checked(site: Site) -> list[tuple[str, str]]:
