@@ -12,7 +12,6 @@ import typer
 from loopwright.app.options import Json, out, say
 from loopwright.core.errors import InputError
 
-
 MANY = 250_000  # operations
 
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from threading import Event, Thread
 from typing import Any
 
 from loopwright.core.clock import monotonic_s
@@ -40,6 +41,7 @@ class Goal:
     seconds: float = 1.0
     seed: int = 0
     workers: int = 2
+    stop: Event | None = None
 
     @property
     def weights(self) -> tuple[int, int]:
@@ -78,7 +80,7 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
         solver = cp_model.CpSolver()
         _set_budget(solver.parameters, goal, goal.seconds - (monotonic_s() - started_s))
         try:
-            status = solver.solve(model.cp)
+            status = _solved(solver, model.cp, goal.stop)
             break
         except IndexError:  # OR-Tools 9.15 loses its way in some hints (its issue 5288): once more without one
             continue
@@ -92,6 +94,26 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
     bound = max(goal.bound, _proven(goal, solver.best_objective_bound))
     found = _slots(goal, model, solver)
     return (found if goal.cost(found) <= goal.cost(first) else first), bound, name
+
+
+def _solved(solver: Any, model: Any, stop: Event | None) -> Any:
+    """The status that the solver ends with; it ends soon after `stop` is set."""
+    if stop is None:
+        return solver.solve(model)
+    over = Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            if stop.is_set():
+                solver.stop_search()  # again and again: one that comes before the search begins is lost
+
+    watcher = Thread(target=watch, name="cp-sat stop", daemon=True)
+    watcher.start()
+    try:
+        return solver.solve(model)
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _set_budget(parameters: Any, goal: Goal, left_s: float) -> None:

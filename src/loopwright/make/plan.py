@@ -110,7 +110,7 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
             slots = _searched(goal.shop, slots, replace(budget, seconds=min(left_s, part * goal.seconds)), bound)
             solver = "tabu"
         else:
-            own = replace(goal, bound=bound, seconds=min(left_s, part * goal.seconds))
+            own = replace(goal, bound=bound, seconds=min(left_s, part * goal.seconds), stop=budget.stop)
             slots, bound, solver = cpsat.search(own, slots)
         solvers += [solver] if solver not in solvers else []
         if budget.iterations and by_tabu:

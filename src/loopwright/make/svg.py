@@ -154,14 +154,20 @@ class Time:
 
     def _round(self, step: int) -> Iterator[int]:
         """Seconds at which the wall clock is round, also on days that have 23 or 25 hours."""
-        zone, day, last = ZoneInfo(self.zone), self._local(self.first_s).date(), self._local(self.last_s).date()
+        zone, last, days = ZoneInfo(self.zone), self._local(self.last_s).date(), max(1, step // _DAY_S)
+        day = self._local(self.first_s).date()
+        day += timedelta(days=-day.toordinal() % days)
+        wall = self._local(self.first_s)
+        from_s = max(0, wall.hour - 2) * 3600 // step * step if days == 1 else 0  # of the first day
         while day <= last:
-            for wall_s in range(0, _DAY_S, step) if day.toordinal() % max(1, step // _DAY_S) == 0 else ():
+            for wall_s in range(from_s, _DAY_S, step):
                 local = datetime.combine(day, time(), zone) + timedelta(seconds=wall_s)
                 at_s = int(local.timestamp()) - self.origin_ns // NS_PER_S
-                if self.first_s <= at_s <= self.last_s and self._local(at_s).hour == local.hour:
+                if at_s > self.last_s:
+                    return
+                if self.first_s <= at_s and self._local(at_s).hour == local.hour:
                     yield at_s
-            day += timedelta(days=1)
+            day, from_s = day + timedelta(days=days), 0
 
     def axis(self, top: float, bottom: float) -> list[str]:
         """Lines of the axis from top to bottom, words above."""
