@@ -15,7 +15,6 @@ import pytest
 from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.store import Store, open_store
-from loopwright.store.backup import backup
 from loopwright.store.buckets import rollup
 from loopwright.store.chart import chart
 from tests.store import bucket
