@@ -17,7 +17,7 @@ from loopwright.make.tables import tables_of
 from tests.make.general_shops import as_plan, brute_force, general_shops, paint_shop
 from tests.make.shops import shops
 
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MIX = "makespan:1,tardiness:2,setup:0.5"
 
 
@@ -61,7 +61,7 @@ def test_the_best_rule_of_a_plain_shop_passes_the_checker(shop: Shop) -> None:
 
 
 @given(general_shops(jobs_at_most=2, operations_at_most=2, batches=False), st.sampled_from(("makespan", "tardiness", "setup", MIX)))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_bound_of_a_tiny_shop_is_never_above_what_trying_everything_gives(shop: Shop, objective: str) -> None:
     assert bound(shop, parse(objective)) <= brute_force(shop, objective) + 1e-9
 

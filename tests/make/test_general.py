@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -25,8 +26,8 @@ from loopwright.make.general import Climber, improve
 
 MIX = "makespan:1,tardiness:2,setup:0.5"
 OBJECTIVES = ("makespan", "tardiness", "setup", MIX)
-many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def climber(shop: Shop, objective: str, seed: int = 0) -> Climber:
@@ -90,6 +91,16 @@ def test_whoever_wants_to_stop_gets_the_best_so_far_and_hears_of_every_better_on
 
     slots = improve(shop, first, goal, Budget(3600.0, 1, stop=stop, progress=hear))
     assert heard == [round(value(goal, shop, slots))]
+
+
+def test_a_plan_that_ends_within_the_horizon_stays_within_it_whatever_the_objective() -> None:
+    shop = paint_shop(15, shifts=False)
+    first = best(shop, parse("makespan"))
+    last = max(s.end_s for s in first)
+    limited = replace(shop, horizon_s=last)
+    slots = improve(limited, first, parse("setup"), Budget(30.0, 2, iterations=6_000))
+    assert check(limited, as_plan(limited, slots, "setup")) == []
+    assert value(parse("setup"), limited, slots) < value(parse("setup"), limited, first)
 
 
 def test_an_oven_waits_for_those_that_come_a_little_later() -> None:

@@ -287,6 +287,7 @@ def run(
 ) -> int:
     """Decodes an order that differs from that of `y` and `old` in places begin .. end.
 
+    w (4,): what makespan, tardiness and setup cost, and the second by which everything must have ended
     total (3,) becomes its makespan, weighted tardiness and setup; returns the place where it is as before again (the
     length: nowhere), or -1 - place where it was given up because it costs more than limit.
     """
@@ -309,7 +310,7 @@ def run(
         total[2] += put(f, s, x, o, way[o], hold[o])
         total[0] = max(total[0], x.end[o])
         total[1] += lateness(f, x, o)
-        if price(w, total) > limit:
+        if price(w, total) > limit or x.end[o] > w[3]:
             return -2 - at
         if x.end[o] != y.end[o] or x.start[o] != y.start[o]:
             far = reach(f, x, o, far)

@@ -73,7 +73,7 @@ class Climber:
         self.tables, self.f = tables, fixed
         self.order, self.way, self.hold = order.copy(), way.copy(), np.zeros(len(way), np.int64)
         self.best = [self.order.copy(), self.way.copy(), self.hold.copy()]
-        self.w = np.array([objective.makespan, objective.tardiness, objective.setup])
+        self.w = np.array([objective.makespan, objective.tardiness, objective.setup, math.inf])
         self.x, self.y = times_of(tables), times_of(tables)
         length = WIDTH * len(tables.state) + len(tables.away) + len(tables.state)
         self.every = max(8, math.isqrt(len(order)))
@@ -90,16 +90,22 @@ class Climber:
         self.moves = 0
         self.decode()
         self.cost[1] = self.cost[0]
+        horizon_s = tables.shop.horizon_s
+        if horizon_s is not None and self.total[0] <= horizon_s:
+            self.w[3] = horizon_s
 
-    def decode(self) -> None:
-        """All times anew from order and machines."""
+    def decode(self) -> bool:
+        """All times anew from order and machines; False, and nothing done, when they do not end in time."""
         n = len(self.order)
         self.x.place[self.order] = np.arange(n)
         self.old.cost[-1] = self.old.cost[0]
         stop = run(self.f, self.s, self.x, self.y, self.order, self.way, self.hold, self.w, 0, n, math.inf, self.old,
                    self.new, self.every, self.total)
+        if stop < 0:
+            return False
         keep(self.x, self.y, self.order, 0, stop, self.old, self.new, self.every, self.total)
         self.cost[0] = price(self.w, self.total)
+        return True
 
     def climb(self, heat: float, moves: int) -> None:
         """So many moves at one heat."""
@@ -111,8 +117,7 @@ class Climber:
         """The order by starts, which is mostly the same plan with more room to move; not where it costs more."""
         before, cost = self.order.copy(), self.cost[0]
         self.order[:] = before[np.lexsort((np.arange(len(before)), self.x.start[before]))]
-        self.decode()
-        if self.cost[0] > cost + 1e-9:
+        if not self.decode() or self.cost[0] > cost + 1e-9:
             self.order[:] = before
             self.decode()
 
@@ -132,7 +137,7 @@ def _begun_late(tables: Tables) -> float:
 def improve(shop: Shop, slots: Sequence[Slot], objective: Objective, budget: Budget) -> list[Slot]:
     """A plan that costs no more than `slots`, by the objective, found within the budget.
 
-    slots   a plan that keeps the shop's rules (`dispatch.best`)
+    slots   a plan that keeps the shop's rules (`dispatch.best`); what ends within the horizon stays within
     The budget's progress is told the cost, rounded; equal seeds give equal plans in a budget of iterations, which are
     moves of each thread.
     """
@@ -158,7 +163,7 @@ def improve(shop: Shop, slots: Sequence[Slot], objective: Objective, budget: Bud
 
 def _search(climber: Climber, nth: int, budget: Budget, end_s: float, told: list[float]) -> None:
     """Rounds from hot to cold until the budget is spent."""
-    begun_s, moves = monotonic_s(), SLICE if budget.iterations else 100
+    begun_s, moves = monotonic_s(), int(np.clip(200_000 // len(climber.order), 5, 100))
     mean = _mean_cost(climber)
     nth_round = 0
     while (done := _spent(climber, budget, begun_s, end_s)) < 1.0:
