@@ -12,7 +12,7 @@ from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import POINTS_IN, Batch, Kind, Signal, Thing
 from loopwright.store import Store, open_store
-from tests.store.plant import MILL, S, blocks, declared, numbered, plain, points, speeds
+from tests.store.plant import MILL, S, balanced, blocks, declared, numbered, plain, points, speeds
 
 
 def test_what_was_put_is_what_is_got(store: Store, clock: SimClock) -> None:
@@ -127,7 +127,7 @@ def test_undecodable_samples_are_numbered_after_the_rows(store: Store) -> None:
     batch = numbered(speeds([1, 2]), 0, refused={"not JSON": 2, "no time": 1})
     assert dict(store.put(batch).refused) == {"not JSON": 2, "no time": 1}
     assert store.cursor("mqtt/mill-1") == 4
-    receipt = store.put(numbered(speeds([9], 9 * S), 3, refused={"not JSON": 2}))
+    receipt = store.put(numbered(speeds([9], S), 3, refused={"not JSON": 2}))
     assert (receipt.stored, receipt.duplicate, dict(receipt.refused)) == (0, 2, {"not JSON": 1})
 
 
@@ -305,3 +305,20 @@ def test_a_kind_may_get_another_signal_while_data_is_kept(store: Store) -> None:
     assert store.newest("mill-1").column("value").to_pylist() == [3.0]
     store.flush()
     assert store.put(plain(speeds([1, 2, 3]))).duplicate == 3
+
+
+def test_a_source_that_begins_its_numbering_again_under_its_old_name_is_told_so(store: Store) -> None:
+    """What is newer than anything of its signal cannot be a repeat, whatever its number says."""
+    store.put(numbered(speeds([1, 2, 3]), 0, sent=3))
+    again = store.put(numbered(speeds([7, 8, 9], 100 * S), 0, sent=3))
+    assert (again.stored, again.duplicate) == (0, 0)
+    assert list(again.refused.values()) == [3]
+    assert "began its numbering again" in next(iter(again.refused))
+    assert store.put(numbered(speeds([3, 4, 5], 2 * S), 2)).duplicate == 1  # a repeat is a repeat
+    balanced(store.hops())
+    fast = blocks(("mill-1", "vibration", 0, 10**6, [1.0, 2.0]))
+    later = blocks(("mill-1", "vibration", 10**9, 10**6, [1.0, 2.0]))
+    store.put(numbered(fast, 0, "mqtt/fast"))
+    assert store.put(numbered(fast, 0, "mqtt/fast")).duplicate == 2
+    assert sum(store.put(numbered(later, 0, "mqtt/fast")).refused.values()) == 2
+    balanced(store.hops())

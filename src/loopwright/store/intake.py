@@ -20,6 +20,7 @@ from loopwright.store.live import Live
 from loopwright.store.ranges import Ranges
 
 Lookup = Callable[[Keys], Keys]
+BEGUN_AGAIN = "its number came before, its time did not: the source began its numbering again"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def take_in(batch: Batch, known_ns: int, catalogue: Catalogue, live: Live, seen:
     if batch.sequence is not None and offered:
         numbers = (batch.sequence, batch.sequence + offered - 1)
         overlaps = seen.seen(*numbers)
+        again = _begun_again(batch, table, overlaps, catalogue, live) if overlaps else 0
         table, stated, unreadable, repeats = _unseen(batch, table, stated, unreadable, overlaps, offered)
+        repeats, unreadable[BEGUN_AGAIN] = repeats - again, again
     slot, definition = catalogue.look_up(table)
     verdict = (check.blocks if batch.blocks else check.points)(table, slot, definition, catalogue)
     if stated is not None:
@@ -135,6 +138,25 @@ def _samples(table: pa.Table) -> Ints:
     if "values" in table.column_names:
         return lists(table.column("values"))[2]
     return np.ones(table.num_rows, np.int64)
+
+
+def _begun_again(
+    batch: Batch, table: pa.Table, overlaps: list[tuple[int, int]], catalogue: Catalogue, live: Live
+) -> int:
+    """Samples whose numbers came before although all of them are newer than anything of their signal: no repeats."""
+    first, before = batch.sequence or 0, np.concatenate(([0], np.cumsum(_samples(table))))
+    seen = np.zeros(before[-1] + 1, np.int64)
+    for begin, end in overlaps:
+        seen[min(begin - first + 1, before[-1] + 1):end - first + 2] = 1
+    count = np.cumsum(seen)
+    whole = count[before[1:]] - count[before[:-1]] == np.diff(before)  # every sample of the row came before
+    slot, definition = catalogue.look_up(table)
+    good = (check.blocks if batch.blocks else check.points)(table, slot, definition, catalogue) == 0
+    t_ns, timed = check.numbers(table.column("t_ns"), np.int64)
+    mark = live.t_ns[np.maximum(slot, 0)] if len(live.t_ns) else np.full(len(slot), keys.NEVER)
+    asked = whole & good & timed
+    newer = asked & (mark != keys.NEVER) & (t_ns > mark)
+    return int(np.diff(before)[newer].sum()) if (newer == asked).all() else 0
 
 
 def _unseen(
