@@ -13,7 +13,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,12 +168,13 @@ class Floor:
         sources: dict[tuple[str, str], int | None] = {}
         more = {**self._newest(protocol), **self._reported(protocol)}
         reader = protocol.read(settings, things, self._cursor(), plant.clock, **more)
-        async for batch in reader:
-            await self._keep(batch)
-            if batch.sent is not None or (batch.hop, batch.source) not in sources:
-                sources[batch.hop, batch.source] = batch.sent
-        for (hop, source), sent in sources.items():
-            plant.store.note_sent(hop, source, sent)
+        async with aclosing(reader):  # a reader left open would be closed while its links are being closed
+            async for batch in reader:
+                await self._keep(batch)
+                if batch.sent is not None or (batch.hop, batch.source) not in sources:
+                    sources[batch.hop, batch.source] = batch.sent
+            for (hop, source), sent in sources.items():
+                plant.store.note_sent(hop, source, sent)
 
     def _cursor(self) -> Callable[[str], int | None]:
         """Where a source goes on: where it stood, or (in a turn) nowhere: input is heard again, repeats counted."""

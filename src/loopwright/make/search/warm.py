@@ -6,6 +6,7 @@ in a process of its own, and a plan wanted meanwhile is made without it.
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 from functools import cache
@@ -48,6 +49,13 @@ def begin() -> None:
     if not _compiling:
         command = [sys.executable, "-m", "loopwright.make.search.warm"]
         _compiling.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Our end is not the end of what compiles: it goes on for whoever comes next."""
+    for process in _compiling:
+        process.returncode = process.poll() or 0  # else Python complains of a process that nobody waits for
 
 
 def compiled() -> bool:
