@@ -59,8 +59,8 @@ def test_an_outage_of_the_centre_loses_nothing_and_says_how_long_the_buffer_last
     assert "link to the centre up" in lines
 
 
-def kill_at_random(pair: Pair, seed: int, kills: int, samples: int) -> None:
-    """The device talks all the time while now the edge and now the centre is killed."""
+def kill_at_random(pair: Pair, seed: int, kills: int, samples: int) -> int:
+    """The device talks all the time while now the edge and now the centre is killed; samples at the centre."""
     draw = random.Random(seed)
     device = Device(pair)
     talking = threading.Thread(target=device.say, args=(samples, 20))
@@ -86,6 +86,7 @@ def kill_at_random(pair: Pair, seed: int, kills: int, samples: int) -> None:
         hops(pair.asked("hops")["rows"])
         hops(pair.status()["hops"])
         assert pair.status()["buffer"]["lost"] == 0
+        return len(pair.stored())
     finally:
         for one in up.values():
             one.__exit__(None, None, None)
@@ -93,7 +94,7 @@ def kill_at_random(pair: Pair, seed: int, kills: int, samples: int) -> None:
 
 
 def test_kill_nine_of_edge_and_centre_at_random_moments_leaves_every_sample_once(tmp_path):
-    kill_at_random(Pair(tmp_path), 1, 2, 1_500)
+    assert kill_at_random(Pair(tmp_path), 1, 2, 1_500) == 1_500
 
 
 def test_over_mqtt_it_is_the_same(tmp_path):

@@ -262,6 +262,7 @@ def test_the_page_on_reading_data_runs(tmp_path: Path, monkeypatch: pytest.Monke
     page = Path(__file__).parents[2] / "docs" / "how-to" / "read-data.md"
     monkeypatch.chdir(tmp_path)
     code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+    assert "resample" in code
     exec(compile(code, str(page), "exec"), {"__name__": "page"})
 
 
@@ -283,6 +284,7 @@ def test_the_fast_ways_agree_with_a_loop_over_rows(rows: list[tuple[str, int, in
             store.flush()
         times = np.arange(-5, 70, 3)
         agree(store, times, step_ns, gap_ns)
+        assert store.hops()["http"].into == 2 * len(rows)
 
 
 def agree(store: Store, times: Any, step_ns: int, gap_ns: int) -> None:

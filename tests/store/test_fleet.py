@@ -68,6 +68,7 @@ def test_what_happens_to_the_store_happens_to_the_fleet(store: Store, change: Ca
         change(store)
         for now_ns in (NOW, NOW + S, NOW + 3 * S, NOW + 399 * S, NOW + 402 * S, NOW):
             held(fleet, store, now_ns)
+        assert len(fleet.windows(NOW).t_ns) == 6
 
 
 def correction(store: Store, table: pa.Table) -> Any:
@@ -92,6 +93,7 @@ def test_a_restarted_plant_shows_the_same_window(store: Store, clock: SimClock) 
     with open_store(store.path, clock) as again, Fleet(again, "mill", steps=6, step_ns=S) as fleet:
         slow.same(fleet.windows(NOW), before.values, before.mask)
         held(fleet, again, NOW)
+        assert fleet.windows(NOW).mask.sum() == 6
 
 
 def test_the_fleets_own_memory_is_handed_over_without_a_copy_and_cannot_be_written(store: Store) -> None:
@@ -221,5 +223,6 @@ def test_the_fleet_is_what_the_store_would_read(story: list[tuple[str, Any]]) ->
             for what, given_ in story:
                 life.do(what, given_)
                 held(life.fleet, life.store, life.now_ns)
+            assert life.fleet.windows(life.now_ns).t_ns[-1] <= life.now_ns
         finally:
             life.store.close()

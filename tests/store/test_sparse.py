@@ -174,6 +174,7 @@ def test_whatever_comes_in_whatever_order_minutes_and_hours_say_what_the_samples
             agrees(store, truth)
             written(store)
             agrees(store, truth)
+            assert store.get().num_rows == len(truth)
 
 
 def test_rollups_that_are_made_again_count_nothing_twice(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_the_grid_agrees_with_a_loop_over_rows(batches: list[list[Said]], step_n
             asked = (["mill-2", "mill-1", "nobody"], ["vibration", "spindle.speed", "parts"], 5, 55, step_ns, by)
             found = store.windows(*asked[:2], start_ns=5, end_ns=55, step_ns=step_ns, known_by_ns=by)
             slow.same(found, *slow.windows(store, *asked))
+            assert found.channels == tuple(asked[1])
 
 
 def put(store: Store, rows: list[Said]) -> None:
