@@ -14,6 +14,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,16 +128,24 @@ class Page:
         return answer["result"].get("value")
 
     def until(self, script: str, wait_s: float = 15.0) -> None:
-        """Waits until the expression is true; TimeoutError names it."""
-        began_s = monotonic_s()
-        while not self.evaluate(script):
+        """Waits until the expression is true; between two documents, and before it has what it looks at, it is not yet.
+
+        TimeoutError names the expression and the last complaint.
+        """
+        began_s, complaint = monotonic_s(), ""
+        while True:
+            try:
+                if self.evaluate(script):
+                    return
+            except RuntimeError as error:
+                complaint = f" (last complaint: {error})"
             if monotonic_s() - began_s > wait_s:
-                raise TimeoutError(f"not true within {wait_s:g} s: {script}")
-            self.evaluate("new Promise(done => setTimeout(done, 100))")
+                raise TimeoutError(f"not true within {wait_s:g} s: {script}{complaint}")
+            time.sleep(0.1)
 
     def wait(self, seconds: float) -> None:
         """Lets the page run for a while."""
-        self.evaluate(f"new Promise(done => setTimeout(done, {seconds * 1000:.0f}))")
+        time.sleep(seconds)
 
     def problems(self) -> list[str]:
         """What the page complained about: exceptions, and errors of its console."""
