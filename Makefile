@@ -2,13 +2,14 @@
 # make test            install what is needed and run all tests
 # make check           style, types, import directions
 # make bench           every benchmark at quick sizes; make bench-store: the cellar at full size (an hour or more)
+# make bench-plan      all published shops against other solvers (hours; goes on where it was ended): ARGS="--only 'ta*'"
 # make setup           .venv with everything but torch and SUMO
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick check setup bench bench-store docs clean
+.PHONY: demo test quick check setup bench bench-store bench-plan docs clean
 
 setup: $(STAMP)
 
@@ -41,6 +42,10 @@ bench: $(STAMP)
 
 bench-store: $(STAMP)
 	@$(BIN)/python -m benchmarks.run --full store edge events sources keep fleet
+
+bench-plan: $(STAMP)
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m benchmarks.bench_plan --results $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info

@@ -78,6 +78,15 @@ def kept() -> dict[str, str]:
     return {part.split("\n", 1)[0].strip(): "## " + part.rstrip() + "\n" for part in parts}
 
 
+def written(sections: Mapping[str, str]) -> None:
+    """Writes RESULTS.md of these sections."""
+    head = (
+        f"# Results\n\nMeasured by `make bench` on {machine()}, last on {iso(RealClock().now_ns())[:10]}.\n"
+        "The machine is shared and noisy: medians where a benchmark repeats; compare within a table, not across.\n"
+    )
+    RESULTS.write_text("\n".join([head, *(sections[n] for n in sorted(sections))]), "utf-8")
+
+
 def main(names: Sequence[str]) -> None:
     """Runs these benchmarks, or all, and writes the results."""
     modules, sections = found(), kept()
@@ -88,11 +97,7 @@ def main(names: Sequence[str]) -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
         sections[name] = section(name, modules[name], full)
         print(sections[name], flush=True)
-        head = (
-            f"# Results\n\nMeasured by `make bench` on {machine()}, last on {iso(RealClock().now_ns())[:10]}.\n"
-            "The machine is shared and noisy: medians where a benchmark repeats; compare within a table, not across.\n"
-        )
-        RESULTS.write_text("\n".join([head, *(sections[n] for n in sorted(sections))]), "utf-8")
+        written(sections)
 
 
 if __name__ == "__main__":
