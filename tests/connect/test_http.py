@@ -17,7 +17,7 @@ from loopwright.connect.payload import ARROW, JSON, Head
 from loopwright.connect.wire import free_port
 from loopwright.core.clock import RealClock
 from loopwright.core.errors import InputError, LinkError
-from loopwright.core.types import Batch
+from loopwright.core.types import Batch, Receipt
 from loopwright.store import open_store
 from tests.connect.kit import MILL, T0_NS, THINGS, collect, line, listening, running, said, together
 from tests.every.loopback import posts_to
@@ -52,8 +52,8 @@ async def test_a_post_is_answered_only_when_it_is_stored() -> None:
     await asyncio.sleep(0.1)
     assert not answer.done()
     assert batch.ack is not None
-    await batch.ack()
-    assert await answer == {"samples": 20, "refused": {}, "missing": []}
+    await batch.ack(Receipt(stored=17, duplicate=1, refused={"unknown signal": 2}))
+    assert await answer == {"samples": 20, "stored": 17, "duplicate": 1, "refused": {"unknown signal": 2}, "missing": []}
     with pytest.raises(LinkError, match="not stored in time"):
         await http.ingest(some).put(body, ARROW)
     await stream.aclose()

@@ -146,3 +146,12 @@ def test_limits_that_cannot_be_are_refused() -> None:
         Limit("nothing", "s.velocity")
     with pytest.raises(InputError, match=r"other than 'silent'"):
         Limit("silent", "s.velocity", high=1.0)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"low": 3.0, "high": 1.0}, r"low 3\.0 is above high 1\.0"), ({"high": "90"}, "high is '90'; allowed: a number"),
+    ({"high": float("nan")}, "high is nan"), ({"high": 1.0, "priority": "hihg"}, "there is no 'hihg'.*did you mean 'high'"),
+])
+def test_a_limit_is_of_numbers_in_their_order(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Limit("hot", "s.velocity", **given)

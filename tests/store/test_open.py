@@ -8,12 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loopwright.core.clock import SimClock
-from loopwright.core.errors import InputError, NotAllowed, PlantBusy, StoreError
+from loopwright.core.errors import InputError, NotAllowed, PlantBusy, StoreError, UnknownName
 from loopwright.core.types import Event
 from loopwright.store import Store, open_store
 from tests.store.plant import S, balanced, blocks, declared, numbered, plain, points, speeds
@@ -235,3 +236,49 @@ def test_a_journal_that_is_gone_comes_back_from_its_mirror(tmp_path: Path) -> No
     with open_store(tmp_path / "p") as store:
         assert store.put(numbered(speeds([1, 2, 3, 4]), 0)).duplicate == 3
         balanced(store.hops())
+
+
+@pytest.mark.parametrize("gone", [(), ("points", "blocks"), ("events.sqlite",)])
+def test_a_plant_that_lost_its_journal_and_its_mirror_is_not_opened_as_an_empty_one(
+    tmp_path: Path, gone: tuple[str, ...],
+) -> None:
+    plant = some_plant(tmp_path / "p")
+    for name in ("mirror", *gone):
+        shutil.rmtree(plant / name) if (plant / name).is_dir() else (plant / name).unlink()
+    (plant / "journal.sqlite").unlink()
+    with pytest.raises(StoreError, match=r"its journal is gone, and its mirror, too; there are still .*restore"):
+        open_store(plant)
+    assert not (plant / "journal.sqlite").exists()
+
+
+@pytest.mark.parametrize("inside", ["points", "mirror", "rollups"])
+def test_a_part_of_a_plant_is_not_made_a_plant(tmp_path: Path, inside: str) -> None:
+    plant = some_plant(tmp_path / "p")
+    with pytest.raises(StoreError, match=f"it is a part of a plant; allowed: the folder above: {plant}"):
+        open_store(plant / inside)
+    with pytest.raises(InputError, match="the path of its folder is empty"):
+        open_store("")  # type: ignore[arg-type]
+
+
+def test_a_closed_store_says_that_it_was_closed(tmp_path: Path) -> None:
+    store = declared(open_store(tmp_path / "p"))
+    store.close()
+    for use in (store.get, store.newest, store.things, lambda: store.query("SELECT 1"), lambda: store.put(numbered(speeds([1]), 0))):
+        with pytest.raises(StoreError, match="it was closed"):
+            use()
+
+
+def test_names_and_times_that_cannot_be_are_told_and_not_answered_with_nothing(store: Store) -> None:
+    store.put(numbered(speeds([1]), 0))
+    with pytest.raises(UnknownName, match=r"thing: there is no 'mil-1'.*did you mean 'mill-1'"):
+        store.get(things="mil-1")
+    with pytest.raises(UnknownName, match=r"signal: there is no 'spindle\.sped'.*did you mean 'spindle\.speed'"):
+        store.get(signals=["spindle.sped"])
+    for wrong in ("2026", 1.5, True, 1 << 64):
+        with pytest.raises(InputError, match=r"start_ns: .*whole nanoseconds since 1970"):
+            store.get(start_ns=wrong)  # type: ignore[arg-type]
+
+
+def test_a_batch_names_the_hop_it_came_by(store: Store) -> None:
+    with pytest.raises(InputError, match="its hop has 0 characters"):
+        store.put(replace(numbered(speeds([1]), 0), hop=""))

@@ -35,7 +35,7 @@ def test_reads_are_cut_by_thing_signal_and_time(store: Store) -> None:
     store.put(numbered(points(("mill-1", "mode", 3 * S, 1), ("mill-1", "mode", 12 * S, 0)), 20))
     assert store.get(things="mill-2", start_ns=3 * S, end_ns=5 * S).column("value").to_pylist() == [3, 4]
     assert store.get(things=["mill-1"], signals=["mode"]).column("code").to_pylist() == [1, 0]
-    assert store.get(things=[]).num_rows == store.get(signals="nothing").num_rows == 0
+    assert store.get(things=[]).num_rows == store.get(signals="parts").num_rows == 0
     assert store.get(start_ns=12 * S).num_rows == 1
 
 

@@ -200,6 +200,7 @@ def source_in_words(row: Mapping[str, Any]) -> str:
     lost = "not counted" if row["lost"] is None else f"{row['lost']:,}"
     parts = [f"{row[name]:,} {word}" for name, word in (
         ("late", "late"), ("conflict", "in conflict"), ("possible_duplicate", "perhaps repeats"), ("erased", "erased"),
+        ("expired", "older than they are kept"),
         ("in_journal", "in the journal"), ("in_points", "in the points"), ("missing", "MISSING in the points"),
     ) if row.get(name)]
     reasons = [f"{n:,} {reason}" for reason, n in row["refused_by_reason"].items()]

@@ -126,11 +126,11 @@ async def _listen(store: EdgeStore) -> None:
         try:
             async for batch in http.read(api_acts.ENTRANCE, _Things(store), store.cursor, store.clock):
                 try:
-                    await asyncio.to_thread(store.put, batch)
+                    receipt = await asyncio.to_thread(store.put, batch)
                 except InputError:  # not acknowledged: whoever posted it hears of it
                     continue
                 if batch.ack is not None:
-                    await batch.ack()
+                    await batch.ack(receipt)
         except LinkError:
             return
         await asyncio.sleep(0.2)

@@ -199,7 +199,7 @@ class Floor:
     async def _keep(self, batch: Batch) -> None:
         receipt = await asyncio.to_thread(accept, self.plant.store, batch)
         if batch.ack is not None:
-            await batch.ack()
+            await batch.ack(receipt)
         self.samples += batch.samples
         self.arrived.set()
         self.flow.count("connect", batch.samples)

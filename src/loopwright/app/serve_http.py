@@ -169,12 +169,12 @@ async def _listen(front: Front) -> None:
         try:
             async for batch in http.read(api_acts.ENTRANCE, _Things(front.store), front.store.cursor, front.clock):
                 try:
-                    await asyncio.to_thread(accept, front.store, batch)
+                    receipt = await asyncio.to_thread(accept, front.store, batch)
                 except StoreError as error:  # not acknowledged: whoever posted it is told to come again
                     _log.error("%s", error)
                     continue
                 if batch.ack is not None:
-                    await batch.ack()
+                    await batch.ack(receipt)
         except LinkError:
             return
         await asyncio.sleep(0.2)

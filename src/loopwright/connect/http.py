@@ -1,7 +1,8 @@
 """HTTP: devices that post batches to the house's own API, and ourselves as such a device.
 
     POST <url>   body: an Arrow stream of `payload` (as over MQTT), or JSON {"thing", "t", "values"} and lists of it
-    answer       200 {"samples": n, "refused": {reason: n}, "missing": [[first, stop], ..]} once it is stored, else 503
+    answer       200 {"samples": n, "stored": n, "duplicate": n, "refused": {reason: n}, "missing": [[first, stop], ..]}
+                 once it is stored, else 503
 
 `read` empties the queue that the API fills: `ingest(settings).put(body, content_type, source)` comes back when the
 batch is stored. `expose` posts, and repeats under the same numbers until it is answered. No web framework here: `app`
@@ -27,7 +28,7 @@ from loopwright.connect.sequence import Stream, Streams
 from loopwright.connect.wire import Backoff, link_error, secret
 from loopwright.core.clock import Clock, monotonic_s
 from loopwright.core.errors import InputError, LinkError
-from loopwright.core.types import Batch
+from loopwright.core.types import Batch, Receipt
 
 WHERE = "connect.http"
 LOOK_S = 0.1
@@ -68,6 +69,7 @@ class _Post:
     batches: list[Batch] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=lambda: Counter(stored=0, duplicate=0))
     samples: int = 0
     owed: int = 0
     stored: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +77,12 @@ class _Post:
     def add(self, batch: Batch) -> None:
         """One more batch; its ack counts it off."""
 
-        async def ack() -> None:
+        async def ack(receipt: Receipt | None = None) -> None:
+            if receipt is not None:  # what the store refused, and of the unreadable ones what it had not heard before
+                self.refused.subtract(batch.refused)
+                self.refused.update(receipt.refused)
+                self.kept["stored"] += receipt.stored
+                self.kept["duplicate"] += receipt.duplicate
             self.owed -= 1
             if not self.owed:
                 self.stored.set()
@@ -108,7 +115,8 @@ class Ingest:
         self.streams = Streams("http", cursor, settings.patience_s)
 
     async def put(self, body: bytes, content_type: str, source: str = "") -> dict[str, Any]:
-        """Takes one post and comes back when it is stored: {"samples", "refused", "missing"}.
+        """Takes one post and comes back when it is stored: {"samples", "stored", "duplicate", "refused",
+        "missing"}; samples = stored + duplicate + what is refused by reason, a refused sample being no error.
 
         source  who posts, where the body does not number its values
         Raises InputError for a body that cannot be read (the API answers 400), LinkError when too many posts wait or
@@ -131,7 +139,8 @@ class Ingest:
             except TimeoutError:
                 raise LinkError(where, "not stored in time", "", "post it again") from None
         gaps = [gap for stream in post.streams for gap in stream.gaps()]
-        return {"samples": post.samples, "refused": dict(post.refused), "missing": gaps}
+        refused = {reason: n for reason, n in post.refused.items() if n > 0}
+        return {"samples": post.samples, **post.kept, "refused": refused, "missing": gaps}
 
     def _check_room(self, where: str) -> None:
         if self._posts.full():

@@ -7,9 +7,9 @@ Units are those of `core.units.INSIDE`.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -122,6 +122,12 @@ class Thing:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+class Ack(Protocol):
+    """Tells the sender of a batch that it is stored."""
+
+    async def __call__(self, receipt: Receipt | None = None) -> None: ...
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one read of a source gives, in one piece that is stored whole or not at all.
@@ -135,7 +141,8 @@ class Batch:
     refused    samples that could not be decoded: reason -> how many (they are numbered too, after the rows of `table`)
     known_ns   only for a file import: when each row became known (then marked assumed); None: the journal says it
     correction event id that allows this batch to replace values
-    ack        awaited once the batch is durable, and never before
+    ack        awaited once the batch is durable, and never before; given the receipt, where there is one, it can tell
+               the sender what became of the samples
     """
 
     hop: str
@@ -146,7 +153,7 @@ class Batch:
     refused: Mapping[str, int] = field(default_factory=dict)
     known_ns: int | pa.Array | None = None
     correction: str = ""
-    ack: Callable[[], Awaitable[None]] | None = None
+    ack: Ack | None = None
 
     @property
     def blocks(self) -> bool:

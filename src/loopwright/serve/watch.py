@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopwright.core.clock import NS_PER_S, iso
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import BAD, Decision, Event, Evidence
 
 NAME = "watch"
 MEANING = "Raises an alarm when a thing goes silent or a value is beyond its limit, and clears it when that is over."
 SILENT = "silent"
+PRIORITIES = ("low", "medium", "high")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ class Limit:
     def __post_init__(self) -> None:
         if self.low is None and self.high is None:
             raise InputError(f"limit {self.name!r}", "has neither low nor high", "at least one of them")
+        for name, number in (("low", self.low), ("high", self.high), ("deadband", self.deadband)):
+            a_number = isinstance(number, (int, float)) and not isinstance(number, bool) and np.isfinite(number)
+            if number is not None and not a_number:
+                raise InputError(f"limit {self.name!r}", f"{name} is {number!r}", "a number")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise InputError(f"limit {self.name!r}", f"low {self.low} is above high {self.high}", "low at most high")
+        if self.priority not in PRIORITIES:
+            raise UnknownName(f"priority of limit {self.name!r}", self.priority, PRIORITIES)
         if self.name == SILENT or "/" in self.name or self.deadband < 0:
             allowed = "a name other than 'silent' and without '/', a deadband of 0 or more"
             raise InputError(f"limit {self.name!r}", f"deadband {self.deadband}", allowed)

@@ -18,7 +18,8 @@ BY_SOURCE = pa.schema([
     ("hop", pa.string()), ("source", pa.string()),
     *((name, pa.int64()) for name in ("in", "out", "late", "duplicate", "possible_duplicate", "conflict", "refused")),
     ("refused_by_reason", pa.map_(pa.string(), pa.int64())), ("waiting", pa.int64()), ("lost", pa.int64()),
-    ("word", pa.string()), ("erased", pa.int64()), ("in_journal", pa.int64()), ("in_points", pa.int64()),
+    ("word", pa.string()), ("erased", pa.int64()), ("expired", pa.int64()), ("in_journal", pa.int64()),
+    ("in_points", pa.int64()),
 ])
 _STREAMS = ("hop", "source", "counted", "word", *SUMS)
 _REASONS = ("hop", "source", "reason", "samples")
@@ -28,7 +29,7 @@ _EQUATION = f"""
     possible_duplicate, conflict, refused, coalesce(by_reason, MAP {{}}) AS refused_by_reason,
     before + expected - arrived - lost AS waiting, CASE WHEN counted = 0 THEN NULL ELSE lost END AS lost,
     concat_ws('; ', nullif(word, ''), CASE WHEN counted = 0 THEN '{UNCOUNTED}' END) AS word,
-    erased + erased_early + expired AS erased, coalesce(held, 0) AS in_journal,
+    erased + erased_early AS erased, expired, coalesce(held, 0) AS in_journal,
     stored - erased - erased_early - expired - coalesce(held, 0) AS in_points
     FROM inside LEFT JOIN reasons_of USING (hop, source) LEFT JOIN held USING (hop, source) ORDER BY hop, source"""
 

@@ -133,6 +133,15 @@ class Catalogue:
         taken = pa.array(slots)
         return self._texts[1].take(taken), self._texts[2].take(taken)
 
+    def knows(self, found: pa.Table, things: Iterable[str] | None, signals: Iterable[str] | None) -> None:
+        """Raises UnknownName for the first thing or signal asked for that is not declared, nor in the rows found."""
+        for what, names, known in (("thing", things, self.things), ("signal", signals, self._signal_index)):
+            strange = [name for name in names or () if name not in known]
+            said = set(found.column(what).unique().to_pylist()) if strange else set()
+            for name in strange:
+                if name not in said:
+                    raise UnknownName(what, name, known)
+
     def fast_of(self, signals: Iterable[str]) -> list[str]:
         """Those of the signals that are kept as blocks of single numbers."""
         flat = {s.name for kind in self.kinds.values() for s in kind.signals if s.fast and not s.shape}

@@ -26,6 +26,7 @@ from loopwright.store import erase as erasing
 from loopwright.store import query as asking
 from loopwright.store import retain as retaining
 from loopwright.store.events import Ledger
+from loopwright.store.folder import usable
 from loopwright.store.journal import Journal, Work, reading_uri
 from loopwright.store.keys import Keys
 from loopwright.store.memory import Memory
@@ -54,12 +55,9 @@ def open_store(
     storage_options  of it: aws_endpoint_url, aws_region, aws_allow_http; keys and secrets only in the environment
     Raises PlantBusy when another process writes it, StoreError when it cannot be used.
     """
+    usable(path, read_only)
     path, clock = Path(path).absolute(), clock or RealClock()
     where = f"plant {path}"
-    if path.exists() and not path.is_dir():
-        raise StoreError(where, "it is a file", "a folder", "name the plant's folder, or a new one")
-    if read_only and not (path / "journal.sqlite").is_file():
-        raise StoreError(where, "there is no plant in it", "", "open it once for writing, or name another folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,7 +83,7 @@ class Store:
         self._lock, self._flushing = threading.RLock(), threading.Lock()  # taken in the order: flushing, lock
         self._flusher: threading.Thread | None = None
         self._keeper: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._gone = False
         self._journal = Journal(path / "journal.sqlite", self.read_only)
         create = not self.read_only
         self._tables = shared.tables(path, self._journal, points_url, storage_options, create)
@@ -178,9 +176,12 @@ class Store:
         start_ns, end_ns  start <= t_ns < end (of a block: its first sample)
         signals           a fast signal that is named comes out of its blocks, a point a number
         known_by_ns       only what was known by then; a value corrected later stands as it did then
+        Raises UnknownName for a name that nobody declared, InputError for a time that is no whole nanoseconds.
         """
         wanted = Wanted(listed(things), listed(signals), start_ns, end_ns, known_by_ns)
         found = self._again(lambda: self._reader.get(self._view(blocks, wanted), wanted))
+        if not self._tables[0].place.shared:  # a bucket holds other plants' things, too
+            self._memory.catalogue.knows(found, wanted.things, wanted.signals)
         fast = [] if blocks or wanted.signals is None else self._memory.catalogue.fast_of(wanted.signals)
         if not fast:
             return found
@@ -313,6 +314,7 @@ class Store:
             self._flusher.join()
         upkeep.finish(self)
         with self._flushing, self._lock:
+            self._gone = True
             if self._held:
                 self._memory.save()
             self._journal.close()
@@ -329,9 +331,14 @@ class Store:
         self.close()
 
     def _writable(self, verb: str) -> None:
+        self._open()
         if self.read_only:
             said = f"{verb} on a plant that was opened for reading"
             raise NotAllowed(f"plant {self.path}", said, "", "open it without read_only")
+
+    def _open(self) -> None:
+        if self._gone:
+            raise StoreError(f"plant {self.path}", "it was closed", "", "open it again: open_store(path)")
 
     def _next_known(self, last: int) -> int:
         self._known = max(self._clock.now_ns(), self._known + 1, last + 1)
@@ -359,6 +366,7 @@ class Store:
 
     def _again(self, read: Callable[[], _Result]) -> _Result:
         """Reads, and once more when files went away meanwhile (they were erased)."""
+        self._open()
         try:
             return read()
         except StoreError:
@@ -380,6 +388,7 @@ class Store:
 
     def _look_again(self) -> None:
         """A reader beside a writer takes in what changed."""
+        self._open()
         if self.read_only:
             with self._lock:
                 version = (self._journal.version(), *(table.refresh().version for table in self._tables))

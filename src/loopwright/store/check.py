@@ -77,8 +77,10 @@ def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
 def numbered(batch: Batch, samples: int) -> None:
     """Raises InputError for a numbering, or a name of a source, that cannot be."""
     where = f"batch of {batch.source[:LONGEST_NAME]!r}"
-    if not batch.source or len(batch.source) > LONGEST_SOURCE or len(batch.hop) > LONGEST_NAME:
+    if not batch.source or len(batch.source) > LONGEST_SOURCE:
         raise InputError(where, f"its source has {len(batch.source):,} characters", f"1 to {LONGEST_SOURCE}")
+    if not batch.hop or len(batch.hop) > LONGEST_NAME:
+        raise InputError(where, f"its hop has {len(batch.hop):,} characters", f"1 to {LONGEST_NAME}: 'mqtt', 'files'")
     first, sent = batch.sequence or 0, batch.sent or 0
     if first < 0 or sent < 0 or max(first + samples, sent) > MOST_SENT:
         said = f"its numbers cannot be: sequence {batch.sequence!s:.40}, sent {batch.sent!s:.40}"

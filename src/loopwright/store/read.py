@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 import duckdb
 import pyarrow as pa
 
-from loopwright.core.errors import StoreError
+from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import BLOCKS, POINTS
 from loopwright.store.snapshot import Snapshot
 from loopwright.store.sql import quoted
@@ -46,6 +47,10 @@ class Wanted:
     end_ns: int | None = None
     known_by_ns: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("start_ns", "end_ns", "known_by_ns"):
+            moment(name, getattr(self, name))
+
     def condition(self) -> str:
         """As a WHERE clause, '' for everything."""
         parts = []
@@ -58,6 +63,14 @@ class Wanted:
             if limit is not None:
                 parts.append(f"{column} {sign} {int(limit)}")
         return f" WHERE {' AND '.join(parts)}" if parts else ""
+
+
+def moment(name: str, given: object) -> None:
+    """Raises InputError for a time that is no whole number of nanoseconds."""
+    whole = isinstance(given, Integral) and not isinstance(given, bool)
+    if given is not None and not (whole and -(1 << 63) <= int(given) < 1 << 63):  # type: ignore[call-overload]
+        raise InputError(name, f"{given!r:.60}", "whole nanoseconds since 1970 in UTC",
+                         "loopwright.core.clock.from_iso reads a date")
 
 
 class Reader:

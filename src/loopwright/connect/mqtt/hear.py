@@ -20,7 +20,7 @@ from loopwright.connect.payload import Head
 from loopwright.connect.sequence import Stream, Streams
 from loopwright.core.clock import Clock, monotonic_s
 from loopwright.core.errors import InputError
-from loopwright.core.types import Batch
+from loopwright.core.types import Batch, Receipt
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.1  # how often gaps and the end are looked at when nothing arrives
@@ -192,7 +192,7 @@ def _batch(run: _Run, link: Link) -> Batch:
     if run.stream is not None:
         run.stream.owed += 1
 
-    async def ack() -> None:
+    async def ack(receipt: Receipt | None = None) -> None:
         for message in run.messages:
             message.owed -= 1
         if run.stream is not None:
