@@ -137,7 +137,7 @@ class Making:
             plan = from_body(there[0].body)
         else:
             plan = await self._solve(shop, at_ns is None, seconds)
-            self.plant.record("plan.released", about, as_body(plan, reason), t_ns=origin_ns, key=about)
+            self.plant.record("plan.released", about, as_body(plan, reason, shop), t_ns=origin_ns, key=about)
         self.current, self.first = plan, self.first or plan
         return plan
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 from loopwright.core.types import Plan, Slot
 from loopwright.make.shop import Blocked, Job, Key, Operation, Shop, merged
+from loopwright.make.story import Story, Wait, by, story
 from loopwright.make.svg import (
     EARLY,
     INK,
@@ -54,17 +54,14 @@ class _Drawing:
     time: Time
     tints: Mapping[str, int]
     operations: Mapping[Key, Operation]
-    slots: Mapping[Key, Slot]
-    before: Mapping[Key, Slot]  # what ran on the same machine right before
-    busy: Mapping[Key, Slot]  # what the same operator did right before
-    jobs: Mapping[str, Job]
+    told: Story
     blocked: Mapping[str, Sequence[Blocked]]
 
 
 def machines(shop: Shop, plan: Plan, zone: str = "") -> str:
     """A lane a machine, from the first second of the plan to its last; zone: as in `Time`."""
     drawing = _drawing(shop, plan, zone, [m.id for m in shop.machines], [job.id for job in shop.jobs])
-    lanes = _by(plan.slots, "machine")
+    lanes = by(plan.slots, "machine")
     parts = []
     shown = shop.machines[:MOST_LANES]
     bottom = _TOP + _LANE * len(shown)
@@ -85,7 +82,7 @@ def machines(shop: Shop, plan: Plan, zone: str = "") -> str:
 def orders(shop: Shop, plan: Plan, zone: str = "") -> str:
     """A lane a job, those that begin first on top."""
     drawing = _drawing(shop, plan, zone, [job.id for job in shop.jobs], [m.id for m in shop.machines])
-    lanes = _by(plan.slots, "order")
+    lanes = by(plan.slots, "order")
     first = {order: min(s.start_s for s in mine) for order, mine in lanes.items()}
     jobs = sorted((job for job in shop.jobs if job.id in lanes), key=lambda job: (first[job.id], job.id))
     shown = jobs[:MOST_LANES]
@@ -104,7 +101,7 @@ def orders(shop: Shop, plan: Plan, zone: str = "") -> str:
 
 def load(shop: Shop, plan: Plan, zone: str = "") -> str:
     """Shares of the time from the origin to the plan's end: work, setup, blocked, idle, a bar a machine."""
-    lanes, end_s = _by(plan.slots, "machine"), max(1, plan.makespan_s)
+    lanes, end_s = by(plan.slots, "machine"), max(1, plan.makespan_s)
     left, wide, tall = _left([m.id for m in shop.machines]), 700, 26
     parts = [words(12, 24, f"Machine load over {h_min(end_s)} h", ' class="t"')]
     for share in range(0, 101, 20):
@@ -142,7 +139,7 @@ def _load(
 
 def lateness(shop: Shop, plan: Plan, zone: str = "") -> str:
     """A bar a job with a due date, the latest on top: to the right what it is late, to the left what it is early."""
-    ends = {order: max(s.end_s for s in mine) for order, mine in _by(plan.slots, "order").items()}
+    ends = {order: max(s.end_s for s in mine) for order, mine in by(plan.slots, "order").items()}
     late = sorted(((ends[j.id] - j.due_s, j) for j in shop.jobs if j.due_s is not None and j.id in ends),
                   key=lambda pair: (-pair[0], pair[1].id))
     title = f"Lateness: {sum(s > 0 for s, _ in late)} of {len(late)} jobs late"
@@ -184,27 +181,7 @@ def _drawing(shop: Shop, plan: Plan, zone: str, lanes: Sequence[str], tints: Seq
         blocked.setdefault(one.machine, []).append(one)
     return _Drawing(
         shop, plan, time, {name: n for n, name in enumerate(tints)},
-        {o.key: o for job in shop.jobs for o in job.operations}, {(s.order, s.operation): s for s in plan.slots},
-        _before(plan.slots, "machine"), _before([s for s in plan.slots if s.operator], "operator"),
-        {job.id: job for job in shop.jobs}, blocked)
-
-
-def _by(slots: Sequence[Slot], field: str) -> dict[str, list[Slot]]:
-    found: dict[str, list[Slot]] = {}
-    for slot in sorted(slots, key=lambda s: (s.start_s, s.end_s, s.order, s.operation)):
-        found.setdefault(getattr(slot, field), []).append(slot)
-    return found
-
-
-def _before(slots: Sequence[Slot], field: str) -> dict[Key, Slot]:
-    """What ended last on the same machine, or with the same operator, before each slot begins."""
-    found: dict[Key, Slot] = {}
-    for mine in _by(slots, field).values():
-        for one, other in pairwise(mine):
-            last = one if one.end_s <= other.start_s else found.get((one.order, one.operation))
-            if last:
-                found[other.order, other.operation] = last
-    return found
+        {o.key: o for job in shop.jobs for o in job.operations}, story(shop, plan), blocked)
 
 
 def _left(names: Sequence[str]) -> float:
@@ -311,29 +288,32 @@ def _story(drawing: _Drawing, slot: Slot) -> str:
 
 def _why(drawing: _Drawing, slot: Slot) -> str:
     """What it had to wait for: all that ended or arrived exactly when it could begin."""
-    key, start_s, shop = (slot.order, slot.operation), slot.start_s, drawing.shop
-    operation = drawing.operations.get(key)
-    if operation is None:
+    if (slot.order, slot.operation) not in drawing.operations:
         return ""
-    found = []
-    for name in operation.after:
-        before, link = drawing.slots.get((slot.order, name)), operation.link(name)
-        if before and start_s == (before.end_s + link.lag_s if link.lot_s is None else before.start_s + link.lot_s):
-            found.append(f"its {name}" + (f" and {h_min(link.lag_s)} after it" if link.lag_s else ""))
-    on = drawing.before.get(key)
-    if on and on.end_s == start_s - slot.setup_s:
-        found.append(f"{slot.machine}, taken by {on.order} {on.operation}")
-    found += [f"{slot.machine}, blocked ({b.why})" for b in drawing.blocked.get(slot.machine, ())
-              if b.end_s == start_s - slot.setup_s]
-    other = drawing.busy.get(key)
-    if other and other.end_s == start_s:
-        found.append(f"{slot.operator}, busy with {other.order} {other.operation}")
-    found += [f"{name}, which arrives then" for name in operation.materials if shop.materials[name] == start_s]
-    if drawing.jobs[slot.order].release_s == start_s > 0:
-        found.append("its release")
+    found = drawing.told.waits(slot.order, slot.operation)
     if not found:
-        return "begins at once" if start_s - slot.setup_s <= 0 else "waits for nothing: it could begin earlier"
-    return f"waits for {'; '.join(found)}"
+        return "begins at once" if slot.start_s - slot.setup_s <= 0 else "waits for nothing: it could begin earlier"
+    return f"waits for {'; '.join(wait_words(wait) for wait in found)}"
+
+
+def wait_words(wait: Wait) -> str:
+    """One thing that an operation waited for, as people say it."""
+    had = " ".join(wait.by or ())
+    match wait.kind:
+        case "operation":
+            return f"its {wait.what}" + (f" and {h_min(wait.lag_s)} after it" if wait.lag_s else "")
+        case "machine":
+            return f"{wait.what}, taken by {had}"
+        case "closed":
+            return f"{wait.what}, blocked" + (f" ({wait.why})" if wait.why else "")
+        case "operator":
+            return f"{wait.what}, busy with {had}" if had else f"{wait.what}, who is away"
+        case "tool":
+            return f"tool {wait.what}, held by {had}"
+        case "material":
+            return f"{wait.what}, which arrives then"
+        case _:
+            return "its release"
 
 
 def _dates(drawing: _Drawing, job: Job, end_s: int, y: float) -> Iterator[str]:

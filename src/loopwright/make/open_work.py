@@ -14,6 +14,7 @@ from typing import Any
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Plan, Slot
+from loopwright.make.released import facts
 from loopwright.make.route import RouteOperation
 from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Shop
 
@@ -115,16 +116,20 @@ def _blocked(item: Closed, running: Mapping[str, int], origin_ns: int) -> Blocke
     return Blocked(item.machine, start_s, end_s, item.why) if start_s < end_s else None
 
 
-def as_body(plan: Plan, reason: str) -> dict[str, Any]:
-    """The body of a plan.released event: plain data. reason: why it was planned ('order o-1', 'work order w-2')."""
+def as_body(plan: Plan, reason: str, shop: Shop | None = None) -> dict[str, Any]:
+    """The body of a plan.released event: plain data. reason: why it was planned ('order o-1', 'work order w-2').
+
+    shop  the one that was planned: its due dates, closed times and what waits for what are told with it
+          (`make.released`), so that pages can say why each operation stands where it stands
+    """
     slots = [
         {"order": s.order, "operation": s.operation, "machine": s.machine, "start_s": s.start_s, "end_s": s.end_s,
          "frozen": s.frozen, **({"setup_s": s.setup_s} if s.setup_s else {}),
          **({"operator": s.operator} if s.operator else {})} for s in plan.slots]
     return {
         "origin_ns": plan.origin_ns, "slots": slots, "status": plan.status, "objective": plan.objective,
-        "makespan_s": plan.makespan_s, "bound_s": plan.bound, "solver": plan.solver, "took_s": plan.took_s,
-        "reason": reason,
+        "makespan_s": plan.makespan_s, "value": plan.value, "bound_s": plan.bound, "solver": plan.solver,
+        "took_s": plan.took_s, "reason": reason, **({"shop": facts(shop, plan)} if shop else {}),
     }
 
 
@@ -132,5 +137,5 @@ def from_body(body: Mapping[str, Any]) -> Plan:
     """The plan that `as_body` wrote."""
     slots = tuple(Slot(**slot) for slot in body["slots"])
     return Plan(
-        body["origin_ns"], slots, body["status"], body["objective"], float(body["makespan_s"]), float(body["bound_s"]),
-        body["solver"], body["took_s"])
+        body["origin_ns"], slots, body["status"], body["objective"], float(body.get("value", body["makespan_s"])),
+        float(body["bound_s"]), body["solver"], body["took_s"])
