@@ -21,7 +21,6 @@ from loopwright.app.auth import NotIn, Who
 from loopwright.app.front import Front
 from loopwright.app.site import explain
 from loopwright.app.views.trace import as_data
-from loopwright.core.clock import from_iso
 from loopwright.core.errors import (
     InputError,
     LinkError,
@@ -31,6 +30,7 @@ from loopwright.core.errors import (
     PlanError,
     UnknownName,
 )
+from loopwright.core.moments import moment_ns
 from loopwright.govern import access
 from loopwright.store.trace import trace as walked
 
@@ -121,18 +121,6 @@ async def _http(request: Request, error: Exception) -> Response:
     )
 
 
-def when_ns(text: str | None, where: str) -> int | None:
-    """A time of the address as nanoseconds: a whole number is taken as it is, else ISO 8601."""
-    if text is None or text == "":
-        return None
-    if text.lstrip("-").isdigit():
-        return int(text)
-    try:
-        return from_iso(text.replace(" ", "+"))
-    except ValueError as error:
-        raise InputError(where, str(error), "nanoseconds UTC, or 2026-11-21T20:17:50Z") from None
-
-
 @router.get("/plant", tags=["plant"])
 def plant(front: FrontNow, who: WhoNow) -> dict[str, Any]:
     """The plant, its packs and machines, and who asks."""
@@ -161,7 +149,7 @@ def hops(
     """Loss accounting by hop: in = out + duplicate + refused + waiting + lost, over a time and a source."""
     access.may(who, "plant.see")
     return {
-        **reads.loss_table(front, when_ns(start, "start"), when_ns(end, "end"), source),
+        **reads.loss_table(front, moment_ns(start, "start"), moment_ns(end, "end"), source),
         "sources": reads.sources(front),
     }
 
@@ -309,8 +297,9 @@ def events(front: FrontNow, who: WhoNow, asked: Annotated[EventsAsked, Query()])
     """Events of the ledger, newest first."""
     access.may(who, "ledger.see")
     found = front.store.recall(
-        kind=asked.kind, about=asked.about, start_ns=when_ns(asked.start, "start"), end_ns=when_ns(asked.end, "end"),
-        known_by_ns=when_ns(asked.known_by, "known_by"), because=asked.because, mentions=asked.mentions,
+        kind=asked.kind, about=asked.about, start_ns=moment_ns(asked.start, "start"),
+        end_ns=moment_ns(asked.end, "end"), known_by_ns=moment_ns(asked.known_by, "known_by"),
+        because=asked.because, mentions=asked.mentions,
         after=asked.after, limit=asked.limit, newest_first=True,
     )
     return [reads.event_row(event) for event in found]

@@ -10,12 +10,13 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopwright.app import charting, reads
-from loopwright.app.api import FrontNow, When, WhoNow, when_ns
+from loopwright.app.api import FrontNow, When, WhoNow
 from loopwright.app.auth import Who
 from loopwright.app.front import Front
 from loopwright.app.views import series
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.moments import moment_ns
 from loopwright.core.types import Kind
 from loopwright.govern import access
 from loopwright.store import Store
@@ -91,7 +92,7 @@ def points(request: Request, front: FrontNow, who: WhoNow, asked: Annotated[Poin
     times, more = _bounded(front.store, asked, names)
     table = front.store.get(
         things=names, signals=asked.signal, start_ns=times[0], end_ns=times[1],
-        known_by_ns=when_ns(asked.known_by, "known_by"),
+        known_by_ns=moment_ns(asked.known_by, "known_by"),
     )
     link = {name: str(request.url.include_query_params(**limits)) for name, limits in more.items()}
     headers = {"Link": ", ".join(f'<{url}>; rel="{name}"' for name, url in link.items())} if link else {}
@@ -109,7 +110,7 @@ def _bounded(
 
     Without a start it is the last day that was said something in; and never more than MOST_ROWS rows.
     """
-    start_ns, end_ns = when_ns(asked.start, "start"), when_ns(asked.end, "end")
+    start_ns, end_ns = moment_ns(asked.start, "start"), moment_ns(asked.end, "end")
     more: dict[str, dict[str, str]] = {}
     if start_ns is None:
         newest = store.newest(names, asked.signal).column("t_ns").to_pylist()
@@ -135,7 +136,7 @@ def _row_beyond(
     if asked.signal:
         wanted.append(f"signal IN ({', '.join(map(quoted, asked.signal))})")
     wanted += [f"t_ns {sign} {t_ns}" for sign, t_ns in zip((">=", "<"), times, strict=True) if t_ns is not None]
-    if known_by := when_ns(asked.known_by, "known_by"):
+    if known_by := moment_ns(asked.known_by, "known_by"):
         wanted.append(f"known_ns <= {known_by}")
     where = " AND ".join(wanted)
     if store.query(f"SELECT count(*) AS n FROM points WHERE {where}").column("n")[0].as_py() <= MOST_ROWS:
@@ -182,8 +183,8 @@ def chart(front: FrontNow, who: WhoNow, asked: Annotated[ChartAsked, Query()]) -
     """
     mine(front, who, [asked.thing])
     return charting.line(front.store, charting.Asked(
-        asked.thing, asked.signal, when_ns(asked.start, "start"), when_ns(asked.end, "end"), asked.pixels,
-        when_ns(asked.known_by, "known_by"), asked.units,
+        asked.thing, asked.signal, moment_ns(asked.start, "start"), moment_ns(asked.end, "end"), asked.pixels,
+        moment_ns(asked.known_by, "known_by"), asked.units,
     ))
 
 

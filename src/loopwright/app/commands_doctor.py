@@ -30,9 +30,9 @@ def doctor(
     Exit status 5 when something is lost, an account does not add up, or the chain is broken.
     """
     from loopwright.app.doctor import examine, healthy, in_words
-    from loopwright.app.keep import moment
+    from loopwright.core.moments import moment_ns
 
-    found = examine(site, moment(start), moment(end), source or None, deep or mend, mend)
+    found = examine(site, moment_ns(start, "--from"), moment_ns(end, "--to"), source or None, deep or mend, mend)
     out(found, as_json, in_words)
     if not healthy(found):
         raise typer.Exit(StoreError.exit_code)

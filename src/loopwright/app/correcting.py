@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loopwright.core.clock import from_iso, iso
+from loopwright.core.clock import iso
 from loopwright.core.errors import InputError, LinkError, PlantBusy
+from loopwright.core.moments import moment_ns
 from loopwright.core.types import BAD, DOUBTFUL
 
 if TYPE_CHECKING:
@@ -19,27 +20,12 @@ if TYPE_CHECKING:
     from loopwright.store import Store
     from loopwright.store.correct import Correction, Version
 
-_LAST_NS = (1 << 63) - 1
 _MS = 1_000_000
 _QUALITY = {DOUBTFUL: " (doubtful)", BAD: " (bad)"}
 _DID = {
     "set": "set to {by}", "add": "changed by {by:+g}", "scale": "multiplied by {by:g}", "bad": "marked bad",
     "good": "marked good", "gap": "taken out", "reset": "counted on over a reset", "undo": "taken back",
 }
-
-
-def moment_ns(text: str | None, where: str) -> int | None:
-    """A time as people give it, ISO 8601 with a zone or nanoseconds UTC; '' and None are none."""
-    if text is None or not text.strip():
-        return None
-    if text.strip().lstrip("-").isdigit():
-        if abs(int(text)) > _LAST_NS:
-            raise InputError(where, text, "nanoseconds UTC of the years 1678 to 2262")
-        return int(text)
-    try:
-        return from_iso(text.strip())
-    except ValueError as error:
-        raise InputError(where, str(error), "2026-11-21T20:17:50Z, or nanoseconds UTC") from None
 
 
 def correct_in(store: Store, author: str, asked: Mapping[str, Any]) -> dict[str, Any]:

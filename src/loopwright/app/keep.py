@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from loopwright.app.site import Site, site_of
-from loopwright.core.clock import NS_PER_S, RealClock, from_iso
+from loopwright.core.clock import NS_PER_S, RealClock
 from loopwright.core.errors import InputError, LinkError, LoopwrightError, PlantBusy, SiteError, UnknownName
+from loopwright.core.moments import moment_ns
 
 if TYPE_CHECKING:
     from loopwright.app.plant import Plant
@@ -191,20 +191,6 @@ def export_plant(
         return {"folder": str(dest), **export(plant.store, dest, **asked, progress=progress, by=by, why=why)}
 
 
-def moment(text: str) -> int | None:
-    """Nanoseconds of an ISO time with its zone, of a day (midnight UTC), or a whole number of ns; '' is None."""
-    if not text:
-        return None
-    try:
-        if text.lstrip("-").isdigit():
-            return int(text)
-        if len(text) == 10:
-            return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * NS_PER_S
-        return from_iso(text)
-    except ValueError as error:
-        raise InputError(f"time {text!r}", str(error), "2026-11-21, 2026-11-21T08:00:00Z, or ns") from None
-
-
 def size(count: float) -> str:
     """Bytes as people say them."""
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -275,6 +261,7 @@ def chosen(
 ) -> dict[str, Any]:
     """The options of `loopwright export` as store.export takes them."""
     return {
-        "form": form, "things": list(things) or None, "signals": list(signals) or None, "start_ns": moment(start),
-        "end_ns": moment(end), "what": [one.strip() for one in what.split(",") if one.strip()],
+        "form": form, "things": list(things) or None, "signals": list(signals) or None,
+        "start_ns": moment_ns(start, "--from"),
+        "end_ns": moment_ns(end, "--to"), "what": [one.strip() for one in what.split(",") if one.strip()],
     }

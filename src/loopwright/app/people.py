@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from loopwright.app.opening import open_site, there
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import site_of
 from loopwright.app.using import card, declare_units
@@ -31,8 +32,10 @@ def add_user(path: Path, name: str, role: str, password: str, person: str = "") 
 
 def list_users(path: Path) -> list[dict[str, Any]]:
     """Who may enter, and as what."""
-    with open_plant(site_of(path)) as plant:
-        return [{"name": user.name, "role": user.role} for user in plant.store.people.users().values()]
+    site = site_of(path)
+    there(site)
+    with open_site(site, read_only=True) as store:
+        return [{"name": user.name, "role": user.role} for user in store.people.users().values()]
 
 
 def claim(plant: Plant, serial: str, code: str, person: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from loopwright.app.api import when_ns
 from loopwright.app.console.frame import Drawn, View, head
 from loopwright.app.console.markup import Safe, card, div, empty, field, link, note, tag
 from loopwright.core.errors import LoopwrightError
+from loopwright.core.moments import moment_ns
 from loopwright.core.types import Kind, Thing
 
 PATH, EVERY_S = "/chart", 5.0
@@ -103,7 +103,7 @@ def _legend() -> Safe:
 def _time(view: View, name: str) -> Any:
     """A time of the address as text of nanoseconds, '' for none or one that cannot be read."""
     try:
-        t_ns = when_ns(view.params.get(name), name)
+        t_ns = moment_ns(view.params.get(name), name)
     except LoopwrightError:
         return ""
     return "" if t_ns is None else str(t_ns)
