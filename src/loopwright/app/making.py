@@ -9,29 +9,26 @@ Times inside are those of the plan: the shop of a turn lives in the recorded or 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loopwright.app.floor import Played
+from loopwright.app.open_shop import Told, shop_at
 from loopwright.app.plant import Plant
+from loopwright.app.releasing import Why, release, solve
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Design, Event, Order, Plan, Slot
+from loopwright.make import again as repeats
 from loopwright.make import measure as measures
 from loopwright.make import route
 from loopwright.make.bill import bill, cost_minor
-from loopwright.make.check import check
-from loopwright.make.open_work import Closed, OpenOrder, Step, as_body, from_body, shop_from
-from loopwright.make.shifts import closed_times
-from loopwright.make.shop import Machine, Shop
+from loopwright.make.open_work import OpenOrder, Step, from_body
 from loopwright.twins.gauge import Gauge, Process
 
-HORIZON_DAYS = 60
 REPAIR_S = 0.2  # that a repair of the plan may take
-DAY_NS = 86_400 * NS_PER_S
 MEASURE_ROLE = "measure"
 
 
@@ -71,41 +68,22 @@ class Making:
         self.steps: list[Step] = []
         self.process = Process(plant.site.seed, self.product.tolerances)
         self.gauge = Gauge(plant.site.seed, {t.parameter: t.gauge_sigma for t in self.product.tolerances})
-        self.machines = [Machine(m.id, m.role) for m in plant.site.machines]
         # a twin plays new runs for every cohort; a recording is heard once, and its runs stand for the work in order
         self.taken = {
             m.id: len(played.get(m.id, ())) if m.plays.get("source") == "twin" else 0 for m in plant.site.machines
         }
         self.current: Plan | None = None
         self.first: Plan | None = None
+        self.released: Event | None = None
         self.interrupts: list[tuple[int, str]] = []  # (time, why) at which the plan is to be repaired
         self.scrapped: list[Unit] = []
         by_id = {order.id: order for order in orders}
         self.units = [self._unit(by_id[_order_id(one)], one, 1) for one in designs]
 
     def _unit(self, order: Order, design: Design, number: int) -> Unit:
-        operations = route.operations(self.product, order, design)
-        if number > 1:
-            operations = tuple(
-                replace(o, name=f"{o.name}~{number}", after=tuple(f"{a}~{number}" for a in o.after)) for o in operations
-            )
+        operations = repeats.replaced(route.operations(self.product, order, design), number)
         serial = f"{order.id}-{number}"
         return Unit(order, design, operations, serial, self.process.make(design, serial), number)
-
-    def closed(self, start_ns: int) -> list[Closed]:
-        """When machines are not to be had: closed shifts of the site, and work orders that are open."""
-        table = self.plant.site["shifts"]
-        shifts = {day: list(table["hours"]) for day in table["days"]}
-        end_ns = start_ns + HORIZON_DAYS * DAY_NS
-        hours = closed_times(shifts, self.plant.site.time_zone, start_ns, end_ns)
-        out = [Closed(m.id, a, b, "closed shift") for m in self.machines for a, b in hours]
-        done = {event.about for event in self.plant.store.recall(kind="workorder.done")}
-        for event in self.plant.store.recall(kind="workorder.opened"):
-            if event.about not in done:
-                at_ns = max(int(event.body.get("start_ns", event.t_ns)), start_ns)
-                until_ns = at_ns + int(event.body["duration_s"]) * NS_PER_S
-                out.append(Closed(str(event.body["machine"]), at_ns, until_ns, str(event.body["why"]), waits=True))
-        return out
 
     @property
     def first_plan(self) -> Plan:
@@ -118,38 +96,27 @@ class Making:
     def repairs(self) -> int:
         return max(0, self.plans - 1)
 
-    async def plan(self, reason: str, at_ns: int | None = None, seconds: float = 1.0) -> Plan:
+    async def plan(
+        self, reason: str, at_ns: int | None = None, seconds: float = 1.0, because: tuple[str, ...] = ()
+    ) -> Plan:
         """Plans every open unit of the cohort in the warm worker and releases the plan; a repair keeps what it can."""
         origin_ns = self.origin_ns if at_ns is None else at_ns
-        open_orders = [OpenOrder(unit.order.id, unit.operations) for unit in self.units if unit.state == "open"]
-        shop = shop_from(
-            origin_ns,
-            open_orders,
-            self.machines,
-            self.steps,
-            self.closed(origin_ns),
-            horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS,
-        )
+        work = tuple(
+            OpenOrder(unit.order.id, unit.operations, 0, unit.order.due_ns) for unit in self.units
+            if unit.state == "open")
+        shop = shop_at(self.plant, origin_ns, Told(work, tuple(self.steps)))
         self.plans += 1
         about = f"plan-{self.prefix}-{self.plans:03d}"
         there = self.plant.store.recall(kind="plan.released", about=about)
         if there:  # of an interrupted turn: what was released stays
-            plan = from_body(there[0].body)
+            self.released = there[0]
         else:
-            plan = await self._solve(shop, at_ns is None, seconds)
-            self.plant.record("plan.released", about, as_body(plan, reason, shop), t_ns=origin_ns, key=about)
+            old = self.current if at_ns is not None else None
+            found = await solve(self.plant, shop, old, seconds)
+            why = Why(reason, about, self.released if old else None, because)
+            self.released = release(self.plant, shop, found, why)
+        plan = from_body(self.released.body)
         self.current, self.first = plan, self.first or plan
-        return plan
-
-    async def _solve(self, shop: Shop, fresh: bool, seconds: float) -> Plan:
-        if fresh or self.current is None:
-            call = self.plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds)
-        else:
-            call = self.plant.workers.call("plan", "loopwright.make.repair:repair", shop, self.current, seconds)
-        found = await asyncio.wrap_future(call)
-        plan: Plan = found if isinstance(found, Plan) else found.plan
-        if wrong := check(shop, plan):
-            raise PlanError("plan", f"the solver's plan breaks its own rules: {wrong[0]}", "", "report this")
         return plan
 
     async def build(self) -> None:
@@ -297,7 +264,12 @@ class Making:
                 unit.serial,
                 t_ns,
                 "gauge (twin)",
-                {"order": unit.order.id, "reason": reason, "attempt": unit.attempt},
+                {
+                    "order": unit.order.id,
+                    "reason": reason,
+                    "attempt": unit.attempt,
+                    "operations": [f"{repeats.base_of(o.name)}{tail}" for o in again],
+                },
                 key=f"reworked/{unit.serial}/{unit.attempt}",
             )
         )

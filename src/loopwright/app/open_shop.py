@@ -1,32 +1,218 @@
-"""A plant's open orders as a shop to be planned, read beside whatever process writes the plant; nothing is changed."""
+"""The shop of a plant as it stands at a moment, built from its events: for turns, for a running plant and for what if.
+
+    told = open_work(plant)                       orders that are open, what is left of them, what has begun or ended
+    shop = shop_at(plant, at_ns, told)            with shifts, work orders, machines down, people, material
+    instance, zone = open_orders(path)            read beside whatever process writes the plant; nothing is changed
+
+Everything is folded from events each time, so a process that was killed knows as much after its start as before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from loopwright.app.making import DAY_NS, HORIZON_DAYS, Making
+from loopwright.app import upsets
 from loopwright.app.opening import open_site, there
 from loopwright.app.ordering import order_of
 from loopwright.app.plant import Plant
+from loopwright.app.resources import resources
 from loopwright.app.site import site_of
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S, RealClock
 from loopwright.core.errors import PlanError
-from loopwright.core.types import Event, Order
+from loopwright.core.types import Event, Order, Plan, Slot
+from loopwright.make import again, route
 from loopwright.make import design as designs
-from loopwright.make import route
 from loopwright.make.files import Instance, overdue
-from loopwright.make.open_work import OpenOrder, Step, shop_from
+from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
+from loopwright.make.shifts import closed_times
+from loopwright.make.shop import Key, Machine, Shop
+from loopwright.store.state import state
 
-_ENDED = ("unit.finished", "order.refused")
+HORIZON_DAYS = 60
+DAY_NS = 86_400 * NS_PER_S
+# where an order stands while it is open: fitted, and neither refused nor finished
+OPEN = ("order.fitted", "step.started", "step.finished", "unit.measured", "unit.reworked", "unit.scrapped")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a plant's events say of its open orders.
+
+    work    the orders with all their operations, rework and replacements included, in the order in which they came
+    steps   what has begun, and ended unless end_ns is None
+    starts  whether this plant tells when operations begin; else they are taken to begin as planned
+    plan    the event of the plan in force, None before the first
+    """
+
+    work: tuple[OpenOrder, ...]
+    steps: tuple[Step, ...]
+    starts: bool = True
+    plan: Event | None = None
+
+
+def open_work(plant: Plant) -> Told:
+    """The orders of a plant that are fitted and not finished, and what was done on them."""
+    known = [s.about for s in state(plant.store, "order", status=OPEN, limit=None)]
+    mine: dict[str, list[Event]] = {order: [] for order in known}
+    if not known:
+        return Told((), (), plan=in_force(plant))
+    found = plant.store.recall(about=known, kind=("order.placed", "order.fitted", "order.due"))
+    found += plant.store.recall(mentions=known, kind=("step.", "unit."))
+    for event in found:
+        order = event.about if event.kind.startswith("order.") else str(event.body["order"])
+        if order in mine:
+            mine[order].append(event)
+    fitted = {order: events for order, events in mine.items() if {"order.placed", "order.fitted"} <= _kinds(events)}
+    first = {order: min(e.known_ns for e in events if e.kind == "order.fitted") for order, events in fitted.items()}
+    work = tuple(_open_order(plant, order, fitted[order]) for order in sorted(fitted, key=lambda o: (first[o], o)))
+    steps = tuple(step for events in fitted.values() for step in _steps(events))
+    starts = bool(plant.store.recall(kind="step.started", limit=1))
+    return Told(work, steps, starts, in_force(plant))
+
+
+def in_force(plant: Plant) -> Event | None:
+    """The plan that was released last."""
+    last = plant.store.recall(kind="plan.released", limit=1, newest_first=True)
+    return last[0] if last else None
+
+
+def _kinds(events: Sequence[Event]) -> set[str]:
+    return {event.kind for event in events}
+
+
+def _open_order(plant: Plant, id_: str, events: Sequence[Event]) -> OpenOrder:
+    """What is to be done for an order: its route, with all that has to be done again."""
+    by_kind = {event.kind: event for event in events if event.kind.startswith("order.")}
+    order: Order = order_of(by_kind["order.placed"])
+    made = route.operations(plant.product, order, designs.from_body(by_kind["order.fitted"].body))
+    operations, done, number = tuple(made), set[str](), 1
+    for event in events:
+        if event.kind == "step.finished":
+            done.add(str(event.body["operation"]))
+        elif event.kind == "unit.scrapped":
+            number += 1
+            operations = again.replaced(made, number)
+        elif event.kind == "unit.reworked":
+            names = _names(event, operations)
+            operations = again.reworked(operations, names, done, int(event.body["attempt"]))
+    due = by_kind.get("order.due")
+    due_ns = int(due.body["due_ns"]) if due else order.due_ns
+    return OpenOrder(id_, operations, 0, due_ns, float(due.body["weight"]) if due else 1.0)
+
+
+def _names(event: Event, operations: Sequence[route.RouteOperation]) -> list[str]:
+    """The operations that a rework names; of an event that names none, the last that runs a program."""
+    names = [str(name) for name in event.body.get("operations", ())]
+    programmed = [o.name for o in operations if o.program and again.attempt_of(o.name) == 1]
+    return names or (programmed or [operations[0].name])[-1:]
+
+
+def _steps(events: Sequence[Event]) -> list[Step]:
+    """What began and what ended; the last word on each operation counts."""
+    found: dict[Key, Step] = {}
+    for event in events:
+        if event.kind in ("step.started", "step.finished"):
+            step = step_of(event)
+            known = found.get((step.order, step.operation))
+            if known is None or known.end_ns is None or step.end_ns is not None:
+                found[step.order, step.operation] = step
+    return list(found.values())
+
+
+def step_of(event: Event) -> Step:
+    """The step that a step.started or step.finished event tells of."""
+    body = event.body
+    order, operation, machine = (str(body[name]) for name in ("order", "operation", "machine"))
+    more = str(body.get("setup", ""))
+    if event.kind == "step.started":
+        return Step(order, operation, machine, event.t_ns, None, more, operator=str(body.get("operator", "")))
+    return Step(order, operation, machine, int(body["start_ns"]), int(body["end_ns"]), more)
+
+
+def shop_at(plant: Plant, at_ns: int, told: Told) -> Shop:
+    """The shop at a moment: open work, what has begun, and all that the plant can and cannot have from then on."""
+    upset = upsets.upsets(plant, at_ns)
+    machines = [Machine(m.id, m.role, m.setup) for m in plant.site.machines]
+    steps = _running(plant, told, upset, at_ns)
+    shop = shop_from(
+        at_ns, told.work, machines, steps, [*closed(plant, at_ns), *upset.closed()],
+        horizon_ns=at_ns + HORIZON_DAYS * DAY_NS, resources=upset.met(resources(plant.site), told.work))
+    return upset.slowed(shop)
+
+
+def closed(plant: Plant, start_ns: int) -> list[Closed]:
+    """When machines are not to be had: closed shifts of the site, and work orders that are open."""
+    table = plant.site["shifts"]
+    shifts = {day: list(table["hours"]) for day in table["days"]}
+    hours = closed_times(shifts, plant.site.time_zone, start_ns, start_ns + HORIZON_DAYS * DAY_NS)
+    out = [Closed(m.id, a, b, "closed shift") for m in plant.site.machines for a, b in hours]
+    known = {machine.id for machine in plant.site.machines}
+    done = {event.about for event in plant.store.recall(kind="workorder.done")}
+    for event in plant.store.recall(kind="workorder.opened"):
+        if event.about not in done and event.body["machine"] in known:
+            at_ns = max(int(event.body.get("start_ns", event.t_ns)), start_ns)
+            until_ns = at_ns + int(event.body["duration_s"]) * NS_PER_S
+            out.append(Closed(str(event.body["machine"]), at_ns, until_ns, str(event.body["why"]), waits=True))
+    return out
+
+
+def _running(plant: Plant, told: Told, upset: upsets.Upsets, at_ns: int) -> list[Step]:
+    """The steps, with when those that run will end: later when their machine rested, is slower, or they are overdue."""
+    late_ns = round(float(plant.site["plan"]["late_s"]) * NS_PER_S)
+    seconds = {(order.id, o.name): o.seconds for order in told.work for o in order.operations}
+    plan = from_body(told.plan.body) if told.plan else None
+    slots = {(s.order, s.operation): s for s in plan.slots} if plan else {}
+    steps = list(told.steps)
+    if plan and not told.starts:
+        steps += taken_to_run(told, plan, at_ns, upset.down())
+    found = []
+    for step in steps:
+        key = (step.order, step.operation)
+        if step.end_ns is None and key in seconds:
+            end_ns = upset.end_ns(step.machine, step.start_ns, seconds[key])
+            if end_ns <= at_ns:  # overdue: nobody knows, so a part of what it has taken so far is taken to be left
+                end_ns = at_ns + max(late_ns, (at_ns - step.start_ns) // 4, NS_PER_S)
+            slot = slots.get(key)
+            who = step.operator or (slot.operator if slot and slot.machine == step.machine else "")
+            step = replace(step, until_ns=end_ns, operator=who)
+        found.append(step)
+    return found
+
+
+def taken_to_run(told: Told, plan: Plan, at_ns: int, down: Mapping[str, Any]) -> list[Step]:
+    """In a plant that tells ends only: on each machine, the operation that is taken to have begun as planned."""
+    ended = {(s.order, s.operation) for s in told.steps if s.end_ns is not None}
+    begun = {(s.order, s.operation) for s in told.steps}
+    after = {(order.id, o.name): o.after for order in told.work for o in order.operations}
+    taken: dict[str, Slot] = {}
+    busy = {s.machine for s in told.steps if s.end_ns is None} | set(down)
+    for slot in sorted(plan.slots, key=lambda s: s.start_s):
+        key = (slot.order, slot.operation)
+        ready = all((slot.order, a) in ended or (slot.order, a) not in after for a in after.get(key, ()))
+        free = key in after and key not in begun and slot.machine not in busy and slot.machine not in taken
+        if free and ready and plan.origin_ns + slot.start_s * NS_PER_S < at_ns:
+            taken[slot.machine] = slot
+    last = {s.machine: s.end_ns or 0 for s in sorted(told.steps, key=lambda s: s.end_ns or 0)}
+    return [
+        Step(s.order, s.operation, s.machine, max(plan.origin_ns + s.start_s * NS_PER_S, last.get(s.machine, 0)), None,
+             operator=s.operator) for s in taken.values()]
+
+
+def now_of(told: Told) -> int:
+    """The last moment that the events of the open orders tell of: from when a plant that nobody runs is planned."""
+    ends = [t for s in told.steps for t in (s.start_ns, s.end_ns or 0)]
+    plan = [int(told.plan.body["origin_ns"])] if told.plan else []
+    return max([0, *ends, *plan])
 
 
 def open_orders(path: Path) -> tuple[Instance, str]:
     """The shop of all orders that were fitted and are not finished, from the plant's last moment on; and its zone.
 
-    Steps that are done drop out; rework and replacements are those of the last released plan.
+    Steps that are done drop out; rework and replacements stand in it.
     Raises StoreError where there is no plant, PlanError where no order is open.
     """
     site = site_of(path)
@@ -35,52 +221,12 @@ def open_orders(path: Path) -> tuple[Instance, str]:
     store = open_site(site, read_only=True)
     try:
         plant = Plant(site, store, RealClock(), packs, "plan")
-        ended = {str(e.body.get("order", e.about)) for e in store.recall(kind=_ENDED)}
-        fitted = {e.about: e for e in store.recall(kind="order.fitted") if e.about not in ended}
-        if not fitted:
+        told = open_work(plant)
+        if not told.work:
             raise PlanError(f"plant {site.folder}", "no order is open: all that were fitted are finished", "",
                             "place orders: loopwright turn SITE")
-        orders = {e.about: order_of(e) for e in store.recall(kind="order.placed") if e.about in fitted}
-        return _instance(plant, fitted, orders), site.time_zone
+        fitted = store.recall(kind="order.fitted", about=[order.id for order in told.work])
+        shop = shop_at(plant, max([now_of(told), *(event.t_ns for event in fitted)]), told)
+        return Instance(site.name, shop, "open orders of a plant", overdue(shop)), site.time_zone
     finally:
         store.close()
-
-
-def _instance(plant: Plant, fitted: Mapping[str, Event], orders: Mapping[str, Order]) -> Instance:
-    plans = plant.store.recall(kind="plan.released")
-    steps = [_step(e) for e in plant.store.recall(kind="step.finished") if e.body["order"] in fitted]
-    origin_ns = max([*(int(e.body["origin_ns"]) for e in plans[-1:]), *(s.end_ns or 0 for s in steps),
-                     *(e.t_ns for e in fitted.values())])
-    again: dict[str, list[str]] = {}
-    for event in plans:
-        for slot in event.body["slots"]:
-            if slot["order"] in fitted and ("#" in slot["operation"] or "~" in slot["operation"]):
-                again.setdefault(slot["order"], []).append(slot["operation"])
-    making = Making(plant, [], [], origin_ns, {}, "open")
-    work = []
-    for order, event in fitted.items():
-        made = route.operations(plant.product, orders[order], designs.from_body(event.body))
-        work.append(OpenOrder(order, (*made, *_again(made, sorted(set(again.get(order, ())))))))
-    shop = shop_from(origin_ns, work, making.machines, steps, making.closed(origin_ns),
-                     horizon_ns=origin_ns + HORIZON_DAYS * DAY_NS)
-    due = {order: (one.due_ns - origin_ns) // NS_PER_S for order, one in orders.items() if one.due_ns}
-    jobs = tuple(replace(job, due_s=due.get(job.id)) for job in shop.jobs)
-    shop = replace(shop, jobs=jobs)
-    return Instance(plant.site.name, shop, "open orders of a plant", overdue(shop))
-
-
-def _step(event: Event) -> Step:
-    body = event.body
-    order, operation, machine = (str(body[name]) for name in ("order", "operation", "machine"))
-    return Step(order, operation, machine, int(body["start_ns"]), int(body["end_ns"]))
-
-
-def _again(made: Sequence[route.RouteOperation], names: Sequence[str]) -> list[route.RouteOperation]:
-    """Operations of rework ('bend#2') and of replacements ('bend~2'), like those they repeat."""
-    by_name, found = {operation.name: operation for operation in made}, []
-    for name in names:
-        base = name.partition("~")[0].partition("#")[0]
-        if like := by_name.get(base):
-            after = tuple(f"{one}{name[len(base):]}" for one in like.after)
-            found.append(replace(like, name=name, after=tuple(one for one in after if one in names)))
-    return found

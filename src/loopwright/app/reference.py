@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from loopwright.app.site import LISTS, TABLES
+from loopwright.app.site_tables import LISTS, TABLES
 from loopwright.core import plug
 from loopwright.core.kinds import KINDS
 from loopwright.core.units import INSIDE, UNITS

@@ -4,7 +4,7 @@
     site = bare_site(Path("my.plant"))          a folder that holds one plant's data
 
 An unknown key is an error that names the nearest; secrets never stand here (a key ending in `_env` names a variable).
-Every key is described in `TABLES`, from which the reference is made.
+Every key is described in `site_tables.TABLES`, from which the reference is made.
 """
 
 from __future__ import annotations
@@ -14,134 +14,18 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from loopwright.app.site_tables import DAYS, LIMIT_KEYS, LISTS, TABLES
 from loopwright.connect.wire import from_table
 from loopwright.core import plug
 from loopwright.core.clock import from_iso
 from loopwright.core.errors import InputError, LoopwrightError, SiteError, UnknownName
 from loopwright.core.types import Kind, Signal, Thing
 
-# table -> key -> (type, what it means, default; ... = must be given)
-TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
-    "site": {
-        "name": (str, "what people call this plant", ...),
-        "time_zone": (str, "IANA name, for shifts and local times in files", "UTC"),
-        "packs": (list, "domains that are used, from packs/", ["golf", "shop_floor"]),
-        "folder": (str, "where the plant's data is kept, beside this file unless absolute", "plant"),
-        "seed": (int, "what everything drawn by chance starts from", 1),
-        "approvers": (list, "two names that approve changes of an example site by themselves; empty: people do it", []),
-        "demo_turns": (bool, "whether the twins' golfers use what was made (the bundled demo)", False),
-    },
-    "broker": {
-        "embedded": (bool, "start a broker of our own on loopback", False),
-        "host": (str, "the broker's host", "127.0.0.1"),
-        "port": (int, "the broker's port; 0 lets an embedded one choose", 0),
-        "user": (str, "user name", ""),
-        "password_env": (str, "environment variable that holds the password", ""),
-    },
-    "shifts": {
-        "days": (list, "days of the week worked, 'mon' to 'sun'", ["mon", "tue", "wed", "thu", "fri"]),
-        "hours": (list, "shifts in local time, 'HH:MM-HH:MM'", ["06:00-14:00", "14:00-22:00"]),
-    },
-    "machine": {
-        "id": (str, "its name in the plant", ...),
-        "kind": (str, "kind of thing: the table of its signals", ...),
-        "role": (str, "what it can do: matched with the operations of the route", ...),
-        "link": (dict, "protocol = ... and the settings of that protocol", {}),
-        "stale_after_s": ((int, float), "seconds of silence that raise an alarm", 60.0),
-        "ideal_cycle_s": (
-            (int, float),
-            "planned run time per item (PRI of ISO 22400-2), seconds; 0: no effectiveness",
-            0.0,
-        ),
-        "limits": (list, "alarm limits: name, signal, low, high (inside units), deadband, priority", []),
-        "plays": (
-            dict,
-            "what plays this machine where there is no real one: source = 'twin' or 'recording'; pace: seconds of its "
-            "time played in one second (0: as fast as it goes); outside = true: somebody else plays the "
-            "recording, over `link`",
-            {},
-        ),
-    },
-    "product": {
-        "pack": (
-            str,
-            "the pack that brings rules, route and tolerances; '': the site's own files, else the only one",
-            "",
-        ),
-        "rules": (str, "folder of rules (instead of the pack's)", ""),
-        "file": (str, "product file: bill, route, tolerances (instead of the pack's)", ""),
-    },
-    "orders": {
-        "count": (int, "how many orders a turn takes when it is not told", 12),
-        "price_minor": (int, "price of one unit in minor units (cents)", 24900),
-        "currency": (str, "ISO 4217 code", "EUR"),
-        "due_days": ((int, float), "days from order to due date", 14.0),
-        "left_share": (
-            float,
-            "at least this share of a turn's orders are left-handed, where such persons are known",
-            0.1,
-        ),
-    },
-    "input": {
-        "persons": (list, "globs of body-measure files below --data", []),
-        "shots": (list, "globs of launch-monitor files below --data", []),
-        "swings": (list, "globs of swing files below --data", []),
-        "runs": (str, "folder of recorded machining runs below --data", ""),
-    },
-    "assumed": {
-        "origin": (
-            str,
-            "when recordings without a date are taken to begin, ISO 8601 with zone",
-            "2026-01-05T06:00:00+00:00",
-        ),
-        "spacing_s": ((int, float), "seconds from the start of one recorded run of a machine to the next", 1800.0),
-        "pairing_seed": (int, "what the pairing of data sets that do not belong together is drawn from", 0),
-    },
-    "kind": {
-        "name": (str, "name of a kind of thing of your own", ...),
-        "meaning": (str, "one sentence", ...),
-        "signal": (list, "its signals: name, unit, kind, low, high, meaning, rate_hz, codes", ...),
-    },
-    "edge": {
-        "name": (str, "the edge's name, behind which its sources stand at the centre; '': this is no edge", ""),
-        "centre": (str, "the centre's API 'http(s)://host:port', or its broker 'mqtt(s)://host:port/prefix'", ""),
-        "user": (str, "user name at the centre's broker", ""),
-        "token_env": (str, "environment variable with the centre's API token, or the broker's password", ""),
-        "buffer_mb": ((int, float), "most MB that may wait for the centre", 1000.0),
-        "when_full": (str, "'wait' (nothing is acknowledged), 'drop_oldest' or 'refuse_new' (both counted)", "wait"),
-        "devices_token_env": (str, "environment variable with the token of devices that post from other machines", ""),
-        "report_s": ((int, float), "seconds between two reports of the edge's books to the centre", 60.0),
-    },
-    "store": {
-        "points_url": (str, "object store of the points, 's3://bucket/prefix'; '': the plant's folder", ""),
-        "points_options": (
-            dict, "of it: aws_endpoint_url, aws_region, aws_allow_http; keys and secrets stand in the environment", {},
-        ),
-        "events_url_env": (
-            str, "environment variable with the URL of the PostgreSQL database of events and people, password and "
-            "all; '': the plant's folder", "",
-        ),
-    },
-    "keep": {
-        "kind": (str, "kind of thing that the line is about; patterns such as 'mill*' are allowed", "*"),
-        "signals": (list, "names or patterns of its signals", ["*"]),
-        "things": (list, "ids or patterns of things", ["*"]),
-        "raw_days": ((int, float), "days that values are kept; 0: for ever", 0.0),
-        "rollup_days": ((int, float), "days that their rollups (minute, hour) are kept; 0: for ever", 0.0),
-        "hold": (str, "why nothing that the line names may be removed (a legal hold); '': no hold", ""),
-    },
-    "server": {
-        "host": (str, "address the console and API listen on", "127.0.0.1"),
-        "port": (int, "their port", 8080),
-    },
-}
-LISTS = ("machine", "kind", "keep")
-LIMIT_KEYS = ("name", "signal", "low", "high", "deadband", "priority")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
+if TYPE_CHECKING:
+    from loopwright.serve.watch import Limit
 
 @dataclass(frozen=True)
 class Machine:
@@ -155,6 +39,7 @@ class Machine:
     ideal_cycle_s: float = 0.0
     limits: tuple[Mapping[str, Any], ...] = ()
     plays: Mapping[str, Any] = field(default_factory=dict)
+    setup: str = ""
 
     @property
     def protocol(self) -> str:
@@ -182,6 +67,7 @@ class Site:
     tables: Mapping[str, Mapping[str, Any]]
     hash: str
     keep: tuple[Mapping[str, Any], ...] = ()
+    shop: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)  # operator, setup, tool, material
 
     def __getitem__(self, table: str) -> Mapping[str, Any]:
         return self.tables[table]
@@ -259,6 +145,7 @@ def _resolve(raw: Mapping[str, Any], path: Path | None, digest: str) -> Site:
         tables,
         digest,
         tuple(rows["keep"]),
+        {name: tuple(rows[name]) for name in ("operator", "setup", "tool", "material")},
     )
     _check(site, where)
     return site
@@ -354,6 +241,9 @@ def _check(site: Site, where: str) -> None:
         from loopwright.app.keep import rules
 
         rules(site)
+    from loopwright.app.resources import check as check_shop
+
+    check_shop(site, where)
     kinds = {kind.name for kind in site.all_kinds}
     seen: set[str] = set()
     for machine in site.machines:
@@ -366,6 +256,8 @@ def _check(site: Site, where: str) -> None:
         if machine.link:
             _check_link(machine, place)
         _check_limits(machine, site, place)
+        if not machine.stale_after_s > 0:
+            raise SiteError(f"{place} stale_after_s", f"is {machine.stale_after_s}", "seconds above 0")
         if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
             raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
         outside = machine.plays.get("outside", False)
@@ -386,7 +278,16 @@ def _check_limits(machine: Machine, site: Site, place: str) -> None:
                 raise UnknownName(f"key of {place} limits", key, LIMIT_KEYS)
         if "name" not in limit or "signal" not in limit:
             raise SiteError(f"{place} limits", f"{dict(limit)} lacks name or signal", ", ".join(LIMIT_KEYS))
-        kind.signal(str(limit["signal"]))
+        limit_of(limit, machine.id, kind.signal(str(limit["signal"])).unit)
+
+
+def limit_of(row: Mapping[str, Any], machine: str, unit: str) -> Limit:
+    """A machine's [[machine.limits]] line as the alarm service takes it; InputError for one that cannot be."""
+    from loopwright.serve.watch import Limit
+
+    return Limit(
+        str(row["name"]), str(row["signal"]), row.get("low"), row.get("high"), row.get("deadband", 0.0), unit,
+        frozenset({machine}), str(row.get("priority", "medium")))
 
 
 def _check_link(machine: Machine, place: str) -> None:
@@ -434,4 +335,4 @@ def explain(error: LoopwrightError) -> dict[str, str]:
     }
 
 
-__all__ = ["InputError", "Machine", "Site", "bare_site", "checked", "explain", "load_site", "site_of"]
+__all__ = ["TABLES", "InputError", "Machine", "Site", "bare_site", "checked", "explain", "load_site", "site_of"]

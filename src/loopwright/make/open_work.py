@@ -9,34 +9,72 @@ event and take it out again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Plan, Slot
 from loopwright.make.released import facts
 from loopwright.make.route import RouteOperation
-from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Shop
+from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Operator, Setup, Shop
 
 
 @dataclass(frozen=True)
 class OpenOrder:
-    """A unit still to be made: the id its slots carry (the order's, or one a unit) and its operations."""
+    """A unit still to be made: the id its slots carry (the order's, or one a unit) and its operations.
+
+    due_ns  when it should be finished; 0: no due date. weight: what a second of lateness costs, beside other orders
+    """
 
     id: str
     operations: tuple[RouteOperation, ...]
     release_ns: int = 0
+    due_ns: int = 0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Step:
-    """What happened: an operation began, and ended unless end_ns is None."""
+    """What happened: an operation began, and ended unless end_ns is None.
+
+    setup     what its machine stood in for it
+    until_ns  when it will end, where more is known than its seconds; operator: who is at it
+    """
 
     order: str
     operation: str
     machine: str
     start_ns: int
     end_ns: int | None = None
+    setup: str = ""
+    until_ns: int = 0
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who can do some things, and when they are not there (ns UTC)."""
+
+    id: str
+    skills: tuple[str, ...]
+    away_ns: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Who and what a plant has beside its machines. Without people (setups, tools) nobody's skill (no setup, no tool)
+    is planned.
+
+    arrives_ns  material -> when it is there; what is not named is there
+    """
+
+    people: tuple[Person, ...] = ()
+    setups: tuple[Setup, ...] = ()
+    tools: Mapping[str, int] = field(default_factory=dict)
+    arrives_ns: Mapping[str, int] = field(default_factory=dict)
+
+
+NOTHING = Resources()
 
 
 @dataclass(frozen=True)
@@ -54,14 +92,16 @@ class Closed:
 def shop_from(
     origin_ns: int, orders: Sequence[OpenOrder], machines: Sequence[Machine], steps: Sequence[Step] = (),
     closed: Sequence[Closed] = (), plan: Plan | None = None, horizon_ns: int | None = None,
+    resources: Resources = NOTHING,
 ) -> Shop:
     """The shop at origin_ns.
 
     steps       what is known to have begun or ended. Ended operations drop out; running ones are frozen where they
-                run, until their planned seconds are over (or now, when that is past)
+                run, until their planned seconds are over (or as the step says; or now, when that is past)
     closed      blocked times; parts before origin_ns are cut off
     plan        only for a shop that reports no steps: what the plan so far says has happened is taken to have happened
     horizon_ns  how far the calendar is known
+    resources   people, setups, tools and material
     """
     happened = {(step.order, step.operation): step for step in steps}
     if plan:
@@ -69,12 +109,41 @@ def shop_from(
     roles: dict[str, list[str]] = {}
     for machine in machines:
         roles.setdefault(machine.role, []).append(machine.id)
+    late = {name: _seconds(t_ns, origin_ns) for name, t_ns in resources.arrives_ns.items() if t_ns > origin_ns}
     jobs = [_job(order, roles, happened, origin_ns) for order in orders]
-    jobs = [job for job in jobs if job.operations]
+    pairs = zip(jobs, orders, strict=True)
+    jobs = [replace(job, operations=_needs(job, one, resources, late)) for job, one in pairs if job.operations]
     running = {o.frozen.machine: o.frozen.end_s for job in jobs for o in job.operations if o.frozen}
     blocked = [b for item in closed if (b := _blocked(item, running, origin_ns))]
     horizon_s = None if horizon_ns is None else _seconds(horizon_ns, origin_ns)
-    return Shop(origin_ns, tuple(machines), tuple(jobs), tuple(blocked), horizon_s)
+    operators = tuple(Operator(one.id, one.skills, _away(one, origin_ns)) for one in resources.people)
+    return Shop(origin_ns, _as_they_stand(machines, steps), tuple(jobs), tuple(blocked), horizon_s, operators,
+                resources.setups, dict(resources.tools), late)
+
+
+def _needs(job: Job, order: OpenOrder, resources: Resources, late: Mapping[str, int]) -> tuple[Operation, ...]:
+    """A job's operations with the setup, skill, tools and late material that they need."""
+    by_name = {o.name: o for o in order.operations}
+    return tuple(
+        replace(one, setup=by_name[one.name].setup if resources.setups else "",
+                skill=by_name[one.name].skill if resources.people else "",
+                tools=by_name[one.name].tools if resources.tools else (),
+                materials=() if one.frozen else tuple(m for m in by_name[one.name].materials if m in late))
+        for one in job.operations)
+
+
+def _away(person: Person, origin_ns: int) -> tuple[tuple[int, int], ...]:
+    spans = ((max(0, _seconds(a, origin_ns)), _seconds(b, origin_ns)) for a, b in person.away_ns)
+    return tuple((a, b) for a, b in spans if a < b)
+
+
+def _as_they_stand(machines: Sequence[Machine], steps: Sequence[Step]) -> tuple[Machine, ...]:
+    """The machines in the setup that the last operation which ended on each of them left."""
+    last: dict[str, tuple[int, str]] = {}
+    for step in steps:
+        if step.setup and step.end_ns is not None:
+            last[step.machine] = max(last.get(step.machine, (step.end_ns, step.setup)), (step.end_ns, step.setup))
+    return tuple(replace(m, state=last[m.id][1]) if m.id in last else m for m in machines)
 
 
 def _seconds(t_ns: int, origin_ns: int) -> int:
@@ -102,9 +171,11 @@ def _job(order: OpenOrder, roles: Mapping[str, Sequence[str]], happened: Mapping
         step, frozen = happened.get((order.id, o.name)), None
         if step:
             start_s = _seconds(step.start_ns, origin_ns)
-            frozen = Slot(order.id, o.name, step.machine, start_s, max(start_s + o.seconds, 0), frozen=True)
+            end_s = _seconds(step.until_ns, origin_ns) if step.until_ns else start_s + o.seconds
+            frozen = Slot(order.id, o.name, step.machine, start_s, max(end_s, 0), True, operator=step.operator)
         operations.append(Operation(order.id, o.name, on, tuple(a for a in o.after if a not in done), frozen))
-    return Job(order.id, tuple(operations), max(0, _seconds(order.release_ns, origin_ns)))
+    due_s = _seconds(order.due_ns, origin_ns) if order.due_ns else None
+    return Job(order.id, tuple(operations), max(0, _seconds(order.release_ns, origin_ns)), due_s, order.weight)
 
 
 def _blocked(item: Closed, running: Mapping[str, int], origin_ns: int) -> Blocked | None:

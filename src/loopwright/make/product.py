@@ -34,7 +34,12 @@ class Item:
 
 @dataclass(frozen=True)
 class RouteStep:
-    """An operation of the route: who can do it, for how long, after which others, and whether a program runs."""
+    """An operation of the route: who can do it, for how long, after which others, and whether a program runs.
+
+    setup      what its machine must stand in ('{parameter}' and '{hand}' are filled in by the design); '': anything
+    skill      what a person must be able to do, who is busy with it; '': nobody is
+    tools      tools it holds; materials: lines of the bill that must have arrived
+    """
 
     operation: str
     role: str
@@ -42,6 +47,10 @@ class RouteStep:
     setup_s: int
     program: bool
     after: tuple[str, ...]
+    setup: str = ""
+    skill: str = ""
+    tools: tuple[str, ...] = ()
+    materials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,11 @@ def load_product(path: Path) -> Product:
     f.end()
     bill = tuple(_item(row, where) for where, row in top.rows("bill"))
     route = _route(top, path.name)
+    items = {line.item for line in bill}
+    for step in route:
+        for material in step.materials:
+            if material not in items:
+                raise UnknownName(f"{path.name} [[route]] {step.operation!r}: materials", material, items)
     tolerances = tuple(_tolerance(row, where, route) for where, row in top.rows("tolerance"))
     top.end()
     twice = [t.parameter for t in tolerances]
@@ -128,7 +142,8 @@ def _route(top: Fields, file: str) -> tuple[RouteStep, ...]:
         if minutes <= 0 or setup < 0:
             raise InputError(where, f"minutes {minutes:g}, setup_minutes {setup:g}", "minutes > 0, setup_minutes >= 0")
         role, runs_program = f.text("role"), f.flag("program", False)
-        steps.append(RouteStep(name, role, round(minutes * 60), round(setup * 60), runs_program, after))
+        needs = f.text("setup", ""), f.text("skill", ""), f.names("tools") or (), f.names("materials") or ()
+        steps.append(RouteStep(name, role, round(minutes * 60), round(setup * 60), runs_program, after, *needs))
         f.end()
     names = [step.operation for step in steps]
     if not names or len(set(names)) < len(names):

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Design, Order
 from loopwright.core.units import INSIDE
 from loopwright.make.product import Product, RouteStep
 
 # what a controller is told in, instead of the inside unit: unit -> (its name, how many of it make one inside unit)
 _ON_THE_MACHINE = {INSIDE["length"]: ("MM", 1e3), INSIDE["angle"]: ("DEG", 180 / math.pi), INSIDE["mass"]: ("G", 1e3)}
+_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class RouteOperation:
     after           operations of the same order that must have ended
     program         what the machine runs; '' where a person works
     program_sha256  its hash, which every unit carries; '' without a program
+    setup           what its machine must stand in, skill: what a person must be able to do, tools and materials (lines
+                    of the bill) it needs: they count where the site says what there is
     """
 
     name: str
@@ -36,6 +40,10 @@ class RouteOperation:
     after: tuple[str, ...] = ()
     program: str = ""
     program_sha256: str = ""
+    setup: str = ""
+    skill: str = ""
+    tools: tuple[str, ...] = ()
+    materials: tuple[str, ...] = ()
 
 
 def operations(product: Product, order: Order, design: Design) -> tuple[RouteOperation, ...]:
@@ -47,8 +55,22 @@ def operations(product: Product, order: Order, design: Design) -> tuple[RouteOpe
         text = program(design, step, number) if step.program else ""
         digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
         seconds = step.seconds + step.setup_s
-        made.append(RouteOperation(step.operation, step.role, seconds, step.after, text, digest))
+        made.append(RouteOperation(step.operation, step.role, seconds, step.after, text, digest,
+                                   setup_of(design, step), step.skill, step.tools, step.materials))
     return tuple(made)
+
+
+def setup_of(design: Design, step: RouteStep) -> str:
+    """The setup of an operation for one design: its text, with {parameter} and {hand} ('left', 'right') filled in.
+
+    Raises UnknownName for a parameter that the design does not have.
+    """
+    known: dict[str, str] = {"hand": "left" if design.mirrored else "right"}
+    known |= {p.name: p.value if isinstance(p.value, str) else f"{p.value:.6g}" for p in design.parameters}
+    for name in _BRACES.findall(step.setup):
+        if name not in known:
+            raise UnknownName(f"operation {step.operation!r}: setup {step.setup!r}", name, known)
+    return _BRACES.sub(lambda match: known[match.group(1)], step.setup)
 
 
 def rework(

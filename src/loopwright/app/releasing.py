@@ -1,0 +1,119 @@
+"""The one door through which a plan becomes the plan of a plant: solved in the warm worker, checked, recorded.
+
+    found = await solve(plant, shop, old, seconds)
+    event = release(plant, shop, found, Why("repair: mill-1 is down", about="plan-00012", base=in_force, because=(...)))
+
+The event says why it was planned, because of which events, how much of the plan before it was kept, and what moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from loopwright.app.plant import Plant
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import PlanError
+from loopwright.core.types import Event, Plan
+from loopwright.make.check import check
+from loopwright.make.open_work import as_body
+from loopwright.make.repair import Repair
+from loopwright.make.shop import Shop
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the planner gave: a plan, and how it differs from the one before it where it mends one."""
+
+    plan: Plan
+    repair: Repair | None = None
+
+
+@dataclass(frozen=True)
+class Why:
+    """What is recorded with a plan.
+
+    reason   in words; because: ids of the events that made it so
+    about    the plan's name
+    base     the plan that it replaces; where `exact` is set nothing else may have been released meanwhile
+    actor    whose plan it is, '' for the plant's own
+    more     further fields of the event's body
+    """
+
+    reason: str
+    about: str
+    base: Event | None = None
+    because: tuple[str, ...] = ()
+    exact: bool = False
+    actor: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def solve(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> Found:
+    """A plan for the shop, or what is left of the old one mended for it; in the plant's warm worker."""
+    return await asyncio.to_thread(solve_now, plant, shop, old, seconds)
+
+
+def solve_now(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> Found:
+    """As `solve`, for callers that wait themselves. Raises PlanError where there is no plan."""
+    table = plant.site["plan"]
+    if old is None:
+        call = plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds, str(table["objective"]))
+        return Found(call.result())
+    mended: Repair = plant.workers.call("plan", "loopwright.make.repair:repair", shop, old, seconds).result()
+    return Found(mended.plan, mended)
+
+
+def release(plant: Plant, shop: Shop, found: Found, why: Why, others: Sequence[Event] = ()) -> Event:
+    """Checks the plan and records it as the one in force; `others` are recorded with it or not at all.
+
+    Raises PlanError for a plan that breaks a rule of its shop, and, where `why.exact` is set, when another plan was
+    released after `why.base`: two plans can never replace the same one.
+    """
+    if wrong := check(shop, found.plan):
+        raise PlanError(why.about, f"the plan breaks the shop's rules: {wrong[0]}", "", "report this")
+    body = as_body(found.plan, why.reason, shop) | moved(found.repair, why.base) | dict(why.more)
+    key = f"after/{why.base.id if why.base else 'none'}" if why.exact else why.about
+    event = Event("plan.released", why.about, shop.origin_ns, why.actor or plant.actor, body, why.because, key)
+    if why.exact:
+        newest = plant.store.recall(kind="plan.released", limit=1, newest_first=True)
+        if [e.id for e in newest] != ([why.base.id] if why.base else []):
+            raise stale(why, newest[0] if newest else None)
+    recorded = plant.store.record([event, *others])
+    if why.exact and dict(recorded[0].body) != _plain(body):
+        raise stale(why, recorded[0])
+    return recorded[0]
+
+
+def stale(why: Why, newest: Event | None) -> PlanError:
+    """The plant's plan moved on."""
+    base = why.base.about if why.base else "no plan"
+    given = f"was made to replace {base}; meanwhile {newest.about if newest else 'nothing'} was released"
+    return PlanError(why.about, given, "", "make it again from the plan in force")
+
+
+def _plain(body: Mapping[str, Any]) -> Any:
+    import json
+
+    return json.loads(json.dumps(body))
+
+
+def moved(repair: Repair | None, base: Event | None) -> dict[str, Any]:
+    """How a repaired plan differs from the one before it: kept share, and each move, in plain data."""
+    if repair is None or base is None:
+        return {}
+    origin_ns = int(base.body["origin_ns"])
+    shift_s = round((repair.plan.origin_ns - origin_ns) / NS_PER_S)
+    before = {(row["order"], row["operation"]): row for row in base.body["slots"]}
+    after = {(s.order, s.operation): s for s in repair.plan.slots}
+    moves = []
+    for key in repair.moved:
+        row, slot = before[key], after[key]
+        moves.append({
+            "order": key[0], "operation": key[1], "from": row["machine"], "to": slot.machine,
+            "later_s": slot.start_s - (row["start_s"] - shift_s)})
+    return {
+        "repairs": base.about, "kept": len(repair.kept), "kept_part": round(repair.kept_part, 4), "moved": moves,
+        "added": [list(key) for key in repair.added]}
