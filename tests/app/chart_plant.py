@@ -39,7 +39,7 @@ def fill(store: Store, now_ns: int) -> None:
     quality = np.zeros(n, np.int8)
     quality[n // 2:n // 2 + 300], quality[n // 3:n // 3 + 300] = 2, 1
     gone = np.zeros(n, bool)
-    gone[-2000:-1200] = True  # more than two hours in which the source said that it had no value
+    gone[-2800:-1200] = True  # more than four hours: a whole step of every chart, whatever the time of day in which the source said that it had no value
     silent = np.zeros(n, bool)
     silent[n // 4:n // 4 + 2500] = True  # seven hours in which it said nothing
     late = np.zeros(n, bool)

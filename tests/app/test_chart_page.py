@@ -121,7 +121,7 @@ def test_the_api_draws_a_week_in_as_many_buckets_as_there_are_pixels(plant: str)
     week = asked(plant, "chart", thing="saw-1", signal="blade.temperature", pixels=200)
     assert 100 < len(week["t_ns"]) <= 200
     assert sum(week["count"]) + sum(week["gaps"]) + sum(week["bad"]) == 7 * 8640 - 2500
-    assert (sum(week["gaps"]), sum(week["bad"])) == (800, 300)
+    assert (sum(week["gaps"]), sum(week["bad"])) == (1600, 300)
     assert len(week["corrected"]["t_ns"]) == 10
     wrong = httpx.get(f"{plant}/api/chart", params={"thing": "saw-1", "signal": "blade.temprature"})
     assert (wrong.status_code, "blade.temperature" in wrong.text) == (404, True)
