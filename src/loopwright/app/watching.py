@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from loopwright.app.plant import Plant
+from loopwright.app.site import limit_of
 from loopwright.core.types import Event
 from loopwright.serve import watch as service
 
@@ -16,16 +17,7 @@ def settings_of(plant: Plant, ended: frozenset[str] = frozenset(), since_ns: int
     silent_s = {m.id: float(m.stale_after_s) for m in plant.site.machines if m.link}
     kinds = {kind.name: kind for kind in plant.site.all_kinds}
     limits = tuple(
-        service.Limit(
-            str(row["name"]),
-            str(row["signal"]),
-            row.get("low"),
-            row.get("high"),
-            float(row.get("deadband", 0.0)),
-            kinds[m.kind].signal(str(row["signal"])).unit,
-            frozenset({m.id}),
-            str(row.get("priority", "medium")),
-        )
+        limit_of(row, m.id, kinds[m.kind].signal(str(row["signal"])).unit)
         for m in plant.site.machines
         for row in m.limits
     )
