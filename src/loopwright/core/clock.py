@@ -79,6 +79,16 @@ def monotonic_s() -> float:
     return time.perf_counter()
 
 
+def wall_ns() -> int:
+    """The machine's own clock, whatever the plant's clock says: for what is compared with times of files."""
+    return time.time_ns()
+
+
+def age_s(modified_s: float) -> float:
+    """How long ago a file was modified (its st_mtime), by the machine's own clock."""
+    return time.time() - modified_s
+
+
 def iso(t_ns: int) -> str:
     """2026-11-21T20:17:50.123Z, as people and other programs read it."""
     whole, rest = divmod(t_ns, NS_PER_S)

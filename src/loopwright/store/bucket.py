@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from loopwright.core.clock import age_s
 from loopwright.core.errors import InputError, StoreError
 
 CACHE_BYTES = 8_000_000_000
@@ -142,12 +142,12 @@ class BucketPlace:
     def _give_up(self, wanted: set[Path]) -> None:
         there = [(path.stat(), path) for path in self.cache.iterdir()]
         for stat, path in there:
-            if path.suffix == ".tmp" and time.time() - stat.st_mtime > _OLD_S:  # of a process that was killed
+            if path.suffix == ".tmp" and age_s(stat.st_mtime) > _OLD_S:  # of a process that was killed
                 path.unlink(missing_ok=True)
         files = [(stat, path) for stat, path in there if path.suffix == ".parquet"]
         total = sum(stat.st_size for stat, _ in files)
         for stat, path in sorted(files, key=lambda found: found[0].st_mtime):
-            if total <= self._limit or time.time() - stat.st_mtime < _BUSY_S:
+            if total <= self._limit or age_s(stat.st_mtime) < _BUSY_S:
                 break
             if path not in wanted:
                 path.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 
+from loopwright.core.clock import wall_ns
 from loopwright.core.errors import StoreError
 from loopwright.store import compact, datafile
 from loopwright.store.check import numbers
@@ -147,7 +147,7 @@ class Table:
 
     def _commit(self, come: Sequence[Added], gone: Sequence[str], verb: str, flushed: int | None = None) -> bool:
         """Makes the next version; False when a file of `gone` is gone already."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ns() // 1_000_000
         data = "\n".join(map(_text, self._actions(come, gone, verb, flushed, now_ms))).encode()
         self.refresh()  # a version that is long past may be free again: its entry was cleaned away
         for _ in range(_TRIES):

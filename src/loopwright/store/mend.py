@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loopwright.core.clock import age_s
 from loopwright.store.place import LOG, durable
 
 _log = logging.getLogger("loopwright.store")
@@ -26,7 +26,7 @@ def mend(table: Path) -> list[str]:
     """Sets aside (as *.torn) a newest entry and a newest checkpoint that are cut short; what was done, in words."""
     log, said = table / LOG, []
     for half in log.glob(".*.tmp"):
-        if time.time() - half.stat().st_mtime > _OLD_S:  # of a process that was killed
+        if age_s(half.stat().st_mtime) > _OLD_S:  # of a process that was killed
             half.unlink(missing_ok=True)
     entries, checkpoints = _files(log)
     if len(entries) > 1 and not _whole(entries[-1]):
