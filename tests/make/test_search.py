@@ -145,18 +145,41 @@ def test_heads_and_tails_after_many_moves_are_those_of_the_sequence(shop: Shop, 
     assert (choice_of(net, x.machine) >= net.alt_at[:-1]).all()
 
 
-def test_an_estimate_is_the_longest_path_through_what_moves() -> None:
-    """Two operations on one machine, nothing else: swapping them is as long as the two together."""
-    shop = Shop(0, (Machine("m", "m"),), (chain("a", [(("m", 3),)]), chain("b", [(("m", 5),)])))
+def longest_through(walk: Walk, ops: list[int], ahead: int, behind: int) -> int:
+    """The longest path through operations of one machine in this order, all others where they are: the slow twin."""
+    x, net = walk.x, walk.net
+    heads, end = [], int(x.r[ahead] + x.p[ahead]) if ahead >= 0 else 0
+    for o in ops:
+        heads.append(max(end, graph.ready.py_func(x, net.pred, o)))
+        end = heads[-1] + int(x.p[o])
+    found, tail = 0, int(x.q[behind]) if behind >= 0 else 0
+    for o, head in zip(reversed(ops), reversed(heads), strict=True):
+        tail = max(tail, graph.behind.py_func(x, net.succ, o)) + int(x.p[o])
+        found = max(found, head + tail)
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(shops(jobs_at_most=6, operations_at_most=4, begun=False), st.integers(0, 99))
+def test_an_estimate_is_the_longest_path_through_what_moves(shop: Shop, seed: int) -> None:
+    shop = Shop(0, shop.machines, shop.jobs)
     net = net_of(shop)
-    walk = Walk(net)
-    sequence(net, walk.x, np.array([0, 3]), np.array([0, 1]))
-    order, room, part = np.empty(2, np.int32), np.empty(2, np.int32), np.empty((2, 2), np.int32)
-    graph.sort_all(walk.x, net.pred, net.succ, order, room)
-    graph.heads(walk.x, net.pred, order, 0)
-    graph.tails(walk.x, net.succ, order, 1)
-    assert moves.later(walk.x, net.pred, net.succ, 0, 1, part) == 8
-    assert moves.sooner(walk.x, net.pred, net.succ, 0, 1, part) == 8
+    begin, walk, count = active(net, seed), Walk(net), len(net.rows.p)
+    first = sequence(net, walk.x, begin.start, begin.choice)
+    walk.run(first, 5, 0, 2**30)
+    x, block, path = walk.x, np.empty((5, count), np.int64), np.empty(count, np.int32)
+    for machine in range(net.machines):
+        ops, o = [], int(first[machine])
+        while o >= 0:
+            ops.append(o)
+            o = int(x.after[o])
+        path[: len(ops)] = ops
+        moves.fill_block(x, net.pred, net.succ, path, 0, len(ops) - 1, block)
+        for a, b in itertools.combinations(range(len(ops)), 2):
+            ahead, behind = int(x.before[ops[a]]), int(x.after[ops[b]])
+            later, sooner = [*ops[a + 1:b + 1], ops[a]], [ops[b], *ops[a:b]]
+            assert moves.later(x, block, a, b, 2**40) == longest_through(walk, later, ahead, behind)
+            assert moves.sooner(x, block, a, b, 2**40) == longest_through(walk, sooner, ahead, behind)
 
 
 def test_equal_seeds_and_iterations_give_equal_plans_with_two_threads_too() -> None:

@@ -43,25 +43,42 @@ def behind(x: Any, succ: Any, o: int) -> int:
 
 @fast
 def heads(x: Any, pred: Any, order: Any, begin: int) -> None:
-    """r of everything from place `begin` of the order on."""
+    """r of everything from place `begin` of the order on. (Unsigned: Numba asks of signed indices if they are < 0.)"""
+    chains = len(pred) == 0
     for k in range(begin, len(order)):
-        o = order[k]
-        head = ready(x, pred, o)
-        b = x.before[o]
-        if b >= 0:
-            head = max(head, x.r[b] + x.p[b])
+        o = np.uint32(order[np.uint32(k)])
+        head = x.release[o]
+        i = x.jp[o]
+        if i >= 0:
+            j = np.uint32(i)
+            head = max(head, x.r[j] + x.p[j])
+            if not chains:
+                for at in range(x.pa[o], x.pa[o] + x.pn[o]):
+                    j = np.uint32(pred[at])
+                    head = max(head, x.r[j] + x.p[j])
+        i = x.before[o]
+        if i >= 0:
+            j = np.uint32(i)
+            head = max(head, x.r[j] + x.p[j])
         x.r[o] = head
 
 
 @fast
 def tails(x: Any, succ: Any, order: Any, end: int) -> None:
     """q of everything from place `end` of the order back."""
+    chains = len(succ) == 0
     for k in range(end, -1, -1):
-        o = order[k]
-        tail = behind(x, succ, o)
-        n = x.after[o]
-        if n >= 0:
-            tail = max(tail, x.q[n])
+        o = np.uint32(order[np.uint32(k)])
+        tail = x.tail[o]
+        i = x.js[o]
+        if i >= 0:
+            tail = max(tail, x.q[np.uint32(i)])
+            if not chains:
+                for at in range(x.sa[o], x.sa[o] + x.sn[o]):
+                    tail = max(tail, x.q[np.uint32(succ[at])])
+        i = x.after[o]
+        if i >= 0:
+            tail = max(tail, x.q[np.uint32(i)])
         x.q[o] = tail + x.p[o]
 
 
@@ -94,9 +111,8 @@ def sort_all(x: Any, pred: Any, succ: Any, order: Any, missing: Any) -> bool:
 def longest(x: Any) -> int:
     """The makespan."""
     last = 0
-    for o in range(len(x.p)):
-        if x.js[o] < 0 or x.tail[o] > 0:
-            last = max(last, x.r[o] + x.p[o] + x.tail[o])
+    for o in x.ends:
+        last = max(last, x.r[o] + x.p[o] + x.tail[o])
     return last
 
 
@@ -111,10 +127,10 @@ def critical(x: Any, pred: Any, last: int, path: Any) -> int:
     """Writes a critical path, drawn by chance where there are several; its length."""
     count = 0
     o = -1
-    for i in range(len(x.p)):
-        if (x.js[i] < 0 or x.tail[i] > 0) and x.r[i] + x.p[i] + x.tail[i] == last:
+    for i in x.ends:
+        if x.r[i] + x.p[i] + x.tail[i] == last:
             count += 1
-            if chance(count):
+            if count == 1 or chance(count):
                 o = i
     n = 0
     while o >= 0:
@@ -163,9 +179,12 @@ def put_in(x: Any, first: Any, o: int, machine: int, b: int) -> None:
 
 
 @fast
-def shift_later(x: Any, pred: Any, order: Any, u: int, v: int, mark: Any, moved: Any) -> None:
-    """The order after u was moved behind v: u and what follows from it within the range go to its end."""
-    k = x.place[u]
+def shift_later(x: Any, pred: Any, order: Any, u: int, v: int, mark: Any, moved: Any) -> bool:
+    """The order after u was moved behind v: u and what follows from it within the range go to its end.
+
+    False when v is among what follows: a cycle.
+    """
+    k, hit = x.place[u], False
     mark[u] = True
     moved[0] = u
     n = 1
@@ -188,12 +207,16 @@ def shift_later(x: Any, pred: Any, order: Any, u: int, v: int, mark: Any, moved:
         x.place[moved[i]] = k
         mark[moved[i]] = False
         k += 1
+    return not hit
 
 
 @fast
-def shift_sooner(x: Any, succ: Any, order: Any, u: int, v: int, mark: Any, moved: Any) -> None:
-    """The order after v was moved before u: v and what it waits for within the range go to its beginning."""
-    k = x.place[v]
+def shift_sooner(x: Any, succ: Any, order: Any, u: int, v: int, mark: Any, moved: Any) -> bool:
+    """The order after v was moved before u: v and what it waits for within the range go to its beginning.
+
+    False when it waits for u: a cycle.
+    """
+    k, hit = x.place[v], False
     mark[v] = True
     moved[0] = v
     n = 1
@@ -216,3 +239,4 @@ def shift_sooner(x: Any, succ: Any, order: Any, u: int, v: int, mark: Any, moved
         x.place[moved[i]] = k
         mark[moved[i]] = False
         k -= 1
+    return not hit

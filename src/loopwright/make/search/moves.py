@@ -3,9 +3,11 @@
     0  u right behind v on the same machine     1  v right before u     2  u to another machine, behind v
 
 Estimates of the longest path through what moves: E. Balas, A. Vazacopoulos, Guided local search with shifting
-bottleneck for job shop scheduling (Management Science 44, 1998), which also gives the moves to a block's ends (N6); to
-another machine: M. Mastrolilli, L. M. Gambardella, Effective neighbourhood functions for the flexible job shop problem
-(Journal of Scheduling 3, 2000). A move is looked at only where heads and tails prove that it makes no cycle.
+bottleneck for job shop scheduling (Management Science 44, 1998), which also gives the moves to a block's ends (N6);
+from its ends into the block (N7): C. Zhang, P. Li, Z. Guan, Y. Rao, A tabu search algorithm with a new neighborhood
+structure (Computers & Operations Research 34, 2007); to another machine: M. Mastrolilli, L. M. Gambardella, Effective
+neighbourhood functions for the flexible job shop problem (Journal of Scheduling 3, 2000). A move
+is looked at only where heads and tails prove that it makes no cycle.
 """
 # ruff: noqa: SIM110 (Numba compiles loops, not generators)
 
@@ -19,60 +21,53 @@ from loopwright.make.search.graph import behind, chance, fast, ready
 
 
 @fast
-def later(x: Any, pred: Any, succ: Any, u: int, v: int, part: Any) -> int:
-    """The longest path through what lies between, were u right behind v."""
-    b = x.before[u]
-    end = x.r[b] + x.p[b] if b >= 0 else 0
-    i = x.after[u]
-    n = 0
-    while True:
-        head = max(ready(x, pred, i), end)
-        part[0, n] = head
-        part[1, n] = i
-        n += 1
-        end = head + x.p[i]
-        if i == v:
-            break
-        i = x.after[i]
-    head = max(ready(x, pred, u), end)
-    tail = behind(x, succ, u)
-    if x.after[v] >= 0:
-        tail = max(tail, x.q[x.after[v]])
-    tail += x.p[u]
-    found = head + tail
-    for k in range(n - 1, -1, -1):
-        i = part[1, k]
-        tail = max(behind(x, succ, i), tail) + x.p[i]
-        found = max(found, part[0, k] + tail)
+def later(x: Any, block: Any, a: int, b: int, least: int) -> int:
+    """The longest path through what lies between, were the a-th of a block right behind its b-th.
+
+    block  `fill_block`; least: once it is longer than that, it is given up
+    """
+    u, v = block[0, a], block[0, b]
+    i = x.before[u]
+    end = x.r[i] + x.p[i] if i >= 0 else 0
+    for k in range(a + 1, b + 1):
+        head = max(block[1, k], end)
+        block[4, k] = head
+        end = head + block[3, k]
+    tail = block[2, a]
+    i = x.after[v]
+    if i >= 0:
+        tail = max(tail, x.q[i])
+    tail += block[3, a]
+    found = max(block[1, a], end) + tail
+    for k in range(b, a, -1):
+        tail = max(block[2, k], tail) + block[3, k]
+        found = max(found, block[4, k] + tail)
+        if found > least:
+            return found
     return found
 
 
 @fast
-def sooner(x: Any, pred: Any, succ: Any, u: int, v: int, part: Any) -> int:
-    """The longest path through what lies between, were v right before u."""
-    tail = x.q[x.after[v]] if x.after[v] >= 0 else 0
-    i = x.before[v]
-    n = 0
-    while True:
-        tail = max(behind(x, succ, i), tail) + x.p[i]
-        part[0, n] = tail
-        part[1, n] = i
-        n += 1
-        if i == u:
-            break
-        i = x.before[i]
-    tail = max(behind(x, succ, v), tail) + x.p[v]
-    head = ready(x, pred, v)
-    b = x.before[u]
-    if b >= 0:
-        head = max(head, x.r[b] + x.p[b])
-    found = head + tail
-    end = head + x.p[v]
-    for k in range(n - 1, -1, -1):
-        i = part[1, k]
-        head = max(ready(x, pred, i), end)
-        found = max(found, head + part[0, k])
-        end = head + x.p[i]
+def sooner(x: Any, block: Any, a: int, b: int, least: int) -> int:
+    """The longest path through what lies between, were the b-th of a block right before its a-th."""
+    u, v = block[0, a], block[0, b]
+    i = x.after[v]
+    tail = x.q[i] if i >= 0 else 0
+    for k in range(b - 1, a - 1, -1):
+        tail = max(block[2, k], tail) + block[3, k]
+        block[4, k] = tail
+    head = block[1, b]
+    i = x.before[u]
+    if i >= 0:
+        head = max(head, x.r[i] + x.p[i])
+    found = head + max(block[2, b], tail) + block[3, b]
+    end = head + block[3, b]
+    for k in range(a, b):
+        head = max(block[1, k], end)
+        found = max(found, head + block[4, k])
+        if found > least:
+            return found
+        end = head + block[3, k]
     return found
 
 
@@ -148,18 +143,21 @@ def offer(estimate: int, kind: int, u: int, v: int, choice: int, pick: Any) -> N
 
 @fast
 def look(
-    x: Any, pred: Any, succ: Any, u: int, v: int, kind: int, tabu: Any, now: int, best: int, pick: Any, spare: Any,
-    part: Any
+    x: Any, pred: Any, succ: Any, block: Any, a: int, b: int, kind: int, tabu: Any, now: int, best: int, pick: Any,
+    spare: Any
 ) -> None:
-    """Looks at one move on the same machine."""
+    """Looks at one move on the same machine, of the a-th and the b-th of a block."""
+    u, v = block[0, a], block[0, b]
     if kind == 0:
         if not may_later(x, succ, u, v):
             return
-        estimate = later(x, pred, succ, u, v, part)
+        estimate = later(x, block, a, b, pick[0])
     else:
         if not may_sooner(x, pred, u, v):
             return
-        estimate = sooner(x, pred, succ, u, v, part)
+        estimate = sooner(x, block, a, b, pick[0])
+    if estimate > pick[0]:
+        return
     if estimate >= best and forbidden(x, u, v, kind, tabu, now):
         offer(0, kind, u, v, 0, spare)  # all equal: one by chance, if nothing else is left
     else:
@@ -167,20 +165,39 @@ def look(
 
 
 @fast
+def fill_block(x: Any, pred: Any, succ: Any, path: Any, i: int, j: int, block: Any) -> None:
+    """Operations, what they wait for by job, what follows by job, seconds: of path[i..j] into block[0..3]."""
+    for k in range(i, j + 1):
+        o = path[k]
+        block[0, k] = o
+        block[1, k] = ready(x, pred, o)
+        block[2, k] = behind(x, succ, o)
+        block[3, k] = x.p[o]
+
+
+@fast
 def look_block(
     x: Any, pred: Any, succ: Any, path: Any, i: int, j: int, end: int, tabu: Any, now: int, best: int, pick: Any,
-    spare: Any, part: Any
+    spare: Any, block: Any
 ) -> None:
-    """Moves of the block path[i..j] of a critical path of length `end`: each operation to the block's ends."""
+    """Moves of the block path[i..j] of a critical path of length `end`: each operation to the block's ends (N6), the
+    first and the last into it (N7)."""
+    fill_block(x, pred, succ, path, i, j, block)
     if j == i + 1:
         if i > 0 or j < end - 1:
-            look(x, pred, succ, path[i], path[j], 0, tabu, now, best, pick, spare, part)
+            look(x, pred, succ, block, i, j, 0, tabu, now, best, pick, spare)
         return
     for k in range(i, j + 1):
-        if k < j and j < end - 1:
-            look(x, pred, succ, path[k], path[j], 0, tabu, now, best, pick, spare, part)
-        if k > i and i > 0:
-            look(x, pred, succ, path[i], path[k], 1, tabu, now, best, pick, spare, part)
+        if j < end - 1:
+            if k < j:
+                look(x, pred, succ, block, k, j, 0, tabu, now, best, pick, spare)
+            if i < k < j - 1:
+                look(x, pred, succ, block, k, j, 1, tabu, now, best, pick, spare)
+        if i > 0:
+            if k > i:
+                look(x, pred, succ, block, i, k, 1, tabu, now, best, pick, spare)
+            if i + 1 < k < j:
+                look(x, pred, succ, block, i, k, 0, tabu, now, best, pick, spare)
 
 
 @fast

@@ -16,8 +16,9 @@ from loopwright.make.shop import Shop
 
 # p: seconds on the machine it is on; r: head (start); q: tail (from start to the end of all, p included)
 # before, after: on its machine; place: in a topological order; release, tail: not before, and what must follow
+# ends: (some,) the operations that may end last: those without a successor, or with a tail of their own
 # jp, js: its first predecessor and successor by job; others are pn from pa on in `pred` and sn from sa on in `succ`
-Rows = namedtuple("Rows", "p r q before after machine jp js release tail place pn pa sn sa")
+Rows = namedtuple("Rows", "p r q before after machine jp js release tail place pn pa sn sa ends")
 MOST_S = 2**29  # times must stay below, so that sums of two fit in 32 bits
 
 
@@ -65,6 +66,7 @@ def net_of(shop: Shop) -> Net:
     rows.tail[:] = 0
     pred, rows = _links(before, rows, ("jp", "pa", "pn"))
     succ, rows = _links(behind, rows, ("js", "sa", "sn"))
+    rows = rows._replace(ends=np.flatnonzero((rows.js < 0) | (rows.tail > 0)).astype(np.int32))
     alt_at = np.cumsum([0, *(len(o.on) for o in shop.operations)], dtype=np.int32)
     pairs = [(machine[m], seconds) for o in shop.operations for m, seconds in o.on]
     alt_machine, alt_p = (np.array([pair[k] for pair in pairs], np.int32) for k in (0, 1))

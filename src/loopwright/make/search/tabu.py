@@ -48,7 +48,7 @@ def keep(x: Any, best_machine: Any, best_r: Any) -> None:
 @fast
 def choose(
     x: Any, pred: Any, succ: Any, alt_at: Any, alt_machine: Any, alt_p: Any, first: Any, path: Any, end: int,
-    tabu: Any, moved: Any, now: int, best: int, pick: Any, spare: Any, part: Any
+    tabu: Any, moved: Any, now: int, best: int, pick: Any, spare: Any, block: Any
 ) -> None:
     """The best move along a critical path into `pick`; one that is forbidden where there is no other."""
     pick[0], pick[1], pick[4] = 2**40, -1, 0
@@ -59,7 +59,7 @@ def choose(
         while j + 1 < end and x.after[path[j]] == path[j + 1]:
             j += 1
         if j > i:
-            look_block(x, pred, succ, path, i, j, end, tabu, now, best, pick, spare, part)
+            look_block(x, pred, succ, path, i, j, end, tabu, now, best, pick, spare, block)
         i = j + 1
     if len(alt_machine) > len(x.p):
         for k in range(end):
@@ -79,36 +79,40 @@ def apply(
 ) -> bool:
     """Makes the move in `pick` and mends order, heads and tails; False when it made a cycle, which cannot be."""
     kind, u, v = pick[1], pick[2], pick[3]
+    begin, end, sound = x.place[u], x.place[u], True
     if kind == 2:
         moved[u, x.machine[u]] = until
         take_out(x, first, u)
         x.p[u] = alt_p[pick[5]]
         put_in(x, first, u, alt_machine[pick[5]], v)
-        if not sort_all(x, pred, succ, order, buffer):
-            return False
-        heads(x, pred, order, 0)
-        tails(x, succ, order, len(order) - 1)
-        return True
-    begin, end = x.place[u], x.place[v]
-    forbid(x, u, v, kind, tabu, until)
-    if kind == 0:
-        take_out(x, first, u)
-        put_in(x, first, u, x.machine[u], v)
-        shift_later(x, pred, order, u, v, mark, buffer)
+        n = x.after[u]
+        if v >= 0 and x.place[v] > begin:
+            end = x.place[v]
+            sound = shift_later(x, pred, order, u, v, mark, buffer)
+        elif n >= 0 and x.place[n] < begin:
+            begin = x.place[n]
+            sound = shift_sooner(x, succ, order, n, u, mark, buffer)
     else:
-        b = x.before[u]
-        take_out(x, first, v)
-        put_in(x, first, v, x.machine[u], b)
-        shift_sooner(x, succ, order, u, v, mark, buffer)
+        end = x.place[v]
+        forbid(x, u, v, kind, tabu, until)
+        if kind == 0:
+            take_out(x, first, u)
+            put_in(x, first, u, x.machine[u], v)
+            sound = shift_later(x, pred, order, u, v, mark, buffer)
+        else:
+            b = x.before[u]
+            take_out(x, first, v)
+            put_in(x, first, v, x.machine[v], b)
+            sound = shift_sooner(x, succ, order, u, v, mark, buffer)
     heads(x, pred, order, begin)
     tails(x, succ, order, end)
-    return True
+    return sound
 
 
 @fast
 def search(
     x: Any, pred: Any, succ: Any, alt_at: Any, alt_machine: Any, alt_p: Any, first: Any, tabu: Any, moved: Any,
-    order: Any, mark: Any, buffer: Any, path: Any, part: Any, pick: Any, spare: Any, best_machine: Any, best_r: Any,
+    order: Any, mark: Any, buffer: Any, path: Any, block: Any, pick: Any, spare: Any, best_machine: Any, best_r: Any,
     now: int, stop: int, low: int, high: int, bound: int, best: int
 ) -> tuple[int, int]:
     """Moves from iteration `now` until `stop`, or until the makespan is `bound`: (best makespan, iterations done).
@@ -128,7 +132,7 @@ def search(
     while now < stop and best > bound:
         now += 1
         end = critical(x, pred, last, path)
-        choose(x, pred, succ, alt_at, alt_machine, alt_p, first, path, end, tabu, moved, now, best, pick, spare, part)
+        choose(x, pred, succ, alt_at, alt_machine, alt_p, first, path, end, tabu, moved, now, best, pick, spare, block)
         if pick[1] < 0:
             if not chance(1000):  # this path has no move: perhaps another one has
                 continue
@@ -162,7 +166,7 @@ class Walk:
         self._moved = np.zeros((count, self.net.machines), np.int32)
         self._ints = [np.empty(count, np.int32) for _ in range(3)]  # order, buffer, path
         self._mark = np.zeros(count, np.bool_)
-        self._part = np.empty((2, count), np.int32)
+        self._block = np.empty((5, count), np.int64)
         self._pick, self._spare = np.empty(6, np.int64), np.empty(6, np.int64)
         self.machine, self.r = np.empty(count, np.int32), np.empty(count, np.int32)
         jobs = int(self.net.job[-1]) + 1 if count else 1
@@ -176,7 +180,7 @@ class Walk:
         net = self.net
         found, now = search(
             self.x, net.pred, net.succ, net.alt_at, net.alt_machine, net.alt_p, first, self._tabu, self._moved, order,
-            self._mark, buffer, path, self._part, self._pick, self._spare, self.machine, self.r, self.now,
+            self._mark, buffer, path, self._block, self._pick, self._spare, self.machine, self.r, self.now,
             self.now + iterations, self._low, self._high, bound, best)
         if found < 0:
             raise ValueError("the sequence has a cycle")
