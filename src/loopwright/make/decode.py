@@ -210,6 +210,23 @@ def hold_units(f: Any, s: Any, x: Any, o: int, start: int, seconds: int) -> None
 
 
 @fast
+def fit(f: Any, s: Any, o: int, way: int, t: int) -> tuple[int, int, int, int]:
+    """Where o could go behind all that its machine has, from t on: start, seconds of setup, anchors that lie before,
+    and the state that the machine is in then."""
+    m, seconds, needs = f.way_machine[way], f.way_s[way], f.way_state[way]
+    at = m * WIDTH
+    free, state, k = s[at], s[at + 1], s[at + 2]
+    while True:
+        setup = change(f, state, needs)
+        start = earliest(f, s, o, m, max(t, free + setup), seconds, setup)
+        i = f.anc_at[m] + k
+        if i == f.anc_at[m + 1] or not blocks(f, i, start + seconds, needs):
+            return start, setup, k, state
+        free, k = max(free, f.anc_b[i]), k + 1
+        state = f.anc_state[i] if f.anc_state[i] else state
+
+
+@fast
 def put(f: Any, s: Any, x: Any, o: int, way: int, hold: int) -> int:
     """Places o as early as it can on the machine of its way, behind all that this has; seconds of setup it adds."""
     m, seconds, needs = f.way_machine[way], f.way_s[way], f.way_state[way]
@@ -222,15 +239,7 @@ def put(f: Any, s: Any, x: Any, o: int, way: int, hold: int) -> int:
         s[at + 8] += 1
         x.start[o], x.end[o], x.setup[o] = s[at + 4], s[at + 4] + seconds, s[at + 6]
         return 0
-    free, state, k = s[at], s[at + 1], s[at + 2]
-    while True:
-        setup = change(f, state, needs)
-        start = earliest(f, s, o, m, max(t, free + setup), seconds, setup)
-        i = f.anc_at[m] + k
-        if i == f.anc_at[m + 1] or not blocks(f, i, start + seconds, needs):
-            break
-        free, k = max(free, f.anc_b[i]), k + 1
-        state = f.anc_state[i] if f.anc_state[i] else state
+    start, setup, k, state = fit(f, s, o, way, t)
     hold_units(f, s, x, o, start, seconds)
     s[at], s[at + 1], s[at + 2] = start + seconds, (needs if needs else state), k
     s[at + 3] = f.batch[o] if f.most[m] > 1 else -1

@@ -3,6 +3,7 @@
     slots = dispatch(shop)          what can start first starts first; ties go to the job with most work
     slots = settle(shop, slots)     each as early as machine and job allow
     slots = best(shop, objective)   the best of several rules, whatever the shop has: setups, persons, tools, batches
+                                    (`make.first` tries many more where these are compiled)
 
 The plan is the solver's first answer, and the answer where no solver is installed. `dispatch(shop, keep=...)` leaves a
 plan that was made before where it is, and moves what cannot stay. Shops that are not plain are worked by
@@ -16,11 +17,12 @@ import heapq
 import math
 from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
+from threading import Event
 
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Slot
 from loopwright.make.board import follow, sequence
-from loopwright.make.bound import Interval, first_fit, tails
+from loopwright.make.bound import Ground, Interval, first_fit, ground_of, tails
 from loopwright.make.foreman import Rule, run
 from loopwright.make.objective import Objective, value
 from loopwright.make.shop import Key, Operation, Shop, busy
@@ -28,6 +30,7 @@ from loopwright.make.tables import tables_of
 
 MAKESPAN = Objective(makespan=1.0)
 FEW_RULES = 20_000  # operations; above them one rule is all there is time for
+FEW_LATE = 2_000  # operations up to which `dispatch`, which looks at all that wait again and again, is quick
 
 
 def makespan(slots: Sequence[Slot]) -> int:
@@ -43,10 +46,11 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None, most_work_first
             matters more (what is assembled from two parts does not wait for the other part)
     keep    slots of an older plan, in seconds from this shop's origin: they are placed first, stay where they can and
             move where they end first otherwise; the rest fills the gaps
-    Raises PlanError when an operation has no machine.
+    Shops of more than FEW_LATE operations are worked by `make.foreman`, in n log n steps. Raises PlanError when an
+    operation has no machine.
     """
-    if not shop.plain:
-        return _kept(shop, keep) if keep else _worked(shop, Rule("work" if most_work_first else "late"))
+    if not shop.plain or (not keep and sum(len(job.operations) for job in shop.jobs) > FEW_LATE):
+        return _kept(shop, keep) if keep else _worked(shop, Rule("work" if most_work_first or shop.plain else "late"))
     keep, taken, rank = keep or {}, busy(shop), _ranks(shop, most_work_first)
     slots = [o.frozen for o in shop.operations if o.frozen]
     ends = {(s.order, s.operation): s.end_s for s in slots}
@@ -77,10 +81,12 @@ def dispatch(shop: Shop, keep: Mapping[Key, Slot] | None = None, most_work_first
     return slots
 
 
-def best(shop: Shop, objective: Objective = MAKESPAN) -> list[Slot]:
+def best(
+    shop: Shop, objective: Objective = MAKESPAN, ground: Ground | None = None, stop: Event | None = None
+) -> list[Slot]:
     """A slot for every operation of any shop: the best of the rules by the objective.
 
-    Large shops get fewer rules. Raises PlanError when an operation has no machine.
+    Large shops get fewer rules, and one once `stop` is set. Raises PlanError when an operation has no machine.
     """
     free = sum(o.frozen is None for o in shop.operations)
     rules = [Rule("late", 2.0), Rule("work"), Rule("late", 0.5), Rule("late", 6.0)]
@@ -88,14 +94,18 @@ def best(shop: Shop, objective: Objective = MAKESPAN) -> list[Slot]:
         rules = rules[1:2]
     elif objective.only_makespan:
         rules = rules[1::-1]
+    _refuse_nowhere(shop)
+    ground = ground or ground_of(shop)
     found: list[Slot] | None = None
     least = math.inf
     for rule in rules[:1] if free > FEW_RULES else rules[:2] if free > FEW_RULES // 4 else rules:
-        slots = _worked(shop, rule)
+        slots = run(ground.tables, ground.edges.tail, rule, stop).slots()
         cost = value(objective, shop, slots)
         if cost < least:
             found, least = slots, cost
-    for most_work_first in (True, False) if shop.plain and free <= FEW_RULES // 4 else ():
+        if stop and stop.is_set():
+            break
+    for most_work_first in (True, False) if shop.plain and free <= FEW_LATE else ():
         slots = settle(shop, dispatch(shop, None, most_work_first))
         cost = value(objective, shop, slots)
         if cost < least:
@@ -103,13 +113,17 @@ def best(shop: Shop, objective: Objective = MAKESPAN) -> list[Slot]:
     return found or []
 
 
-def _worked(shop: Shop, rule: Rule) -> list[Slot]:
-    """The plan of one rule."""
+def _refuse_nowhere(shop: Shop) -> None:
     for operation in shop.operations:
         if not operation.on and not operation.frozen:
             raise PlanError(f"operation {operation.name!r} of {operation.job!r}", "no machine can do it")
-    left = tails(shop)
-    return run(tables_of(shop), [left[o.key] for o in shop.operations], rule).slots()
+
+
+def _worked(shop: Shop, rule: Rule) -> list[Slot]:
+    """The plan of one rule."""
+    _refuse_nowhere(shop)
+    ground = ground_of(shop)
+    return run(ground.tables, ground.edges.tail, rule).slots()
 
 
 def _kept(shop: Shop, keep: Mapping[Key, Slot]) -> list[Slot]:

@@ -8,18 +8,22 @@ stand or be set up (setups, a person who is busy, a closed shift that the operat
 
     late   weight / seconds * exp(-slack / (k * mean seconds)) * exp(-lost / mean setup)
     work   seconds to the job's end                            * exp(-lost / mean setup)
+    short  1 / seconds                                         * exp(-lost / mean setup)
 Source: A. Vepsalainen, T. Morton, Priority rules for job shops with weighted tardiness costs (Management Science 33,
 1987) for ATC; Y. Lee, K. Bhaskaran, M. Pinedo, A heuristic to minimize the total weighted tardiness with sequence-
 dependent setups (IIE Transactions 29, 1997) for its setup term; Pinedo, Scheduling (2016), chapter 14.
+`make.crew` is its compiled twin.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from threading import Event
+from typing import Any, Literal
+
+import numpy as np
 
 from loopwright.make.board import Board, Place
 from loopwright.make.tables import Tables
@@ -30,37 +34,79 @@ FEWEST, MOST = 4, 64  # candidates a decision
 
 @dataclass(frozen=True)
 class Rule:
-    """What is urgent. k: how many mean durations of slack halve the urgency, about (for `late`)."""
+    """What is urgent.
 
-    kind: Literal["late", "work"]
+    k      how many mean durations of slack halve the urgency, about (for `late`)
+    noise  the urgency of each operation is multiplied by up to e^noise, drawn by seed
+    lost   how much a second counts in which the machine stands or is set up, beside others of these rules
+    """
+
+    kind: Literal["late", "work", "short"]
     k: float = 2.0
+    noise: float = 0.0
+    seed: int = 0
+    lost: float = 1.0
 
 
-def run(tables: Tables, tails: Sequence[int], rule: Rule) -> Board:
-    """Every operation on a board. tails: seconds from the start of each to the end of its job, at least."""
-    return _Floor(tables, tails, rule).work()
+@dataclass(frozen=True)
+class Urgency:
+    """A rule over a shop, (operations,) each: the index is base - log(seconds) where `each` - slack - lost time, in
+    natural logarithms, with slack = (latest - now) / slack_s from 0 to 40, and lost time in units of lost_s.
+
+    first  who comes first into the choice of those that wait, the smallest first
+    """
+
+    first: Any
+    base: Any
+    each: Any
+    latest: Any
+    slack_s: float
+    lost_s: float
+    candidates: int
+
+
+def urgency(tables: Tables, tails: Any, rule: Rule) -> Urgency:
+    """What a rule says of a shop. tails: (operations,) seconds from the start of each to its job's end, at least."""
+    tails = np.asarray(tails, np.int64)
+    count, jobs, job = len(tables.operations), tables.shop.jobs, np.array(tables.job, np.int64)
+    least = np.array([min((w.seconds for w in ways), default=1) for ways in tables.ways], np.float64)
+    free = np.array([slot is None for slot in tables.fixed], np.bool_)
+    changes = [s for s in (*tables.exact.values(), *tables.others.values()) if s]
+    mean_s = max(1.0, float(least[free].mean())) if free.any() else 1.0
+    more = rule.noise * np.random.default_rng(rule.seed).random(count)
+    due = np.array([np.inf if j.due_s is None else j.due_s for j in jobs], np.float64)
+    each = np.isfinite(due[job]) if rule.kind == "late" else np.full(count, rule.kind == "short")
+    base = more + (0.0 if rule.kind == "short" else np.log((tails + 1.0) / (tails.max(initial=1) + 1.0)))
+    latest = np.full(count, -np.inf)
+    first = -1e9 * (base - np.log(least) * (rule.kind == "short"))
+    if rule.kind == "late":
+        weight = np.log([max(j.weight, 1e-9) for j in jobs]) if jobs else np.empty(0)
+        base = np.where(each, weight[job] + more, base - 50.0)
+        latest = np.where(each, due[job] - tails, latest)
+        first = np.where(each, latest - rule.k * mean_s * more, 1e15 + first)
+    lost_s = max(1.0, sum(changes) / len(changes) if changes else mean_s / 2) / rule.lost
+    candidates = min(MOST, max(FEWEST, LOOKED_AT // max(1, count)))
+    return Urgency(first, base, each, latest, rule.k * mean_s, lost_s, candidates)
+
+
+def run(tables: Tables, tails: Any, rule: Rule, stop: Event | None = None) -> Board:
+    """Every operation on a board; once `stop` is set, the rest without much thought."""
+    return _Floor(tables, urgency(tables, tails, rule), stop).work()
 
 
 class _Floor:
     """The shop while its operations are handed out: a queue a machine, and what happens next."""
 
-    def __init__(self, tables: Tables, tails: Sequence[int], rule: Rule) -> None:
-        self.tables, self.tails, self.rule, self.board = tables, tails, rule, Board(tables)
-        count = len(tables.operations)
+    def __init__(self, tables: Tables, urgency: Urgency, stop: Event | None = None) -> None:
+        self.tables, self.stop, self.board = tables, stop, Board(tables)
+        self.slack_s, self.lost_s, self.candidates = urgency.slack_s, urgency.lost_s, urgency.candidates
+        self.first, self.base, self.each, self.latest = (
+            values.tolist() for values in (urgency.first, urgency.base, urgency.each, urgency.latest))
         self.missing = [sum(tables.fixed[w.operation] is None for w in waits) for waits in tables.before]
         self.queue: list[list[tuple[float, int, int]]] = [[] for _ in tables.state]
         self.load_s = [0] * len(tables.state)
         self.awake = [False] * len(tables.state)
         self.events: list[tuple[int, int, int]] = []
-        seconds = [ways[0].seconds for ways, slot in zip(tables.ways, tables.fixed, strict=True) if ways and not slot]
-        changes = [s for s in (*tables.exact.values(), *tables.others.values()) if s]
-        self.mean_s = max(1.0, sum(seconds) / max(1, len(seconds)))
-        self.lost_s = max(1.0, sum(changes) / len(changes) if changes else self.mean_s / 2)
-        self.candidates = min(MOST, max(FEWEST, LOOKED_AT // max(1, count)))
-        jobs = tables.shop.jobs
-        self.weight = [job.weight for job in jobs]
-        self.due = [math.inf if job.due_s is None else float(job.due_s) for job in jobs]
-        self.longest = float(max(tails, default=1) or 1)
 
     def work(self) -> Board:
         """Hands everything out."""
@@ -74,6 +120,8 @@ class _Floor:
                 self._arrive(which, now_s)
             else:
                 self._take(which, now_s)
+            if self.stop is not None and self.stop.is_set():
+                self.candidates = 1
         return self.board
 
     def _announce(self, operation: int) -> None:
@@ -91,9 +139,7 @@ class _Floor:
                 max(now_s, free_s[ways[k].machine]) + self.load_s[ways[k].machine] + ways[k].seconds, k))
         machine, seconds, _ = ways[at]
         self.load_s[machine] += seconds
-        due, tail = self.due[self.tables.job[operation]], self.tails[operation]
-        first = due - tail if self.rule.kind == "late" and due < math.inf else 1e15 - tail
-        heapq.heappush(self.queue[machine], (first, operation, at))
+        heapq.heappush(self.queue[machine], (self.first[operation], operation, at))
         if not self.awake[machine]:
             self.awake[machine] = True
             heapq.heappush(self.events, (max(now_s, self.board.free_s[machine]), 1, machine))
@@ -132,10 +178,7 @@ class _Floor:
     def _index(self, place: Place, now_s: int) -> float:
         """How urgent it is that the operation goes there now (natural logarithm of the index)."""
         operation = place.operation
-        tail, job = self.tails[operation], self.tables.job[operation]
         lost = (0 if place.joins else place.start_s - now_s) / self.lost_s
-        if self.rule.kind == "work" or self.due[job] == math.inf:
-            return math.log((tail + 1) / (self.longest + 1)) - lost - (50 if self.rule.kind == "late" else 0)
-        slack = max(0.0, self.due[job] - tail - now_s) / (self.rule.k * self.mean_s)
-        seconds = place.end_s - place.start_s
-        return math.log(max(self.weight[job], 1e-9) / seconds) - min(slack, 40.0) - lost
+        slack = min(max(0.0, self.latest[operation] - now_s) / self.slack_s, 40.0)
+        seconds = math.log(place.end_s - place.start_s) if self.each[operation] else 0.0
+        return float(self.base[operation] - seconds - slack - lost)

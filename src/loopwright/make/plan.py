@@ -14,19 +14,23 @@ from dataclasses import replace
 from threading import Event
 from typing import Literal
 
+import numpy as np
+
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Plan, Slot
 from loopwright.make import cpsat
-from loopwright.make.bound import Interval, fastest, first_fit, heads, lower_bound
+from loopwright.make.bound import Ground, Interval, fastest, ground_of
 from loopwright.make.bound import bound as least_cost
 from loopwright.make.budget import Budget
-from loopwright.make.dispatch import best, dispatch, makespan, settle
+from loopwright.make.dispatch import dispatch, makespan
+from loopwright.make.first import first_plan
 from loopwright.make.objective import Objective, parse
 from loopwright.make.objective import value as cost
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 MAKESPAN = Objective(makespan=1.0)
+LARGE = 5_000  # operations; beyond them CP-SAT needs longer for its model than a search has
 PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
 
 
@@ -55,17 +59,21 @@ def plan(
     """
     started_s = monotonic_s()
     aim = parse(objective)
-    _refuse_impossible(shop)
-    bound: float
-    if aim != MAKESPAN or not shop.plain or shop.materials or any(m.batch > 1 for m in shop.machines):
-        budget = Budget(seconds - (monotonic_s() - started_s), workers, seed, iterations, stop, progress)
-        slots, bound, solver = _general(shop, aim, keep, budget)
-    else:
-        slots = dispatch(shop, keep) if keep else _dispatched(shop)
-        bound, solver = lower_bound(shop), "dispatch"
-        if seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
-            goal = cpsat.Goal(shop, int(bound), keep or {}, seconds - (monotonic_s() - started_s), seed, workers)
-            slots, bound, solver = _search(goal, slots, Budget(seconds, workers, seed, iterations, stop, progress))
+    ground = ground_of(shop)
+    _refuse_impossible(shop, ground)
+    bound: float = least_cost(shop, aim, ground)
+    budget = Budget(seconds, workers, seed, iterations, stop, progress)
+    slots = dispatch(shop, keep) if keep else first_plan(shop, aim, ground, budget, bound)
+    budget = replace(budget, seconds=seconds - (monotonic_s() - started_s))
+    general = aim != MAKESPAN or not shop.plain or shop.materials or any(m.batch > 1 for m in shop.machines)
+    solver = "dispatch"
+    if stop is not None and stop.is_set():
+        pass
+    elif general:
+        slots, solver = _general(shop, aim, keep, slots, bound, budget)
+    elif seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
+        goal = cpsat.Goal(shop, int(bound), keep or {}, budget.seconds, seed, workers)
+        slots, bound, solver = _search(goal, slots, budget)
     value = cost(aim, shop, slots)
     if shop.horizon_s is not None and makespan(slots) > shop.horizon_s:
         last_s = makespan(slots)
@@ -77,23 +85,17 @@ def plan(
         shop.origin_ns, ordered, status, objective, value, min(bound, value), solver, monotonic_s() - started_s)
 
 
-def _dispatched(shop: Shop) -> list[Slot]:
-    """The better of the two dispatched plans."""
-    return min((settle(shop, dispatch(shop, None, most)) for most in (True, False)), key=makespan)
-
-
 def _general(
-    shop: Shop, aim: Objective, keep: Mapping[Key, Slot] | None, budget: Budget
-) -> tuple[list[Slot], float, str]:
-    """(slots, bound, solver) of a shop with setups, persons, tools, lots or batches, or by another objective."""
-    slots, least, solver = (dispatch(shop, keep) if keep else best(shop, aim)), least_cost(shop, aim), "dispatch"
+    shop: Shop, aim: Objective, keep: Mapping[Key, Slot] | None, slots: list[Slot], least: float, budget: Budget
+) -> tuple[list[Slot], str]:
+    """(slots, solver) of a shop with setups, persons, tools, lots or batches, or by another objective."""
     from loopwright.make.search import warm as compiling
 
     if budget.seconds > 0 and not keep and cost(aim, shop, slots) > least and compiling.compiled():
         from loopwright.make.general import improve
 
-        slots, solver = improve(shop, slots, aim, budget), "annealing"
-    return slots, least, solver
+        return improve(shop, slots, aim, budget), "annealing"
+    return slots, "dispatch"
 
 
 def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[Slot], int, str]:
@@ -102,7 +104,11 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
 
     end_s, bound, solvers = monotonic_s() + goal.seconds, goal.bound, list[str]()
     tabu = not goal.keep and compiling.compiled() and _able(goal.shop)
-    for part, by_tabu in PARTS if tabu else ((1.0, False),):
+    large = sum(len(job.operations) for job in goal.shop.jobs) > LARGE and not goal.keep
+    if large and not tabu:
+        slots, solver = _general(goal.shop, MAKESPAN, None, slots, bound, budget)
+        return slots, bound, solver
+    for part, by_tabu in (((1.0, True),) if large else PARTS) if tabu else ((1.0, False),):
         left_s = end_s - monotonic_s()
         if (makespan(slots) <= bound and not goal.keep) or left_s < 0.05 or (budget.stop and budget.stop.is_set()):
             break
@@ -144,31 +150,27 @@ def warm() -> None:
     cpsat.search(cpsat.Goal(shop := Shop(0, tuple(Machine(m, m) for m in "xyz"), tuple(jobs))), dispatch(shop))
 
 
-def _refuse_impossible(shop: Shop) -> None:
+def _refuse_impossible(shop: Shop, ground: Ground) -> None:
     """PlanError for an operation without a machine, or that no open interval before the horizon can hold."""
-    taken, earliest = busy(shop), heads(shop)
-    for operation in shop.operations:
-        where = f"operation {operation.name!r} of {operation.job!r}"
-        if operation.frozen:
-            continue
-        if not operation.on:
+    tables, edges = ground.tables, ground.edges
+    for operation, ways in zip(tables.operations, tables.ways, strict=True):
+        if not ways and not operation.frozen:
+            where = f"operation {operation.name!r} of {operation.job!r}"
             raise PlanError(where, "no machine can do it", "", "add a machine with its role")
-        if shop.horizon_s is None:
-            continue
-        if all(first_fit(taken[m], earliest[operation.key], s) + s > shop.horizon_s for m, s in operation.on):
-            start_s = _ready(shop, operation, earliest)
-            gaps = {m: _longest_gap(taken[m], start_s, shop.horizon_s) for m, _ in operation.on}
-            words = ", ".join(f"{m} is open for at most {gap} s in one piece" for m, gap in gaps.items())
-            given = f"takes {fastest(operation)} s, can start after {start_s} s, and until {shop.horizon_s} s {words}"
-            raise PlanError(where, given, "", "open a longer interval, or plan further ahead")
-
-
-def _ready(shop: Shop, operation: Operation, earliest: Mapping[Key, int]) -> int:
-    """Seconds before which it cannot start: its job's release, and the earliest end of what it waits for."""
-    job = next(job for job in shop.jobs if job.id == operation.job)
-    before = [o for o in job.operations if o.name in operation.after]
-    ends = [o.frozen.end_s if o.frozen else earliest[o.key] + fastest(o) for o in before]
-    return max([0, job.release_s, *ends])
+    if shop.horizon_s is None:
+        return
+    free = np.array([slot is None for slot in tables.fixed], np.bool_)
+    late = np.flatnonzero(free & (edges.early > shop.horizon_s))
+    if not len(late):
+        return
+    k = int(late[np.argmin(edges.head[late])])  # of those that follow each other the first
+    operation, taken = tables.operations[k], busy(shop)
+    start_s = max([0, tables.ready[k], *(int(edges.early[wait.operation]) for wait in tables.before[k])])
+    gaps = {m: _longest_gap(taken[m], start_s, shop.horizon_s) for m, _ in operation.on}
+    words = ", ".join(f"{m} is open for at most {gap} s in one piece" for m, gap in gaps.items())
+    given = f"takes {fastest(operation)} s, can start after {start_s} s, and until {shop.horizon_s} s {words}"
+    where = f"operation {operation.name!r} of {operation.job!r}"
+    raise PlanError(where, given, "", "open a longer interval, or plan further ahead")
 
 
 def _longest_gap(taken: Sequence[Interval], start_s: int, horizon_s: int) -> int:
