@@ -1,51 +1,158 @@
-"""A new plan that changes as little as it can, after a breakdown, a rework or a new order.
+"""A new plan that keeps what it can of the old one, after something happened in the shop.
 
-What has begun stays; of the rest as many operations as possible keep machine and start, as long as the makespan does
-not suffer by more than `cpsat.STABILITY` for all of them together.
+    again = repair(shop, old)               shop as it is now (make.disturb, make.open_work), old: the plan so far
+    again.plan, again.kept_part, again.why, again.note
+
+First the old plan is pushed to the right (`make.right_shift`), which is always there; then a search that may move only
+so many operations makes it better, within the seconds (`make.mend`). What has begun stays where it is.
+Why one dial, and what it says: docs/decisions/0023-repair.md.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
-from loopwright.core.clock import NS_PER_S
+from loopwright.core.clock import monotonic_s
+from loopwright.core.errors import InputError
 from loopwright.core.types import Plan, Slot
+from loopwright.make.board import follow, sequence
+from loopwright.make.bound import bound as least_cost
+from loopwright.make.budget import Budget
+from loopwright.make.kept import Slots, Terms, beside, kept
+from loopwright.make.objective import Objective, parse, value
 from loopwright.make.plan import plan
+from loopwright.make.repair_words import note, why
+from loopwright.make.right_shift import right_shift, unstarted
 from loopwright.make.shop import Key, Shop
+from loopwright.make.tables import tables_of
+
+STABILITY = 0.8
+PRICE = 0.01  # of what a right shift costs, for moving everything; beside stability 0.8
 
 
 @dataclass(frozen=True)
 class Repair:
-    """The new plan; of the operations of the old one that had not begun, those that stay and those that move; and what
-    is new. All (order, operation)."""
+    """The new plan, and what became of the old one's operations that had not begun. All keys are (order, operation).
+
+    kept     on the same machine, and in a largest set, for each machine, of which no two stand in another order than
+             before (a longest increasing subsequence; those that start together stand in either order)
+    moved    the others: on another machine, or in another turn
+    added    what is new in the shop
+    beside   how many have the same machine and the same operation right before them as before, the stricter count
+    shifted  how many start at another second than before
+    right_shift   what the plan pushed to the right would cost
+    why      what moved and why, in sentences
+    note     what the dial made of it: how much is kept, and where it cannot be or what it costs
+    """
 
     plan: Plan
     kept: tuple[Key, ...]
     moved: tuple[Key, ...]
     added: tuple[Key, ...]
+    beside: int = 0
+    shifted: int = 0
+    right_shift: float = 0.0
+    why: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def kept_part(self) -> float:
-        """Part of the operations not begun that keep machine and start; 1 when there were none."""
+        """Part of the operations not begun that keep machine and order; 1 when there were none."""
         return len(self.kept) / (len(self.kept) + len(self.moved)) if self.kept or self.moved else 1.0
 
 
-def repair(shop: Shop, old: Plan, seconds: float = 1.0, seed: int = 0, workers: int = 2) -> Repair:
-    """The old plan fitted to the shop as it is now, from the shop's origin on.
+def repair(
+    shop: Shop, old: Plan, seconds: float = 1.0, stability: float = STABILITY, objective: str = "", seed: int = 0,
+    workers: int = 2, stop: Event | None = None, iterations: int | None = None
+) -> Repair:
+    """The old plan fitted to the shop as it is now, within so many seconds of wall time.
 
-    shop  from `shop_from` at the moment of the change: finished work is gone, running work frozen, new work there
-    Raises PlanError as `plan` does.
+    shop       as it is now; its origin is the moment of the repair
+    stability  0 to 1: the part of the operations not begun that must keep machine and order, as far as a plan that is
+               only pushed to the right keeps them; what moves beyond need costs the more, the nearer it is to 1.
+               0: only quality counts. 1: only new operations, and those that cannot stay, are placed
+    objective  as in `plan`; '': the old plan's
+    iterations of the search in each thread, instead of its time: the same plan on every machine
+    Raises PlanError for an operation without a machine, or when nothing ends within the horizon; InputError for a
+    stability that is not from 0 to 1; UnknownName for an objective that is not there.
     """
-    free = {o.key for o in shop.operations if not o.frozen}
-    keep = {key: slot for slot in _moved_to(old, shop.origin_ns) if (key := (slot.order, slot.operation)) in free}
-    new = plan(shop, seconds, seed=seed, workers=workers, keep=keep)
-    at = {(s.order, s.operation): (s.machine, s.start_s) for s in new.slots}
-    kept = tuple(sorted(key for key, slot in keep.items() if at[key] == (slot.machine, slot.start_s)))
-    moved = tuple(sorted(set(keep) - set(kept)))
-    return Repair(new, kept, moved, tuple(sorted(free - set(keep))))
+    began_s = monotonic_s()
+    if not 0 <= stability <= 1:
+        raise InputError("repair: stability", f"{stability}", "0 (only quality) to 1 (only stability)")
+    aim, was = parse(objective or old.objective), unstarted(shop, old)
+    shifts = [right_shift(shop, old), right_shift(shop, old, hold=False)]
+    begin = min(shifts, key=lambda slots: value(aim, shop, slots))
+    took_s, cost, solver = monotonic_s() - began_s, value(aim, shop, begin), "right shift"
+    bound = least_cost(shop, aim)
+    terms = _terms(stability, was, begin, cost)
+    left_s = seconds - (monotonic_s() - began_s) - 2 * took_s
+    found, free = begin, None
+    if cost > bound and (left_s > 0.02 or iterations) and _compiled():
+        from loopwright.make.mender import mended
+
+        budget = Budget(left_s, workers, seed, iterations, stop)
+        (found, free), solver = mended(shop, was, begin, aim, terms, budget), "repair"
+    slots, solver = _within(shop, _held(shop, aim, was, found), began_s + seconds, old.objective, solver)
+    done = replace(old, origin_ns=shop.origin_ns, objective=objective or old.objective, solver=solver)
+    told = _told(shop, was, slots, done)
+    again = replace(told, right_shift=value(aim, shop, shifts[0]))
+    cost = value(aim, shop, slots)
+    again = replace(again, plan=replace(
+        again.plan, value=cost, bound=min(bound, cost), status="optimal" if cost <= bound else "feasible",
+        took_s=monotonic_s() - began_s))
+    return replace(again, note=note(again, stability, free))
 
 
-def _moved_to(old: Plan, origin_ns: int) -> list[Slot]:
-    """The old plan's slots in seconds from another origin (to the nearest second)."""
-    shift_s = round((origin_ns - old.origin_ns) / NS_PER_S)
-    return [replace(slot, start_s=slot.start_s - shift_s, end_s=slot.end_s - shift_s) for slot in old.slots]
+def _terms(stability: float, was: Slots, begin: Sequence[Slot], cost: float) -> Terms:
+    """How much must be kept: the part that the dial says, no more than what a right shift keeps."""
+    at = {(s.order, s.operation): s for s in begin}
+    most = len(kept(was, at))
+    need = min(most, math.ceil(stability * len(was)))
+    price = PRICE * cost * stability / (1 - stability) / 4 if stability < 1 else 0.0
+    return Terms(need if stability < 1 else most, price / max(1, len(was)))
+
+
+def _compiled() -> bool:
+    from loopwright.make.search import warm
+
+    return warm.compiled()
+
+
+def _held(shop: Shop, aim: Objective, was: Slots, slots: list[Slot]) -> list[Slot]:
+    """The same plan with nothing before its old start, where that costs nothing."""
+    tables = tables_of(shop)
+    order, ways = sequence(tables, slots)
+    at = {(s.order, s.operation): s for s in slots}
+    holds = [0] * len(tables.operations)
+    for k in order:
+        key = tables.operations[k].key
+        if key in was and was[key].machine == at[key].machine:
+            holds[k] = was[key].start_s
+    late = follow(tables, order, ways, holds).slots()
+    return late if value(aim, shop, late) <= value(aim, shop, slots) else slots
+
+
+def _within(shop: Shop, slots: list[Slot], end_s: float, objective: str, solver: str) -> tuple[list[Slot], str]:
+    """The slots, when they end within the horizon; else those of a plan made anew."""
+    if shop.horizon_s is None or max((s.end_s for s in slots), default=0) <= shop.horizon_s:
+        return slots, solver
+    made = plan(shop, max(0.1, end_s - monotonic_s()), objective)
+    return list(made.slots), f"{made.solver} (made anew: the horizon is near)"
+
+
+def _told(shop: Shop, was: Slots, slots: Sequence[Slot], plan_: Plan) -> Repair:
+    """The new plan beside the old one."""
+    now = {(s.order, s.operation): s for s in slots}
+    free = {key: slot for key, slot in now.items() if not slot.frozen}
+    stays = kept(was, now)
+    ordered = tuple(sorted(slots, key=lambda s: (s.start_s, s.machine, s.order, s.operation)))
+    added = tuple(sorted(set(free) - set(was)))
+    moved = tuple(sorted(set(was) - stays))
+    shifted = sum(now[key].start_s != slot.start_s for key, slot in was.items())
+    return Repair(
+        replace(plan_, slots=ordered), tuple(sorted(stays)), moved, added, len(beside(was, free)), shifted,
+        why=why(shop, was, now, moved, added))
+

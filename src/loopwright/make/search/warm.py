@@ -29,10 +29,11 @@ def installed() -> bool:
 
 def ready() -> bool:
     """Whether the compiled search is on the disk, for this version of everything."""
-    from loopwright.make import general
+    from loopwright.make import general, mend
     from loopwright.make.search import start, tabu
 
-    functions: list[Any] = [tabu.search, start.active, tabu.seeded, start.work_left, general.climb]
+    functions: list[Any] = [
+        tabu.search, start.active, tabu.seeded, start.work_left, general.climb, mend.climb, mend.insert]
     try:
         return all(_cached(function) for function in functions)
     except AttributeError:  # another Numba keeps its cache otherwise: then it is compiled when it is called
@@ -78,6 +79,8 @@ def main() -> None:
     """Searches a small shop with every sort of move."""
     from loopwright.make.dispatch import dispatch
     from loopwright.make.general import improve
+    from loopwright.make.kept import Terms
+    from loopwright.make.mender import mended
     from loopwright.make.objective import parse
     from loopwright.make.search.rows import net_of
     from loopwright.make.search.run import Budget, active, shortest
@@ -92,7 +95,9 @@ def main() -> None:
     net = net_of(shop)
     active(net, 1)
     shortest(net, dispatch(shop), Budget(60.0, workers=1, iterations=200))
-    improve(shop, dispatch(shop), parse("makespan:1,tardiness:1,setup:1"), Budget(60.0, workers=1, iterations=2_000))
+    mix = parse("makespan:1,tardiness:1,setup:1")
+    improve(shop, dispatch(shop), mix, Budget(60.0, workers=1, iterations=2_000))
+    mended(shop, {}, dispatch(shop), mix, Terms(0, 0.0), Budget(60.0, workers=1, iterations=2_000))
 
 
 if __name__ == "__main__":
