@@ -279,7 +279,8 @@ def changes_decline(
     say(f"{change}: declined")
 
 
-TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan")  # commands_<topic>.py has register(app)
+# commands_<topic>.py has register(app)
+TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan", "tell")
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 

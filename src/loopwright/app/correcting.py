@@ -137,10 +137,10 @@ def run_correct(path: Path, author: str, asked: dict[str, Any]) -> dict[str, Any
     there(site)
     if asked.get("dry_run"):
         with open_site(site, read_only=True) as store:
-            return correct_in(store, author or _me(), asked)
+            return correct_in(store, author or me(), asked)
     try:
         with open_site(site) as store:
-            done = correct_in(store, author or _me(), asked)
+            done = correct_in(store, author or me(), asked)
             _follow(site, store)
             return done
     except PlantBusy as busy:
@@ -156,7 +156,7 @@ def run_undo(path: Path, author: str, event: str, reason: str) -> dict[str, Any]
     there(site)
     try:
         with open_site(site) as store:
-            done = undo_in(store, author or _me(), event, reason)
+            done = undo_in(store, author or me(), event, reason)
             _follow(site, store)
             return done
     except PlantBusy as busy:
@@ -194,7 +194,7 @@ def ask_there(site: Site, busy: PlantBusy, path: str, body: dict[str, Any]) -> d
     return found
 
 
-def _me() -> str:
+def me() -> str:
     """Who is at the keyboard, by the name of their account."""
     try:
         return getpass.getuser()

@@ -9,10 +9,9 @@ Everything is folded from events each time, so a process that was killed knows a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from loopwright.app import upsets
 from loopwright.app.opening import open_site, there
@@ -20,16 +19,17 @@ from loopwright.app.ordering import order_of
 from loopwright.app.plant import Plant
 from loopwright.app.resources import resources
 from loopwright.app.site import site_of
+from loopwright.app.steps import steps, taken_to_run
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S, RealClock
 from loopwright.core.errors import PlanError
-from loopwright.core.types import Event, Order, Plan, Slot
+from loopwright.core.types import Event, Order
 from loopwright.make import again, route
 from loopwright.make import design as designs
 from loopwright.make.files import Instance, overdue
 from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
 from loopwright.make.shifts import closed_times
-from loopwright.make.shop import Key, Machine, Shop
+from loopwright.make.shop import Machine, Shop
 from loopwright.store.state import state
 
 HORIZON_DAYS = 60
@@ -44,7 +44,7 @@ class Told:
 
     work    the orders with all their operations, rework and replacements included, in the order in which they came
     steps   what has begun, and ended unless end_ns is None
-    starts  whether this plant tells when operations begin; else they are taken to begin as planned
+    starts  whether beginnings are told; in a plant that tells ends only they are taken to be as planned
     plan    the event of the plan in force, None before the first
     """
 
@@ -69,9 +69,10 @@ def open_work(plant: Plant) -> Told:
     fitted = {order: events for order, events in mine.items() if {"order.placed", "order.fitted"} <= _kinds(events)}
     first = {order: min(e.known_ns for e in events if e.kind == "order.fitted") for order, events in fitted.items()}
     work = tuple(_open_order(plant, order, fitted[order]) for order in sorted(fitted, key=lambda o: (first[o], o)))
-    steps = tuple(step for events in fitted.values() for step in _steps(events))
-    starts = bool(plant.store.recall(kind="step.started", limit=1))
-    return Told(work, steps, starts, in_force(plant))
+    machines = {machine.id for machine in plant.site.machines}
+    done = steps([event for events in fitted.values() for event in events], work, machines)
+    starts, ends = (bool(plant.store.recall(kind=kind, limit=1)) for kind in ("step.started", "step.finished"))
+    return Told(work, done, starts or not ends, in_force(plant))
 
 
 def in_force(plant: Plant) -> Event | None:
@@ -111,35 +112,12 @@ def _names(event: Event, operations: Sequence[route.RouteOperation]) -> list[str
     return names or (programmed or [operations[0].name])[-1:]
 
 
-def _steps(events: Sequence[Event]) -> list[Step]:
-    """What began and what ended; the last word on each operation counts."""
-    found: dict[Key, Step] = {}
-    for event in events:
-        if event.kind in ("step.started", "step.finished"):
-            step = step_of(event)
-            known = found.get((step.order, step.operation))
-            if known is None or known.end_ns is None or step.end_ns is not None:
-                found[step.order, step.operation] = step
-    return list(found.values())
-
-
-def step_of(event: Event) -> Step:
-    """The step that a step.started or step.finished event tells of."""
-    body = event.body
-    order, operation, machine = (str(body[name]) for name in ("order", "operation", "machine"))
-    more = str(body.get("setup", ""))
-    if event.kind == "step.started":
-        return Step(order, operation, machine, event.t_ns, None, more, operator=str(body.get("operator", "")))
-    return Step(order, operation, machine, int(body["start_ns"]), int(body["end_ns"]), more)
-
-
 def shop_at(plant: Plant, at_ns: int, told: Told) -> Shop:
     """The shop at a moment: open work, what has begun, and all that the plant can and cannot have from then on."""
     upset = upsets.upsets(plant, at_ns)
     machines = [Machine(m.id, m.role, m.setup) for m in plant.site.machines]
-    steps = _running(plant, told, upset, at_ns)
     shop = shop_from(
-        at_ns, told.work, machines, steps, [*closed(plant, at_ns), *upset.closed()],
+        at_ns, told.work, machines, _running(plant, told, upset, at_ns), [*closed(plant, at_ns), *upset.closed()],
         horizon_ns=at_ns + HORIZON_DAYS * DAY_NS, resources=upset.met(resources(plant.site), told.work))
     return upset.slowed(shop)
 
@@ -166,11 +144,11 @@ def _running(plant: Plant, told: Told, upset: upsets.Upsets, at_ns: int) -> list
     seconds = {(order.id, o.name): o.seconds for order in told.work for o in order.operations}
     plan = from_body(told.plan.body) if told.plan else None
     slots = {(s.order, s.operation): s for s in plan.slots} if plan else {}
-    steps = list(told.steps)
+    known = list(told.steps)
     if plan and not told.starts:
-        steps += taken_to_run(told, plan, at_ns, upset.down())
+        known += taken_to_run(known, told.work, plan, at_ns, upset.down())
     found = []
-    for step in steps:
+    for step in known:
         key = (step.order, step.operation)
         if step.end_ns is None and key in seconds:
             end_ns = upset.end_ns(step.machine, step.start_ns, seconds[key])
@@ -181,25 +159,6 @@ def _running(plant: Plant, told: Told, upset: upsets.Upsets, at_ns: int) -> list
             step = replace(step, until_ns=end_ns, operator=who)
         found.append(step)
     return found
-
-
-def taken_to_run(told: Told, plan: Plan, at_ns: int, down: Mapping[str, Any]) -> list[Step]:
-    """In a plant that tells ends only: on each machine, the operation that is taken to have begun as planned."""
-    ended = {(s.order, s.operation) for s in told.steps if s.end_ns is not None}
-    begun = {(s.order, s.operation) for s in told.steps}
-    after = {(order.id, o.name): o.after for order in told.work for o in order.operations}
-    taken: dict[str, Slot] = {}
-    busy = {s.machine for s in told.steps if s.end_ns is None} | set(down)
-    for slot in sorted(plan.slots, key=lambda s: s.start_s):
-        key = (slot.order, slot.operation)
-        ready = all((slot.order, a) in ended or (slot.order, a) not in after for a in after.get(key, ()))
-        free = key in after and key not in begun and slot.machine not in busy and slot.machine not in taken
-        if free and ready and plan.origin_ns + slot.start_s * NS_PER_S < at_ns:
-            taken[slot.machine] = slot
-    last = {s.machine: s.end_ns or 0 for s in sorted(told.steps, key=lambda s: s.end_ns or 0)}
-    return [
-        Step(s.order, s.operation, s.machine, max(plan.origin_ns + s.start_s * NS_PER_S, last.get(s.machine, 0)), None,
-             operator=s.operator) for s in taken.values()]
 
 
 def now_of(told: Told) -> int:

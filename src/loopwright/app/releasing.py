@@ -58,11 +58,11 @@ async def solve(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> F
 
 def solve_now(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> Found:
     """As `solve`, for callers that wait themselves. Raises PlanError where there is no plan."""
-    table = plant.site["plan"]
+    objective, stability = str(plant.site["plan"]["objective"]), float(plant.site["plan"]["stability"])
     if old is None:
-        call = plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds, str(table["objective"]))
-        return Found(call.result())
-    mended: Repair = plant.workers.call("plan", "loopwright.make.repair:repair", shop, old, seconds).result()
+        return Found(plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds, objective).result())
+    call = plant.workers.call("plan", "loopwright.make.repair:repair", shop, old, seconds, stability, objective)
+    mended: Repair = call.result()
     return Found(mended.plan, mended)
 
 
@@ -101,7 +101,8 @@ def _plain(body: Mapping[str, Any]) -> Any:
 
 
 def moved(repair: Repair | None, base: Event | None) -> dict[str, Any]:
-    """How a repaired plan differs from the one before it: kept share, and each move, in plain data."""
+    """How a repaired plan differs from the one before it, in plain data: the share of operations not begun that keep
+    machine and order, each that does not, what is new, how many start at another second, and why, in sentences."""
     if repair is None or base is None:
         return {}
     origin_ns = int(base.body["origin_ns"])
@@ -116,4 +117,5 @@ def moved(repair: Repair | None, base: Event | None) -> dict[str, Any]:
             "later_s": slot.start_s - (row["start_s"] - shift_s)})
     return {
         "repairs": base.about, "kept": len(repair.kept), "kept_part": round(repair.kept_part, 4), "moved": moves,
-        "added": [list(key) for key in repair.added]}
+        "added": [list(key) for key in repair.added], "shifted": repair.shifted, "why": list(repair.why),
+        "note": repair.note}

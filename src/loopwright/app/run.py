@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from loopwright.app import following, keep, watching
+from loopwright.app import following, keep, planning, watching
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant, open_plant
@@ -61,6 +61,7 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(_watch(plant, shop, flow), name="watch"),
             asyncio.create_task(keep.daily(plant), name="keep"),
             asyncio.create_task(_follow(plant, flow), name="follow"),
+            asyncio.create_task(planning.keep_planned(plant, flow), name="plan"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
