@@ -1,0 +1,98 @@
+"""CP-SAT on a model: time, work, threads, and somebody who may end it. One of the two files that import OR-Tools.
+
+    found = solve(model, Effort(seconds=1.0))       status, bound, slots
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from threading import Event, Thread
+from typing import Any, Literal
+
+from loopwright.core.types import Slot
+from loopwright.make.cp.answer import slots_of
+from loopwright.make.cp.model import Model
+
+LOOK_S = 0.1  # how often the watcher looks whether somebody wants to stop
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to search. work: CP-SAT's own measure of work, which ends a search the same on every machine; workers:
+    threads, which take turns by work done; first: whether any plan will do."""
+
+    seconds: float
+    work: float
+    workers: int = 2
+    seed: int = 0
+    stop: Event | None = None
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """status: 'optimal' and 'infeasible' are proven, 'feasible' and 'unknown' are not. bound: in the unit of the
+    objective; None when nothing was proven. slots: of the best plan found, [] for none."""
+
+    status: Literal["optimal", "feasible", "infeasible", "unknown"]
+    bound: float | None
+    slots: list[Slot]
+
+
+def library() -> Any:
+    """The CP-SAT module; None where OR-Tools is not installed."""
+    try:
+        from ortools.sat.python import cp_model
+    except ImportError:
+        return None
+    return cp_model
+
+
+def name() -> str:
+    """What a plan's solver is called."""
+    return f"cp-sat {version('ortools')}"
+
+
+def solve(model: Model, effort: Effort) -> Found:
+    """What CP-SAT makes of a model. Raises IndexError where OR-Tools loses its way in a hint (its issue 5288)."""
+    lib, solver = model.lib, model.lib.CpSolver()
+    parameters = solver.parameters
+    parameters.max_time_in_seconds = max(0.02, effort.seconds)
+    parameters.max_deterministic_time = effort.work
+    parameters.num_workers, parameters.random_seed = effort.workers, effort.seed
+    parameters.interleave_search, parameters.symmetry_level = effort.workers > 1, 0
+    parameters.catch_sigint_signal = False
+    parameters.stop_after_first_solution = effort.first
+    if not model.window.whole:
+        parameters.cp_model_probing_level = 0
+        parameters.linearization_level = 0
+    status = solved(solver, model.cp, effort.stop)
+    words: dict[Any, Literal["optimal", "feasible", "infeasible", "unknown"]] = {
+        lib.OPTIMAL: "optimal", lib.FEASIBLE: "feasible", lib.INFEASIBLE: "infeasible"}
+    word = words.get(status, "unknown")
+    slots = slots_of(model, solver.value) if word in ("optimal", "feasible") else []
+    bound = None
+    if model.aim and model.exact and model.window.whole and word != "infeasible":
+        bound = model.aim.bound(solver.best_objective_bound)
+    return Found(word, bound, slots)
+
+
+def solved(solver: Any, model: Any, stop: Event | None) -> Any:
+    """The status that the solver ends with; it ends soon after `stop` is set."""
+    if stop is None:
+        return solver.solve(model)
+    over = Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_S):
+            if stop.is_set():
+                solver.stop_search()  # again and again: one that comes before the search begins is lost
+
+    watcher = Thread(target=watch, name="cp-sat stop", daemon=True)
+    watcher.start()
+    try:
+        return solver.solve(model)
+    finally:
+        over.set()
+        watcher.join()

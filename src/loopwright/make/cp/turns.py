@@ -1,0 +1,146 @@
+"""Annealing and CP-SAT by turns, for any shop and objective: who finds better plans, and who proves how good they are.
+
+    found = search(shop, slots, parse("tardiness"), bound, Budget(seconds=9.0))       slots, bound, solver
+
+The annealing goes first, then CP-SAT looks at the whole shop from there, for a bound and for shops small enough to be
+solved; then the annealing goes on. Without Numba CP-SAT has all the time, most of it in windows; without OR-Tools the
+annealing has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from loopwright.core.clock import monotonic_s
+from loopwright.core.types import Slot
+from loopwright.make.budget import Budget
+from loopwright.make.cp import windows
+from loopwright.make.cp.model import Base, Relax, Stopped, base_of, build
+from loopwright.make.cp.solve import Effort, Found, library, name, solve
+from loopwright.make.dispatch import makespan, settle
+from loopwright.make.objective import Objective, parse, value
+from loopwright.make.shop import Shop
+
+MAKESPAN = parse("makespan")
+PARTS = ((0.3, "anneal"), (0.2, "whole"), (1.0, "anneal"))  # of the time that is left, who searches
+ALONE = ((0.4, "whole"), (1.0, "windows"))  # without Numba
+# CP-SAT's own measure of work allowed for each second of wall time: shops that spend it get the same plan on every run
+WORK_PER_S = 0.5
+# Larger models take longer than a turn to be read and simplified (measured: 18,000 arcs in 1 s of processor time)
+OPERATIONS_PER_S, ARCS_PER_S = 1_500, 8_000
+
+
+class Turns(NamedTuple):
+    """slots: no dearer than those it began with; bound: nothing costs less; solver: who took part; hopeless: CP-SAT has
+    proven that not everything can end by the horizon."""
+
+    slots: list[Slot]
+    bound: float
+    solver: str
+    hopeless: bool = False
+
+
+def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budget: Budget) -> Turns:
+    """A plan of any shop, from a plan on. bound: what is proven already.
+
+    Ends as soon as plan and bound meet, `budget.stop` is set, or the time is over. With `budget.iterations` the
+    annealing makes so many moves in each thread, and CP-SAT the work that goes with the seconds.
+    """
+    from loopwright.make.search import warm as compiling
+
+    end_s, solvers = monotonic_s() + budget.seconds, list[str]()
+    now = Turns(list(slots), bound, "dispatch")
+    parts = PARTS if compiling.compiled() else ALONE
+    base = base_of(shop) if library() is not None else None
+    for part, who in parts:
+        left_s = end_s - monotonic_s()
+        if value(aim, shop, now.slots) <= now.bound + 1e-9 and not late(shop, now.slots):
+            break
+        if left_s < 0.05 or now.hopeless or (budget.stop and budget.stop.is_set()):
+            break
+        own = replace(budget, seconds=left_s if part == 1.0 else min(left_s, part * budget.seconds))
+        if who == "anneal":
+            now = now._replace(slots=_annealed(shop, now.slots, aim, own))
+            solvers += ["annealing"]
+        elif base is not None:
+            now = _whole(base, now, aim, own) if who == "whole" else now._replace(
+                slots=windows.improve(base, now.slots, aim, own))
+            solvers += [name()]
+    return now._replace(solver=", ".join(dict.fromkeys(solvers)) or "dispatch")
+
+
+def late(shop: Shop, slots: Sequence[Slot]) -> bool:
+    """Whether something ends after the horizon."""
+    return shop.horizon_s is not None and makespan(slots) > shop.horizon_s
+
+
+def _annealed(shop: Shop, slots: list[Slot], aim: Objective, budget: Budget) -> list[Slot]:
+    """What the annealing makes of a plan; what ends too late is first made short."""
+    from loopwright.make.general import improve
+
+    if late(shop, slots):
+        shorter = improve(shop, slots, MAKESPAN, replace(budget, seconds=budget.seconds / 2))
+        slots = shorter if makespan(shorter) < makespan(slots) else slots
+        budget = replace(budget, seconds=budget.seconds / 2)
+    return improve(shop, slots, aim, budget)
+
+
+def _whole(base: Base, now: Turns, aim: Objective, budget: Budget) -> Turns:
+    """CP-SAT on the whole shop, or, where that is too large, on the shop without what makes it so: then its order of
+    operations is worked as the shop says, and its bound holds all the same."""
+    relax = relax_for(base, budget.seconds)
+    if relax is None:
+        return now
+    seed = [] if late(base.shop, now.slots) else now.slots
+    found = attempt(base, aim, seed, relax, budget)
+    if found is None:
+        return now
+    bound = now.bound if found.bound is None else max(now.bound, found.bound)
+    if found.status == "infeasible" and base.shop.horizon_s is not None:
+        return now._replace(bound=bound, hopeless=True)
+    return now._replace(slots=better(base.shop, aim, now.slots, found.slots, relax), bound=bound)
+
+
+def attempt(base: Base, aim: Objective, seed: Sequence[Slot], relax: Relax, budget: Budget) -> Found | None:
+    """What CP-SAT finds within the budget; None when it is stopped before it begins, or fails."""
+    started_s = monotonic_s()
+    for hints in (seed, []):
+        try:
+            model = build(library(), base, aim, hints, relax=relax, stop=budget.stop)
+        except Stopped:
+            return None
+        left_s = budget.seconds - (monotonic_s() - started_s)
+        effort = Effort(left_s, WORK_PER_S * budget.seconds, budget.workers, budget.seed, budget.stop)
+        try:
+            return solve(model, effort)
+        except IndexError:  # OR-Tools 9.15 loses its way in some hints (its issue 5288): once more without one
+            continue
+    return None
+
+
+def better(
+    shop: Shop, aim: Objective, slots: list[Slot], found: list[Slot], relax: Relax
+) -> list[Slot]:
+    """The best of a plan, of what CP-SAT found, and of the latter with everything as early as it can be."""
+    if not found:
+        return slots
+    choices = [slots, settle(shop, found), *([found] if relax == Relax() else [])]
+    return min(choices, key=lambda plan: (late(shop, plan), value(aim, shop, plan), -choices.index(plan)))
+
+
+def relax_for(base: Base, seconds: float) -> Relax | None:
+    """What must be left out of a model that is to be solved in so many seconds; None: it is too large at all."""
+    shop = base.shop
+    free = [o for o in shop.operations if not o.frozen]
+    ovens = {m.id for m in shop.machines if m.batch > 1}
+    set_up, batched = Counter[str](), Counter[str]()
+    for o in free:
+        set_up.update(m for m, _ in o.on if o.setup and m in base.changes)
+        batched.update(m for m, _ in o.on if o.batch and m in ovens)
+    pairs = sum(n * n // 2 for n in batched.values())
+    if len(free) > OPERATIONS_PER_S * seconds or pairs > ARCS_PER_S * seconds:
+        return None
+    return Relax(setups=pairs + sum(n * n for n in set_up.values()) > ARCS_PER_S * seconds)
