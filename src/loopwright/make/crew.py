@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.types import Slot
-from loopwright.make.decode import WIDTH, blank, fast, fit, fixed_of, joins, put, ready, times_of
+from loopwright.make.compiled import fast
+from loopwright.make.decode import WIDTH, blank, fit, fixed_of, joins, put, ready, times_of
 from loopwright.make.foreman import MOST, Rule, urgency
 from loopwright.make.tables import Tables
 

@@ -11,12 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from loopwright.make.compiled import fast
 from loopwright.make.tables import Tables
-
-# arrays without counted references: nothing here makes one, and counting took most of the time of nested calls
-fast: Any = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 
 # Rows name_at[k] .. name_at[k + 1] are what belongs to k: way, pre, suc, need: operations; grp: groups of units; away:
 # units; blk, anc: machines; exa: states (exact changes, sorted by the state after); sink: jobs (last operations)

@@ -20,7 +20,8 @@ from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Slot
 from loopwright.make.board import follow, sequence
 from loopwright.make.budget import Budget
-from loopwright.make.decode import NEVER, WIDTH, Marks, back, blank, fast, fixed_of, keep, price, run, times_of
+from loopwright.make.compiled import fast
+from loopwright.make.decode import NEVER, WIDTH, Marks, back, blank, fixed_of, keep, price, run, times_of
 from loopwright.make.neighbours import FROM, TO, move, undo
 from loopwright.make.objective import Objective, setup, tardiness, value
 from loopwright.make.shop import Shop

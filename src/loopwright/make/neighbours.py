@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.make.decode import fast, ready
+from loopwright.make.compiled import fast
+from loopwright.make.decode import ready
 
 # what a move did: place before, place after, operation, way before, hold before
 FROM, TO, WHAT, WAY, HOLD = range(5)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-fast: Any = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
+from loopwright.make.compiled import fast as fast
 
 
 @fast
