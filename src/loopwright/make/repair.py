@@ -21,10 +21,11 @@ from loopwright.core.types import Plan, Slot
 from loopwright.make.board import follow, sequence
 from loopwright.make.bound import bound as least_cost
 from loopwright.make.budget import Budget
+from loopwright.make.dispatch import dispatch
 from loopwright.make.kept import Slots, Terms, beside, kept
 from loopwright.make.objective import Objective, parse, value
 from loopwright.make.plan import plan
-from loopwright.make.repair_words import note, why
+from loopwright.make.repair_words import note, struck, why
 from loopwright.make.right_shift import right_shift, unstarted
 from loopwright.make.shop import Key, Shop
 from loopwright.make.tables import tables_of
@@ -71,9 +72,10 @@ def repair(
     """The old plan fitted to the shop as it is now, within so many seconds of wall time.
 
     shop       as it is now; its origin is the moment of the repair
-    stability  0 to 1: the part of the operations not begun that must keep machine and order, as far as a plan that is
-               only pushed to the right keeps them; what moves beyond need costs the more, the nearer it is to 1.
-               0: only quality counts. 1: only new operations, and those that cannot stay, are placed
+    stability  0 to 1: the part of the operations not begun that must keep machine and order. What cannot stand where it
+               stood (machine down, gone or slower, person away, material late) may move whatever the part is. What
+               moves for little gain stays, the more so the nearer it is to 1. 0: only quality counts. 1: only new
+               operations are placed, and those that have lost their machine
     objective  as in `plan`; '': the old plan's
     iterations of the search in each thread, instead of its time: the same plan on every machine
     Raises PlanError for an operation without a machine, or when nothing ends within the horizon; InputError for a
@@ -87,15 +89,16 @@ def repair(
     begin = min(shifts, key=lambda slots: value(aim, shop, slots))
     took_s, cost, solver = monotonic_s() - began_s, value(aim, shop, begin), "right shift"
     bound = least_cost(shop, aim)
-    terms = _terms(stability, was, begin, cost)
+    terms = _terms(shop, stability, was, begin, cost)
     left_s = seconds - (monotonic_s() - began_s) - 2 * took_s
     found, free = begin, None
-    if cost > bound and (left_s > 0.02 or iterations) and _compiled():
-        from loopwright.make.mender import mended
-
+    if cost > bound and (left_s > 0.02 or iterations):
         budget = Budget(left_s, workers, seed, iterations, stop)
-        (found, free), solver = mended(shop, was, begin, aim, terms, budget), "repair"
-    slots, solver = _within(shop, _held(shop, aim, was, found), began_s + seconds, old.objective, solver)
+        found, free, solver = _searched(shop, was, begin, aim, terms, budget)
+    if value(aim, shop, found) > cost:
+        found, solver = begin, "right shift"
+    found = _held(shop, aim, was, found)
+    slots, solver = _within(shop, found, began_s + seconds, old.objective, solver)
     done = replace(old, origin_ns=shop.origin_ns, objective=objective or old.objective, solver=solver)
     told = _told(shop, was, slots, done)
     again = replace(told, right_shift=value(aim, shop, shifts[0]))
@@ -106,19 +109,30 @@ def repair(
     return replace(again, note=note(again, stability, free))
 
 
-def _terms(stability: float, was: Slots, begin: Sequence[Slot], cost: float) -> Terms:
-    """How much must be kept: the part that the dial says, no more than what a right shift keeps."""
-    at = {(s.order, s.operation): s for s in begin}
-    most = len(kept(was, at))
-    need = min(most, math.ceil(stability * len(was)))
-    price = PRICE * cost * stability / (1 - stability) / 4 if stability < 1 else 0.0
-    return Terms(need if stability < 1 else most, price / max(1, len(was)))
+def _terms(shop: Shop, stability: float, was: Slots, begin: Sequence[Slot], cost: float) -> Terms:
+    """How much must be kept: the part that the dial says, no more than what a right shift keeps, and with what cannot
+    stand where it stood free to go."""
+    most = len(kept(was, {(s.order, s.operation): s for s in begin}))
+    if stability == 1:
+        return Terms(most, 0.0)
+    need = min(most, math.ceil(stability * len(was)), len(was) - len(struck(shop, was)))
+    return Terms(need, PRICE * cost * stability / (1 - stability) / 4 / max(1, len(was)))
 
 
-def _compiled() -> bool:
+def _searched(
+    shop: Shop, was: Slots, begin: list[Slot], aim: Objective, terms: Terms, budget: Budget
+) -> tuple[list[Slot], tuple[float, int] | None, str]:
+    """(slots, what was seen beyond the terms, solver): of the compiled search; where it cannot be had, old slots where
+    they can stay and all else in the gaps, if that keeps enough."""
     from loopwright.make.search import warm
 
-    return warm.compiled()
+    if warm.compiled():
+        from loopwright.make.mender import mended
+
+        return *mended(shop, was, begin, aim, terms, budget), "repair"
+    slots = dispatch(shop, was)
+    enough = len(kept(was, {(s.order, s.operation): s for s in slots})) >= terms.need
+    return (slots, None, "dispatch") if enough else (begin, None, "right shift")
 
 
 def _held(shop: Shop, aim: Objective, was: Slots, slots: list[Slot]) -> list[Slot]:

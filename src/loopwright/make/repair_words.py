@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loopwright.core.types import Slot
-from loopwright.make.shop import Blocked, Job, Key, Operation, Shop
+from loopwright.make.shop import Blocked, Key, Operation, Shop
 
 if TYPE_CHECKING:
     from loopwright.make.repair import Repair
@@ -27,14 +27,11 @@ class _Look:
     """What is looked up again and again."""
 
     operations: Mapping[Key, Operation]
-    jobs: Mapping[str, Job]
-    blocked: Mapping[str, Sequence[Blocked]]
-    away: Mapping[str, Sequence[tuple[int, int]]]
-    materials: Mapping[str, int]
     was: Slots
     now: Slots
     lines: Mapping[str, Sequence[Key]]  # machine -> what is on it now, in turn
     added: frozenset[Key]
+    struck: Mapping[Key, str]
 
 
 def why(shop: Shop, was: Slots, now: Slots, moved: Sequence[Key], added: Sequence[Key]) -> tuple[str, ...]:
@@ -59,7 +56,7 @@ def note(done: Repair, stability: float, free: tuple[float, int] | None) -> str:
         return "nothing of the old plan was still to be done"
     said = f"{len(done.kept)} of {total} operations ({_part(done.kept_part)}) keep machine and order"
     if done.kept_part < stability - 1e-9 and done.kept_part < 1:
-        said += f"; {_part(stability)} cannot be kept: not even the old plan pushed to the right keeps them"
+        said += f"; {_part(stability)} are not kept: too many cannot stand where they stood"
     cost = done.plan.value
     if free is not None and cost > 0 and free[0] < 0.98 * cost:
         gain = (cost - free[0]) / cost
@@ -85,14 +82,10 @@ def _part(part: float) -> str:
 
 
 def _look(shop: Shop, was: Slots, now: Slots, added: Sequence[Key]) -> _Look:
-    blocked, lines = defaultdict(list), defaultdict(list)
-    for b in shop.blocked:
-        blocked[b.machine].append(b)
+    lines = defaultdict(list)
     for key, slot in sorted(now.items(), key=lambda item: (item[1].start_s, item[0])):
         lines[slot.machine].append(key)
-    return _Look(
-        {o.key: o for o in shop.operations}, {job.id: job for job in shop.jobs}, blocked,
-        {o.id: o.away for o in shop.operators}, shop.materials, was, now, lines, frozenset(added))
+    return _Look({o.key: o for o in shop.operations}, was, now, lines, frozenset(added), struck(shop, was))
 
 
 def _names(keys: Sequence[Key]) -> str:
@@ -104,26 +97,50 @@ def _names(keys: Sequence[Key]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
-def _reason(look: _Look, key: Key) -> str:
-    """What an operation met where it was to be, or what it does for others."""
-    old, new, operation = look.was[key], look.now[key], look.operations[key]
+def struck(shop: Shop, was: Slots) -> dict[Key, str]:
+    """The operations that cannot stand where they stood, whatever else is done, and why."""
+    operations, blocked = {o.key: o for o in shop.operations}, defaultdict(list)
+    away = {o.id: o.away for o in shop.operators}
+    for b in shop.blocked:
+        blocked[b.machine].append(b)
+    found = {}
+    for key, old in was.items():
+        reason = _struck(operations[key], old, blocked[old.machine], away.get(old.operator, ()), shop.materials)
+        if reason:
+            found[key] = reason
+    return found
+
+
+def _struck(
+    operation: Operation, old: Slot, blocked: Sequence[Blocked], away: Sequence[tuple[int, int]],
+    materials: Mapping[str, int]
+) -> str:
+    """Why an operation cannot stand where it stood; '' when it can."""
     seconds = dict(operation.on).get(old.machine)
     if seconds is None:
         return f"{old.machine} can do it no more"
-    for b in look.blocked.get(old.machine, ()):
+    for b in blocked:
         if b.start_s < old.end_s and old.start_s - old.setup_s < b.end_s:
             return f"{old.machine} is down{f' ({b.why})' if b.why else ''} for another {lasting(b.end_s)}"
     if seconds > old.end_s - old.start_s:
         return f"{old.machine} takes {lasting(seconds)} for it instead of {lasting(old.end_s - old.start_s)}"
-    late = [m for m in operation.materials if look.materials[m] > old.start_s]
+    late = [m for m in operation.materials if materials[m] > old.start_s]
     if late:
-        return f"{late[0]} arrives {lasting(look.materials[late[0]])} from now"
+        return f"{late[0]} arrives {lasting(materials[late[0]])} from now"
+    if any(a < old.end_s and old.start_s < b for a, b in away):
+        return f"{old.operator} is away then"
+    return ""
+
+
+def _reason(look: _Look, key: Key) -> str:
+    """What an operation met where it was to be, or what it does for others."""
+    old, new, operation = look.was[key], look.now[key], look.operations[key]
+    if key in look.struck:
+        return look.struck[key]
     for name in operation.after:
         before = look.now[operation.job, name]
         if operation.link(name).lot_s is None and before.end_s + operation.link(name).lag_s > old.start_s:
             return f"it waits for {name}, which ends {lasting(before.end_s)} from now"
-    if any(a < old.end_s and old.start_s < b for a, b in look.away.get(old.operator, ())):
-        return f"{old.operator} is away then"
     return _for_others(look, key, old, new)
 
 
