@@ -17,7 +17,6 @@ from threading import Event, Thread
 from typing import Any
 
 from loopwright.core.clock import monotonic_s
-from loopwright.core.errors import PlanError
 from loopwright.core.types import Slot
 from loopwright.make.bound import heads, tails
 from loopwright.make.dispatch import makespan, settle
@@ -66,8 +65,8 @@ def moved(slots: Sequence[Slot], keep: Mapping[Key, Slot] | None) -> int:
 def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
     """(slots, bound on the makespan, solver's name) from the first plan on: the better of it and what is found.
 
-    Without OR-Tools the first plan and bound come back, named 'dispatch'. Raises PlanError when the solver proves that
-    not everything can end before the shop's horizon.
+    Without OR-Tools the first plan and bound come back, named 'dispatch'. A bound beyond the shop's horizon says that
+    not everything can end by it.
     """
     try:
         from ortools.sat.python import cp_model
@@ -86,9 +85,8 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
             continue
     else:
         return first, goal.bound, f"dispatch, {name} failed"
-    if status == cp_model.INFEASIBLE:
-        todo = "plan further ahead, or open more intervals"
-        raise PlanError("plan", f"the work cannot all end within {goal.shop.horizon_s} s", "", todo)
+    if status == cp_model.INFEASIBLE and goal.shop.horizon_s is not None:
+        return first, max(goal.bound, goal.shop.horizon_s + 1), name  # `make.reasons` finds out why
     if status == cp_model.UNKNOWN:
         return first, goal.bound, f"dispatch, {name} found nothing"
     bound = max(goal.bound, _proven(goal, solver.best_objective_bound))

@@ -30,6 +30,7 @@ from loopwright.make.objective import value as cost
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 MAKESPAN = Objective(makespan=1.0)
+REASON_S = 2.0  # of wall time, beside the search's: why there is no plan
 LARGE = 5_000  # operations; beyond them CP-SAT needs longer for its model than a search has
 PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
 
@@ -70,15 +71,17 @@ def plan(
     if stop is not None and stop.is_set():
         pass
     elif general:
-        slots, solver = _general(shop, aim, keep, slots, bound, budget)
+        slots, bound, solver = _general(shop, aim, keep, slots, bound, budget)
     elif seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
         goal = cpsat.Goal(shop, int(bound), keep or {}, budget.seconds, seed, workers)
         slots, bound, solver = _search(goal, slots, budget)
     value = cost(aim, shop, slots)
-    if shop.horizon_s is not None and makespan(slots) > shop.horizon_s:
+    if shop.horizon_s is not None and _late(shop, slots):
         last_s = makespan(slots)
         found = f"no plan found in {seconds:g} s ends within {shop.horizon_s} s; the best ends after {last_s} s"
-        raise PlanError("plan", found, "", "plan further ahead, open more intervals, or allow more seconds")
+        hopeless = aim == MAKESPAN and bound > shop.horizon_s
+        raise _impossible(shop, budget, hopeless) or PlanError(
+            "plan", found, "", "plan further ahead, open more intervals, or allow more seconds")
     status: Literal["optimal", "feasible"] = "optimal" if value <= bound else "feasible"
     ordered = tuple(sorted(slots, key=lambda s: (s.start_s, s.machine, s.order, s.operation)))
     return Plan(
@@ -87,15 +90,29 @@ def plan(
 
 def _general(
     shop: Shop, aim: Objective, keep: Mapping[Key, Slot] | None, slots: list[Slot], least: float, budget: Budget
-) -> tuple[list[Slot], str]:
-    """(slots, solver) of a shop with setups, persons, tools, lots or batches, or by another objective."""
-    from loopwright.make.search import warm as compiling
+) -> tuple[list[Slot], float, str]:
+    """(slots, bound, solver) of a shop with setups, persons, tools, lots or batches, or by another objective."""
+    from loopwright.make.cp.turns import search
 
-    if budget.seconds > 0 and not keep and cost(aim, shop, slots) > least and compiling.compiled():
-        from loopwright.make.general import improve
+    if budget.seconds <= 0 or keep or (cost(aim, shop, slots) <= least and not _late(shop, slots)):
+        return slots, least, "dispatch"
+    found = search(shop, slots, aim, least, budget)
+    if found.hopeless:
+        raise _impossible(shop, budget, known=True) or PlanError("plan", f"not all ends within {shop.horizon_s} s")
+    return found.slots, found.bound, found.solver
 
-        return improve(shop, slots, aim, budget), "annealing"
-    return slots, "dispatch"
+
+def _impossible(shop: Shop, budget: Budget, known: bool = False) -> PlanError | None:
+    """Why it is proven that not everything can end by the horizon; None where it is not. known: that it is."""
+    from loopwright.make.reasons import reason
+
+    found = reason(shop, REASON_S, budget.stop, known)
+    return found.error() if found else None
+
+
+def _late(shop: Shop, slots: Sequence[Slot]) -> bool:
+    """Whether something ends after the horizon."""
+    return shop.horizon_s is not None and makespan(slots) > shop.horizon_s
 
 
 def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[Slot], int, str]:
@@ -106,8 +123,8 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
     tabu = not goal.keep and compiling.compiled() and _able(goal.shop)
     large = sum(len(job.operations) for job in goal.shop.jobs) > LARGE and not goal.keep
     if large and not tabu:
-        slots, solver = _general(goal.shop, MAKESPAN, None, slots, bound, budget)
-        return slots, bound, solver
+        slots, least, solver = _general(goal.shop, MAKESPAN, None, slots, bound, budget)
+        return slots, int(least), solver
     for part, by_tabu in (((1.0, True),) if large else PARTS) if tabu else ((1.0, False),):
         left_s = end_s - monotonic_s()
         if (makespan(slots) <= bound and not goal.keep) or left_s < 0.05 or (budget.stop and budget.stop.is_set()):

@@ -32,12 +32,18 @@ class Effort:
 
 @dataclass(frozen=True)
 class Found:
-    """status: 'optimal' and 'infeasible' are proven, 'feasible' and 'unknown' are not. bound: in the unit of the
-    objective; None when nothing was proven. slots: of the best plan found, [] for none."""
+    """What came of a search.
+
+    status  'optimal' and 'infeasible' are proven, 'feasible' and 'unknown' are not
+    bound   in the unit of the objective; None when nothing was proven
+    slots   of the best plan found, [] for none
+    exact   whether the model has every plan that can be best (else 'infeasible' says nothing of the shop)
+    """
 
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     bound: float | None
     slots: list[Slot]
+    exact: bool = True
 
 
 def library() -> Any:
@@ -75,7 +81,7 @@ def solve(model: Model, effort: Effort) -> Found:
     bound = None
     if model.aim and model.exact and model.window.whole and word != "infeasible":
         bound = model.aim.bound(solver.best_objective_bound)
-    return Found(word, bound, slots)
+    return Found(word, bound, slots, model.exact and model.window.whole)
 
 
 def solved(solver: Any, model: Any, stop: Event | None) -> Any:

@@ -99,13 +99,15 @@ def _whole(base: Base, now: Turns, aim: Objective, budget: Budget) -> Turns:
     if found is None:
         return now
     bound = now.bound if found.bound is None else max(now.bound, found.bound)
-    if found.status == "infeasible" and base.shop.horizon_s is not None:
+    if found.status == "infeasible" and found.exact and base.shop.horizon_s is not None:
         return now._replace(bound=bound, hopeless=True)
     return now._replace(slots=better(base.shop, aim, now.slots, found.slots, relax), bound=bound)
 
 
-def attempt(base: Base, aim: Objective, seed: Sequence[Slot], relax: Relax, budget: Budget) -> Found | None:
-    """What CP-SAT finds within the budget; None when it is stopped before it begins, or fails."""
+def attempt(
+    base: Base, aim: Objective, seed: Sequence[Slot], relax: Relax, budget: Budget, first: bool = False
+) -> Found | None:
+    """What CP-SAT finds within the budget; None when it is stopped before it begins, or fails. first: any plan does."""
     started_s = monotonic_s()
     for hints in (seed, []):
         try:
@@ -113,7 +115,7 @@ def attempt(base: Base, aim: Objective, seed: Sequence[Slot], relax: Relax, budg
         except Stopped:
             return None
         left_s = budget.seconds - (monotonic_s() - started_s)
-        effort = Effort(left_s, WORK_PER_S * budget.seconds, budget.workers, budget.seed, budget.stop)
+        effort = Effort(left_s, WORK_PER_S * budget.seconds, budget.workers, budget.seed, budget.stop, first)
         try:
             return solve(model, effort)
         except IndexError:  # OR-Tools 9.15 loses its way in some hints (its issue 5288): once more without one
