@@ -22,7 +22,7 @@ pytest.importorskip("numba", reason="numba is not installed (pip install 'loopwr
 
 from loopwright.make.search import graph, moves, warm
 from loopwright.make.search.rows import able, choice_of, net_of, sequence, slots_of
-from loopwright.make.search.run import active, shortest
+from loopwright.make.search.run import Found, active, between, shortest
 from loopwright.make.search.tabu import Walk
 
 # la01 .. la05 of S. Lawrence (1984) have 10 jobs on 5 machines; the optimum of la01 is 666.
@@ -143,6 +143,30 @@ def test_heads_and_tails_after_many_moves_are_those_of_the_sequence(shop: Shop, 
             o = x.after[o]
         assert [int(x.before[k]) for k in chain_of] == [-1, *chain_of[:-1]][:len(chain_of)]
     assert (choice_of(net, x.machine) >= net.alt_at[:-1]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(jobs_at_most=6, operations_at_most=4, begun=False), st.integers(0, 99), st.floats(0.0, 1.0))
+def test_what_lies_between_two_sequences_has_no_cycle_and_differs_where_they_do(
+    shop: Shop, seed: int, share: float
+) -> None:
+    shop = Shop(0, shop.machines, shop.jobs)
+    net = net_of(shop)
+    a, b = active(net, seed), active(net, seed + 1)
+    b = Found(b.makespan, b.start, a.choice)
+    middle = between(net, a, b, a.choice, share)
+    for i, o in itertools.combinations(range(len(a.choice)), 2):
+        in_a, in_b = np.sign(a.start[o] - a.start[i]), np.sign(b.start[o] - b.start[i])
+        if in_a == in_b != 0:
+            assert np.sign(middle.start[o] - middle.start[i]) == in_a
+    walk = Walk(net)
+    first = sequence(net, walk.x, middle.start, middle.choice)
+    walk.run(first, 1, 0, 2**30)  # raises ValueError where there is a cycle
+    whole = between(net, a, b, a.choice, 1.0)
+    machine = net.alt_machine[a.choice]
+    by_b = np.argsort(b.start, kind="stable")
+    by_whole = np.argsort(whole.start, kind="stable")
+    assert all((by_b[machine[by_b] == m] == by_whole[machine[by_whole] == m]).all() for m in range(net.machines))
 
 
 def longest_through(walk: Walk, ops: list[int], ahead: int, behind: int) -> int:

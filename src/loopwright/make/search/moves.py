@@ -216,7 +216,10 @@ def look_machines(
     x: Any, pred: Any, succ: Any, alt_at: Any, alt_machine: Any, alt_p: Any, first: Any, o: int, moved: Any, now: int,
     best: int, pick: Any, spare: Any
 ) -> None:
-    """Every place on every other machine where o makes no cycle."""
+    """Every place on every other machine where o makes no cycle.
+
+    moved  (choices,) until which iteration o does not go back to it
+    """
     head, tail = ready(x, pred, o), behind(x, succ, o)
     latest, soonest = -1, 2**30  # predecessors start before `latest`, the first successor ends at `soonest`
     for nth in range(-1, x.pn[o]):
@@ -230,7 +233,7 @@ def look_machines(
     for k in range(alt_at[o], alt_at[o + 1]):
         if alt_machine[k] == x.machine[o]:
             continue
-        tabu = moved[o, alt_machine[k]] > now
+        tabu = moved[k] > now
         b = -1
         n = first[alt_machine[k]]
         while b < 0 or (x.r[b] < soonest and not waits(x, pred, b, o)):

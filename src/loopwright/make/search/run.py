@@ -2,10 +2,10 @@
 
     found = shortest(net, slots, Budget(seconds=9.0))      a Found: start (operations,), choice (operations,), makespan
 
-Each thread keeps a handful of good sequences; a new walk begins between two of them (path relinking: B. Peng, Z. Lu,
-T. Cheng, A tabu search/path relinking algorithm to solve the job shop scheduling problem, Computers & Operations
-Research 53, 2015). Here a point between two is a weighted mean of their start times, with a weight of its own for each
-job: sorted by it, operations make a sequence without a cycle whatever the weights are.
+Each thread keeps a handful of good sequences; a new walk begins between two of them, of which one may be another
+thread's (path relinking: B. Peng, Z. Lu, T. Cheng, A tabu search/path relinking algorithm to solve the job shop
+scheduling problem, Computers & Operations Research 53, 2015). With a number of iterations as budget threads do not look
+at each other, so that equal seeds give equal plans.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ from loopwright.make.search import start
 from loopwright.make.search.rows import MOST_S, Net, choice_of, sequence
 from loopwright.make.search.tabu import Walk, seeded
 
-POOL = 6  # good sequences that a thread keeps
-STALE = 40_000  # iterations without a better one that end a walk
+POOL = 8  # good sequences that a thread keeps
+STALE = 12_000  # iterations without a better one that end a walk
 SLICE_S = 0.05  # how often the clock, and who wants to stop, are looked at
 NOISE = 0.3
+LONG = 10**8  # operations times jobs, above which building an active schedule takes seconds
+MIX = 0.5  # of the walks between two, how many go towards another thread's sequence
+WAY = (0.35, 0.65)  # how far they begin from the first, as a share of the way
 
 
 @dataclass
@@ -56,10 +59,10 @@ class _Explorer:
         """Searches until the budget is spent, or the bound is met by this thread or another."""
         seeded(self.seed)
         self.best = first
-        begin: Found | None = first
+        begin: Found | None = first if others[0] is self else None
         while not self._over(others):
             if begin is None:
-                begin = self._active() if len(self.pool) < POOL else self._between()
+                begin = self._active() if len(self.pool) < POOL else self._between(others)
             self._keep(self._climb(begin, others))
             begin = None
         return self.best
@@ -92,7 +95,7 @@ class _Explorer:
             if walk.now - before < step:
                 break  # it met the bound, or there is nothing left to move
             took_s = monotonic_s() - begun_s
-            self._slice = int(np.clip(self._slice * SLICE_S / max(took_s, 1e-4), 20, 20_000))
+            self._slice = int(np.clip(self._slice * SLICE_S / max(took_s, 1e-4), 20, STALE // 4))
         return kept
 
     def _better(self, found: Found) -> None:
@@ -114,19 +117,34 @@ class _Explorer:
             self.pool[worst] = found
 
     def _active(self) -> Found:
-        """A new beginning by rule and chance."""
+        """A new beginning by rule and chance; of a very large shop the best there is, once more."""
+        if self.best is not None and len(self.net.job) * int(self.net.job[-1] + 1) > LONG:
+            return self.best
         return active(self.net, int(self.rng.integers(2**31)))
 
-    def _between(self) -> Found:
-        """A beginning between two of the pool."""
+    def _between(self, others: list[Any]) -> Found:
+        """A beginning on the way from one of the pool to another, or to one of another thread's pool."""
         i, j = self.rng.choice(len(self.pool), 2, replace=False)
         a, b = self.pool[i], self.pool[j]
+        mates = [found for other in others if other is not self for found in other.pool]
+        if mates and self.budget.iterations is None and self.rng.random() < MIX:
+            b = mates[self.rng.integers(len(mates))]
         jobs = int(self.net.job[-1]) + 1
-        even = self.rng.random() < 0.5
-        weight = (np.full(jobs, self.rng.uniform(0.35, 0.65)) if even else self.rng.uniform(0, 1, jobs))[self.net.job]
-        key = (1 - weight) * a.start / a.makespan + weight * b.start / b.makespan
-        take = self.rng.random(jobs)[self.net.job] < 0.5
-        return Found(0, key, np.where(take, a.choice, b.choice))
+        choice = np.where(self.rng.random(jobs)[self.net.job] < 0.5, a.choice, b.choice)
+        return between(self.net, a, b, choice, self.rng.uniform(*WAY))
+
+
+def between(net: Net, a: Found, b: Found, choice: Any, share: float) -> Found:
+    """What lies a share of the way from a to b, with this choice (operations,) of machines; its makespan is not told.
+
+    Its start is a key to sort by, not seconds.
+    """
+    count = len(choice)
+    order, rank, key = np.argsort(a.start, kind="stable"), np.empty(count, np.int64), np.empty(count, np.int64)
+    rank[np.argsort(b.start, kind="stable")] = np.arange(count)
+    start.go_towards(order, rank, net.alt_machine[choice], share)
+    key[order] = np.arange(count)
+    return Found(0, key, choice)
 
 
 def active(net: Net, seed: int, noise: float = NOISE) -> Found:

@@ -74,14 +74,16 @@ def choose(
 
 @fast
 def apply(
-    x: Any, pred: Any, succ: Any, alt_machine: Any, alt_p: Any, first: Any, pick: Any, until: int, tabu: Any,
-    moved: Any, order: Any, mark: Any, buffer: Any
+    x: Any, pred: Any, succ: Any, alt_at: Any, alt_machine: Any, alt_p: Any, first: Any, pick: Any, until: int,
+    tabu: Any, moved: Any, order: Any, mark: Any, buffer: Any
 ) -> bool:
     """Makes the move in `pick` and mends order, heads and tails; False when it made a cycle, which cannot be."""
     kind, u, v = pick[1], pick[2], pick[3]
     begin, end, sound = x.place[u], x.place[u], True
     if kind == 2:
-        moved[u, x.machine[u]] = until
+        for k in range(alt_at[u], alt_at[u + 1]):
+            if alt_machine[k] == x.machine[u]:
+                moved[k] = until
         take_out(x, first, u)
         x.p[u] = alt_p[pick[5]]
         put_in(x, first, u, alt_machine[pick[5]], v)
@@ -139,7 +141,7 @@ def search(
             break
         until = now + low + np.random.randint(high - low + 1)
         if not apply(
-            x, pred, succ, alt_machine, alt_p, first, pick, until, tabu, moved, order, mark, buffer):
+            x, pred, succ, alt_at, alt_machine, alt_p, first, pick, until, tabu, moved, order, mark, buffer):
             return -1, now
         last = longest(x)
         if last < best:
@@ -163,7 +165,7 @@ class Walk:
         self.x = type(self.net.rows)(*(column.copy() for column in self.net.rows))
         self.now = 0
         self._tabu = np.zeros(1 << min(24, max(1, (count * count - 1).bit_length())), np.int32)
-        self._moved = np.zeros((count, self.net.machines), np.int32)
+        self._moved = np.zeros(len(self.net.alt_machine), np.int32)
         self._ints = [np.empty(count, np.int32) for _ in range(3)]  # order, buffer, path
         self._mark = np.zeros(count, np.bool_)
         self._block = np.empty((5, count), np.int64)

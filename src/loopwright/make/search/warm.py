@@ -33,7 +33,8 @@ def ready() -> bool:
     from loopwright.make.search import start, tabu
 
     functions: list[Any] = [
-        tabu.search, start.active, tabu.seeded, start.work_left, general.climb, mend.climb, mend.insert]
+        tabu.search, start.active, start.go_towards, tabu.seeded, start.work_left, general.climb, mend.climb,
+        mend.insert]
     try:
         return all(_cached(function) for function in functions)
     except AttributeError:  # another Numba keeps its cache otherwise: then it is compiled when it is called
@@ -85,7 +86,7 @@ def main() -> None:
     from loopwright.make.mender import mended
     from loopwright.make.objective import parse
     from loopwright.make.search.rows import net_of
-    from loopwright.make.search.run import Budget, active, shortest
+    from loopwright.make.search.run import Budget, active, between, shortest
     from loopwright.make.tables import tables_of
 
     routes = {"a": "xyz", "b": "yxz", "c": "zyx"}
@@ -96,7 +97,8 @@ def main() -> None:
         for job, route in routes.items()]
     shop = Shop(0, tuple(Machine(m, m) for m in "xyz"), tuple(jobs))
     net = net_of(shop)
-    active(net, 1)
+    one, other = active(net, 1), active(net, 2)
+    between(net, one, other, one.choice, 0.5)
     shortest(net, dispatch(shop), Budget(60.0, workers=1, iterations=200))
     mix = parse("makespan:1,tardiness:1,setup:1")
     improve(shop, dispatch(shop), mix, Budget(60.0, workers=1, iterations=2_000))
