@@ -46,6 +46,7 @@ bench-store: $(STAMP)
 bench-plan: $(STAMP)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.bench_plan --results $(ARGS)
+	@$(BIN)/python -m benchmarks.run --full repair
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
