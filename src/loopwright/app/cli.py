@@ -193,6 +193,21 @@ def import_runs(
     _import("runs", files, site, as_json, partly)
 
 
+@imports.command("log")
+def import_log(
+    files: Files,
+    site: SitePath,
+    column: Annotated[list[str] | None, typer.Option(help="where the file calls it otherwise: machine=Anlage")] = None,
+    partly: Partly = False,
+    as_json: Json = False,
+) -> None:
+    """A shop's own log: a CSV with a row for each time somebody worked at an order."""
+    from loopwright.app.imports import import_files, imports_in_words
+    from loopwright.app.replaying import mapping
+
+    out(import_files("log", files, site, "", partly, mapping(column or ())), as_json, imports_in_words)
+
+
 @users.command("add")
 def users_add(
     name: str,
@@ -280,7 +295,7 @@ def changes_decline(
 
 
 # commands_<topic>.py has register(app)
-TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan", "tell")
+TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan", "replay", "tell", "whatif")
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 

@@ -25,6 +25,7 @@ from loopwright.core.pack import Imported, Importer, ImportOptions
 from loopwright.core.types import Batch, Event, Person, Receipt, Thing
 
 CUT_OFF = "row cut off or too long"  # what importers call a row with too few or too many cells
+NO_WORK = "marks the start or end of an order, no work"  # what a log's importer says of such a row
 KNOWN_OTHERWISE = "id is already known with other measures"
 ThingOf = Callable[[str], Thing]
 
@@ -38,21 +39,26 @@ def importer(plant: Plant, what: str) -> Importer:
 
 
 def import_files(
-    what: str, files: Sequence[Path], path: Path, thing: str = "", partly: bool = False
+    what: str, files: Sequence[Path], path: Path, thing: str = "", partly: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Imports files into the plant of `--site PATH`; one row of counts for each. All are parsed before one is kept.
 
+    columns our word -> the file's column, for files that may be mapped
     partly  keep what can be used of a file of which some rows cannot; otherwise that is an InputError
     """
     site = site_of(path)
     try:
         with open_plant(site, actor=f"import:{what}") as plant:
-            reader, options = importer(plant, what), options_of(plant)
+            reader, options = importer(plant, what), options_of(plant, columns=columns or {})
             parsed = [reader(file, options) for file in files]
             for one in parsed:
                 require_sound(plant, one, partly)
             return [keep(plant, one, named(one, thing, plant)) for one in parsed]
     except PlantBusy as busy:
+        if columns:
+            raise InputError("--column", "another process writes this plant", "no mapping over its API",
+                             "end `loopwright run` first, or name the columns as usual") from None
         from loopwright.app.remote import import_there
 
         return import_there(site, busy, what, files, thing, partly)
@@ -63,7 +69,8 @@ def require_sound(plant: Plant, parsed: Imported, partly: bool) -> None:
 
     Rows that a device wrote without a result (a shot it did not see) are no fault of the file; they are only counted.
     """
-    bad = {why: n for why, n in parsed.refused.items() if parsed.what == "persons" or why == CUT_OFF}
+    bad = {why: n for why, n in parsed.refused.items()
+           if parsed.what == "persons" or why == CUT_OFF or (parsed.what == "log" and why != NO_WORK)}
     other = _known_otherwise(plant, parsed)
     if partly or not (bad or other):
         return
@@ -146,7 +153,10 @@ def keep(plant: Plant, parsed: Imported, thing_of: ThingOf) -> dict[str, Any]:
             samples_refused={why: n for why, n in receipt.refused.items() if why not in parsed.refused},
         )
     if parsed.events:
-        plant.store.record(list(parsed.events))
+        last_ns = plant.store.events.last_known_ns()
+        new = sum(event.known_ns > last_ns for event in plant.store.record(list(parsed.events)))
+        if parsed.table is None:
+            row["stored"], row["duplicate"] = row["stored"] + new, row["duplicate"] + len(parsed.events) - new
     row["says"] = _says(row)
     plant.record("file.imported", parsed.hash[:16], row)
     return row

@@ -47,12 +47,14 @@ class ImportOptions:
     origin_ns   for rows without any time: when the first one is assumed to be
     spacing_s   for rows without any time: seconds between two rows
     day_first   whether 03/04/2025 is the 3rd of April (None: found from the file, else day first)
+    columns     our word -> the file's column, where it is not called as usual (for files that may be mapped)
     """
 
     time_zone: str = "UTC"
     origin_ns: int = 0
     spacing_s: float = 60.0
     day_first: bool | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 Importer = Callable[[Path, ImportOptions], Imported]

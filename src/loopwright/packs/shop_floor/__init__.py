@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopwright.core.derived import Derived, energy_j
 from loopwright.core.pack import Pack
 from loopwright.packs.shop_floor import wear
+from loopwright.packs.shop_floor.event_log import import_log
 from loopwright.packs.shop_floor.players import PLAYERS
 from loopwright.packs.shop_floor.runs import import_runs
 from loopwright.packs.shop_floor.signals import KINDS
@@ -12,9 +13,9 @@ from loopwright.packs.shop_floor.views import VIEWS
 
 PACK = Pack(
     "shop_floor",
-    "Machines that mill, benches where people work, gauges; recorded machining runs and twins.",
+    "Machines that mill, benches where people work, gauges; recorded machining runs, event logs and twins.",
     KINDS,
-    importers={"runs": import_runs},
+    importers={"runs": import_runs, "log": import_log},
     views=VIEWS,
     players=PLAYERS,
     hooks={
