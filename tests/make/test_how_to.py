@@ -24,3 +24,13 @@ def test_the_page_makes_a_product_from_its_own_files(tmp_path: Path, monkeypatch
     assert "seat_height 0.46 m because stature 1.8 m (180 cm) is between 170 cm and 190 cm -> 460 mm" in said
     assert "rule 'seat_height', measure 'stature': 1.3 m (130 cm) is out of range; allowed: 1.5 m (150 cm) to 2.05 m (205 cm)" in said
     assert "G65 P9001" in said
+
+
+def test_the_page_on_repairs_mends_a_plan_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (PAGE.parent / "repair-a-plan.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(code, "repair-a-plan.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert "operations" in said
+    assert "go from press-1 to press-2: press-1 is down (breakdown) for another 5 h 00 min" in said
