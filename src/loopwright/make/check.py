@@ -230,7 +230,7 @@ def _check_operators(shop: Shop, pairs: Sequence[Pair]) -> list[Violation]:
             if slot.start_s < end_s and start_s < slot.end_s:
                 found.append(Violation("operator", f"{_name(slot)}: {slot.operator!r} is away {start_s}-{end_s} s"))
     for name, doing in work.items():
-        doing.sort(key=lambda pair: pair[1].start_s)
+        doing.sort(key=lambda pair: (pair[1].start_s, pair[1].end_s))
         latest = doing[0]
         for pair in doing[1:]:
             if pair[1].start_s < latest[1].end_s and not (pair[0].frozen and latest[0].frozen):

@@ -87,4 +87,9 @@ def tardiness(shop: Shop, slots: Iterable[Slot]) -> float:
 
 def setup(slots: Iterable[Slot]) -> int:
     """Seconds of setup of a plan; what runs together on a machine is made ready for once."""
-    return sum({(s.machine, s.start_s): s.setup_s for s in slots if s.setup_s}.values())
+    longest: dict[tuple[str, int], int] = {}
+    for slot in slots:
+        if slot.setup_s:
+            here = slot.machine, slot.start_s
+            longest[here] = max(slot.setup_s, longest.get(here, 0))
+    return sum(longest.values())
