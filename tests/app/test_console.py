@@ -65,7 +65,7 @@ def drawn(module: ModuleType, front: Front, who: Who = LOCAL, system: str = "met
     (unit, {"serial": UNIT}, ["249.00 EUR", "Club length", "Length from stature", "a chart made up for this plant", "mill-1", "Spindle speed as measured", "Within tolerance", "By p-01", "129", f"/u/{UNIT}", "<svg", "solid.glb"]),
     (unit, {"serial": "L003-003-1"}, ["Measured again, attempt 2", "rework"]),
     (unit, {"serial": "L003-006-1"}, ["Scrapped", "scrap beyond 2.0 deg"]),
-    (plan, {}, ["plan-00007", "11 open orders", "no plan can be shorter", "assembly-1", "change the tool of mill-2"]),
+    (plan, {}, ["plan-00007", "11 open orders", "no plan can be shorter", "assembly-1", "cp-sat", "operations.csv", "Plans so far"]),
     (machines, {}, ["mill-1", "OPC UA", "silent", "Acknowledge", "2 pieces of evidence", "gauge-1: measure", "Alarms that are over"]),
     (machine, {"machine": "mill-1"}, ["A milling machine", "s.output_power", "more in its table that it never said", "ISO 22400-2", "71.0 %"]),
     (owner, {}, ["Closing the face", "observational", "What you agree to", "Export everything", "Your fit", "One-time code"]),

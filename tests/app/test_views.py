@@ -21,7 +21,6 @@ from loopwright.app.views import (
     machines,
     orders,
     owner,
-    plan,
     series,
     shown,
     unit,
@@ -357,34 +356,6 @@ def test_an_unclaimed_unit_shows_how_it_was_made() -> None:
 
 def test_a_serial_nobody_knows_has_no_history() -> None:
     assert unit.thread("nope", thread_events())["history"] == []
-
-
-def test_the_gantt_chart_keeps_what_was_done_when_the_plan_is_repaired() -> None:
-    def released(name: str, t: int, origin_s: int, reason: str, slots: list[dict[str, object]]) -> Event:
-        return event(
-            "plan.released",
-            name,
-            t,
-            origin_ns=origin_s * NS_PER_S,
-            slots=slots,
-            status="feasible",
-            objective="makespan",
-            makespan_s=100,
-            bound_s=90,
-            solver="s",
-            took_s=0.1,
-            reason=reason,
-        )
-
-    slots = [{"order": "o", "operation": op, "machine": m, "start_s": a, "end_s": b} for op, m, a, b in (("mill", "m", 0, 50), ("polish", "q", 50, 100))]
-    done = event("step.finished", "o-1", 50 * NS_PER_S, order="o", operation="mill", machine="m", start_ns=0, end_ns=50 * NS_PER_S, program_hash="", signals=[], run="")
-    late = [{**slots[1], "start_s": 10, "end_s": 60}]
-    opened = event("workorder.opened", "w", 60 * NS_PER_S, machine="m", alarm="a", duration_s=20, why="new tool")
-    data = plan.gantt([released("p1", 0, 0, "orders", slots), done, released("p2", 1, 60, "repair: o-1", late), opened], 80 * NS_PER_S)
-    assert (data["plan"], data["gap"]) == ("p2", pytest.approx(0.1))
-    assert {row["machine"]: [(s["operation"], s["state"]) for s in row["slots"]] for row in data["rows"]} == {"m": [("mill", "done")], "q": [("polish", "planned")]}
-    assert data["rows"][0]["blocked"][0]["why"] == "new tool"
-    assert plan.gantt([], 0) == {}
 
 
 def change_events() -> list[Event]:

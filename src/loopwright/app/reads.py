@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from loopwright.app import standing
+from loopwright.app import plan_reads, standing
 from loopwright.app.front import Front
 from loopwright.app.views import alarms as alarm_views
 from loopwright.app.views import circle, landing, loss, machines, plan, series, unit
@@ -164,7 +164,7 @@ def public_unit(front: Front, serial: str) -> dict[str, Any]:
 
 def gantt(front: Front) -> dict[str, Any]:
     """The plan in force: `views.plan.gantt`, {} when there is none."""
-    return plan.gantt(front.events(*plan.KINDS), front.now_ns())
+    return plan.gantt(plan_reads.chart(front))
 
 
 def alarms(front: Front) -> list[dict[str, Any]]:

@@ -333,4 +333,5 @@ class Chart {
     form.querySelector("[data-clear]").addEventListener("click", () => { known.value = ""; this.known = null; this.read(); });
   }
 }
+export { ticks };
 export const show = (root) => new Chart(root);

@@ -149,6 +149,14 @@
       import("/assets/chart.js").then((m) => m.show(el)).catch(() => { el.querySelector(".chart-range").textContent = "This browser cannot draw the charts."; });
     }
   };
+  const plans = () => {
+    for (const el of document.querySelectorAll("[data-plan]:not([data-shown])")) {
+      el.dataset.shown = "1";
+      import("/assets/plan.js").then((m) => m.show(el)).catch(() => { el.querySelector(".plan-range").textContent = "This browser cannot draw the plan."; });
+    }
+  };
+  new MutationObserver(plans).observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("DOMContentLoaded", plans);
   new MutationObserver(charts).observe(document.documentElement, { childList: true, subtree: true });
   document.addEventListener("DOMContentLoaded", charts);
   new MutationObserver(solids).observe(document.documentElement, { childList: true, subtree: true });
