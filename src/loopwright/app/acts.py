@@ -194,4 +194,4 @@ def bring_file(
 
 def plant_of(front: Front, actor: str) -> Plant:
     """The open plant as the rooms of the loop know it, acting in somebody's name."""
-    return Plant(front.site, front.store, front.clock, front.packs, actor)
+    return Plant(front.site, front.store, front.clock, front.packs, actor, front.workers)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loopwright.app.auth import Auth
     from loopwright.app.flow import Flow
     from loopwright.app.site import Site
+    from loopwright.engine.local import Workers
     from loopwright.store import Store
 
 T = TypeVar("T")
@@ -28,13 +29,17 @@ T = TypeVar("T")
 
 @dataclass
 class Front:
-    """store, site, flow, auth, clock of one plant that is served. Any thread may use it."""
+    """store, site, flow, auth, clock of one plant that is served. Any thread may use it.
+
+    workers  warm worker processes, once somebody asks for them: what every `Plant` made from it shares
+    """
 
     store: Store
     site: Site
     flow: Flow
     auth: Auth
     clock: Clock = field(default_factory=RealClock)
+    workers: list[Workers] = field(default_factory=list)
     _kept: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
     _rolled: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
     _rolling: threading.Lock = field(default_factory=threading.Lock)

@@ -30,6 +30,7 @@ from loopwright.make.files import Instance, overdue
 from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
 from loopwright.make.shifts import closed_times
 from loopwright.make.shop import Machine, Shop
+from loopwright.make.whatif import CLOSED_SHIFT
 from loopwright.store.state import state
 
 HORIZON_DAYS = 60
@@ -127,7 +128,7 @@ def closed(plant: Plant, start_ns: int) -> list[Closed]:
     table = plant.site["shifts"]
     shifts = {day: list(table["hours"]) for day in table["days"]}
     hours = closed_times(shifts, plant.site.time_zone, start_ns, start_ns + HORIZON_DAYS * DAY_NS)
-    out = [Closed(m.id, a, b, "closed shift") for m in plant.site.machines for a, b in hours]
+    out = [Closed(m.id, a, b, CLOSED_SHIFT) for m in plant.site.machines for a, b in hours]
     known = {machine.id for machine in plant.site.machines}
     done = {event.about for event in plant.store.recall(kind="workorder.done")}
     for event in plant.store.recall(kind="workorder.opened"):

@@ -143,6 +143,8 @@ def calling_for(plant: Plant, plan: Event | None, events: Sequence[Event]) -> li
             continue
         if event.kind.startswith("step.") and as_planned(event, slots, origin_ns, late_ns):
             continue
+        if plan and set(event.because) & set(plan.because):  # it came with the plan
+            continue
         found.append(event)
     return found
 
@@ -197,17 +199,22 @@ def mend(plant: Plant, events: Sequence[Event], overdue: Sequence[str] = ()) -> 
     if not shop.jobs:
         return None
     table, base = plant.site["plan"], told.plan
-    old = from_body(base.body) if base and _knows(base, told) else None
+    old = from_body(base.body) if base and knows(base, told) else None
     found: Found = solve_now(plant, shop, old, float(table["repair_s"] if old else table["seconds"]))
     reasons = [*(says(event) for event in events), *overdue]
     reason = f"{'repair: ' if old else ''}{in_short(reasons) or f'{len(shop.jobs)} open orders'}"
-    number = store.events.count(["plan.released"], 0, store.events.length()).get("plan.released", 0) + 1
     more = {"seen": newest[0].id if newest else "", **({"overdue": True} if overdue and not events else {})}
     because = tuple(event.id for event in events[-100:])
-    return release(plant, shop, found, Why(reason, f"plan-{number:05d}", base, because, True, more=more))
+    return release(plant, shop, found, Why(reason, next_name(plant), base, because, True, more=more))
 
 
-def _knows(base: Event, told: Told) -> bool:
+def next_name(plant: Plant) -> str:
+    """What the next plan is called."""
+    events = plant.store.events
+    return f"plan-{events.count(['plan.released'], 0, events.length()).get('plan.released', 0) + 1:05d}"
+
+
+def knows(base: Event, told: Told) -> bool:
     """Whether the plan in force plans anything of what is open."""
     planned = {row["order"] for row in base.body["slots"]}
     return any(order.id in planned for order in told.work)

@@ -9,6 +9,7 @@ The event says why it was planned, because of which events, how much of the plan
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from loopwright.make.check import check
 from loopwright.make.open_work import as_body
 from loopwright.make.repair import Repair
 from loopwright.make.shop import Shop
+
+_releasing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,15 @@ async def solve(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> F
     return await asyncio.to_thread(solve_now, plant, shop, old, seconds)
 
 
-def solve_now(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> Found:
-    """As `solve`, for callers that wait themselves. Raises PlanError where there is no plan."""
-    objective, stability = str(plant.site["plan"]["objective"]), float(plant.site["plan"]["stability"])
+def solve_now(
+    plant: Plant, shop: Shop, old: Plan | None, seconds: float, stability: float | None = None
+) -> Found:
+    """As `solve`, for callers that wait themselves. stability: as in `make.repair`, instead of the site's.
+
+    Raises PlanError where there is no plan.
+    """
+    table = plant.site["plan"]
+    objective, stability = str(table["objective"]), float(table["stability"] if stability is None else stability)
     if old is None:
         return Found(plant.workers.call("plan", "loopwright.make.plan:plan", shop, seconds, objective).result())
     call = plant.workers.call("plan", "loopwright.make.repair:repair", shop, old, seconds, stability, objective)
@@ -77,14 +86,14 @@ def release(plant: Plant, shop: Shop, found: Found, why: Why, others: Sequence[E
     body = as_body(found.plan, why.reason, shop) | moved(found.repair, why.base) | dict(why.more)
     key = f"after/{why.base.id if why.base else 'none'}" if why.exact else why.about
     event = Event("plan.released", why.about, shop.origin_ns, why.actor or plant.actor, body, why.because, key)
-    if why.exact:
+    with _releasing:  # one process writes a plant, so that this is the only door
         newest = plant.store.recall(kind="plan.released", limit=1, newest_first=True)
-        if [e.id for e in newest] != ([why.base.id] if why.base else []):
+        if why.exact and [e.id for e in newest] != ([why.base.id] if why.base else []):
             raise stale(why, newest[0] if newest else None)
-    recorded = plant.store.record([event, *others])
-    if why.exact and dict(recorded[0].body) != _plain(body):
-        raise stale(why, recorded[0])
-    return recorded[0]
+        recorded = plant.store.record([event, *others])[0]
+    if recorded.about != why.about:
+        raise stale(why, recorded)
+    return recorded
 
 
 def stale(why: Why, newest: Event | None) -> PlanError:
@@ -92,12 +101,6 @@ def stale(why: Why, newest: Event | None) -> PlanError:
     base = why.base.about if why.base else "no plan"
     given = f"was made to replace {base}; meanwhile {newest.about if newest else 'nothing'} was released"
     return PlanError(why.about, given, "", "make it again from the plan in force")
-
-
-def _plain(body: Mapping[str, Any]) -> Any:
-    import json
-
-    return json.loads(json.dumps(body))
 
 
 def moved(repair: Repair | None, base: Event | None) -> dict[str, Any]:

@@ -58,9 +58,9 @@ class _Drawing:
     blocked: Mapping[str, Sequence[Blocked]]
 
 
-def machines(shop: Shop, plan: Plan, zone: str = "") -> str:
-    """A lane a machine, from the first second of the plan to its last; zone: as in `Time`."""
-    drawing = _drawing(shop, plan, zone, [m.id for m in shop.machines], [job.id for job in shop.jobs])
+def machines(shop: Shop, plan: Plan, zone: str = "", until_s: int = 0) -> str:
+    """A lane a machine, from the first second of the plan to its last, or to until_s; zone: as in `Time`."""
+    drawing = _drawing(shop, plan, zone, [m.id for m in shop.machines], [job.id for job in shop.jobs], until_s)
     lanes = by(plan.slots, "machine")
     parts = []
     shown = shop.machines[:MOST_LANES]
@@ -170,9 +170,11 @@ DRAWINGS: dict[str, Callable[[Shop, Plan, str], str]] = {
 # what the drawings share
 
 
-def _drawing(shop: Shop, plan: Plan, zone: str, lanes: Sequence[str], tints: Sequence[str]) -> _Drawing:
+def _drawing(
+    shop: Shop, plan: Plan, zone: str, lanes: Sequence[str], tints: Sequence[str], until_s: int = 0
+) -> _Drawing:
     first_s = min([0, *(slot.start_s - slot.setup_s for slot in plan.slots)])
-    last_s = max(first_s + 1, plan.makespan_s)
+    last_s = max(first_s + 1, plan.makespan_s, until_s)
     seconds = [slot.end_s - slot.start_s for slot in plan.slots] or [1]
     wide = min(WIDEST, max(NARROWEST, LEGIBLE * (last_s - first_s) / max(1.0, median(seconds))))
     time = Time(plan.origin_ns, first_s, last_s, _left(lanes), wide, zone)
