@@ -249,3 +249,10 @@ def test_whoever_wants_to_stop_gets_the_best_so_far_soon() -> None:
     assert check(shop, found) == []
     timer.join()
     assert search(shop, list(found.slots), parse("tardiness"), 0.0, Budget(600.0, stop=stop)).slots == list(found.slots)
+
+
+def test_equal_seeds_give_equal_plans_and_bounds_of_any_shop_in_a_budget_of_iterations() -> None:
+    shop = paint_shop(12)
+    plans = [plan(shop, 2.0, "tardiness", seed=2, iterations=4_000) for _ in range(2)]
+    assert (plans[0].slots, plans[0].bound) == (plans[1].slots, plans[1].bound)
+    assert check(shop, plans[0]) == []

@@ -65,7 +65,8 @@ def plan(
     bound: float = least_cost(shop, aim, ground)
     budget = Budget(seconds, workers, seed, iterations, stop, progress)
     slots = dispatch(shop, keep) if keep else first_plan(shop, aim, ground, budget, bound)
-    budget = replace(budget, seconds=seconds - (monotonic_s() - started_s))
+    if not iterations:
+        budget = replace(budget, seconds=seconds - (monotonic_s() - started_s))
     general = aim != MAKESPAN or not shop.plain or shop.materials or any(m.batch > 1 for m in shop.machines)
     solver = "dispatch"
     if stop is not None and stop.is_set():

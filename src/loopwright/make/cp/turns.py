@@ -2,9 +2,9 @@
 
     found = search(shop, slots, parse("tardiness"), bound, Budget(seconds=9.0))       slots, bound, solver
 
-The annealing goes first, then CP-SAT looks at the whole shop from there, for a bound and for shops small enough to be
-solved; then the annealing goes on. Without Numba CP-SAT has all the time, most of it in windows; without OR-Tools the
-annealing has.
+CP-SAT has a short look at shops so small that it may solve them at once. Then the annealing searches, CP-SAT looks at
+the whole shop from there, above all for a bound, and the annealing goes on. Without Numba CP-SAT has all the time, most
+of it in windows; without OR-Tools the annealing has.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from loopwright.make.objective import Objective, parse, value
 from loopwright.make.shop import Shop
 
 MAKESPAN = parse("makespan")
-PARTS = ((0.3, "anneal"), (0.2, "whole"), (1.0, "anneal"))  # of the time that is left, who searches
+PARTS = ((0.05, "small"), (0.3, "anneal"), (0.2, "whole"), (1.0, "anneal"))  # of the time, who searches
 ALONE = ((0.4, "whole"), (1.0, "windows"))  # without Numba
+SMALL = 50  # operations
+MOVES = 5_000  # of the annealing, for which one window counts where moves are counted
+ENDLESS_S = 3600.0
 # CP-SAT's own measure of work allowed for each second of wall time: shops that spend it get the same plan on every run
 WORK_PER_S = 0.5
 # Larger models take longer than a turn to be read and simplified (measured: 18,000 arcs in 1 s of processor time)
@@ -51,25 +54,36 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
     """
     from loopwright.make.search import warm as compiling
 
-    end_s, solvers = monotonic_s() + budget.seconds, list[str]()
+    begun_s, solvers = monotonic_s(), list[str]()
     now = Turns(list(slots), bound, "dispatch")
-    parts = PARTS if compiling.compiled() else ALONE
     base = base_of(shop) if library() is not None else None
-    for part, who in parts:
-        left_s = end_s - monotonic_s()
-        if value(aim, shop, now.slots) <= now.bound + 1e-9 and not late(shop, now.slots):
+    few = sum(o.frozen is None for o in shop.operations) <= SMALL
+    for part, who in PARTS if compiling.compiled() else ALONE:
+        own = _share(budget, part, who, monotonic_s() - begun_s)
+        done = value(aim, shop, now.slots) <= now.bound + 1e-9 and not late(shop, now.slots)
+        if done or now.hopeless or own is None:
             break
-        if left_s < 0.05 or now.hopeless or (budget.stop and budget.stop.is_set()):
-            break
-        own = replace(budget, seconds=left_s if part == 1.0 else min(left_s, part * budget.seconds))
         if who == "anneal":
             now = now._replace(slots=_annealed(shop, now.slots, aim, own))
             solvers += ["annealing"]
-        elif base is not None:
-            now = _whole(base, now, aim, own) if who == "whole" else now._replace(
+        elif base is not None and (few or who != "small"):
+            now = _whole(base, now, aim, own) if who != "windows" else now._replace(
                 slots=windows.improve(base, now.slots, aim, own))
             solvers += [name()]
     return now._replace(solver=", ".join(dict.fromkeys(solvers)) or "dispatch")
+
+
+def _share(budget: Budget, part: float, who: str, gone_s: float) -> Budget | None:
+    """What of a budget goes to one turn; None when it is spent. Counted budgets are not cut by the clock: the parts of
+    the moves (a window counts as many), and for whole shops CP-SAT's own work that goes with the seconds."""
+    if budget.stop is not None and budget.stop.is_set():
+        return None
+    if budget.iterations:
+        moves = max(1, round(part * budget.iterations / (MOVES if who == "windows" else 1)))
+        seconds = ENDLESS_S if who in ("anneal", "windows") else part * budget.seconds
+        return replace(budget, iterations=moves, seconds=seconds)
+    left_s = budget.seconds - gone_s
+    return None if left_s < 0.05 else replace(budget, seconds=min(left_s, part * budget.seconds))
 
 
 def late(shop: Shop, slots: Sequence[Slot]) -> bool:
@@ -114,7 +128,7 @@ def attempt(
             model = build(library(), base, aim, hints, relax=relax, stop=budget.stop)
         except Stopped:
             return None
-        left_s = budget.seconds - (monotonic_s() - started_s)
+        left_s = ENDLESS_S if budget.iterations else budget.seconds - (monotonic_s() - started_s)
         effort = Effort(left_s, WORK_PER_S * budget.seconds, budget.workers, budget.seed, budget.stop, first)
         try:
             return solve(model, effort)
