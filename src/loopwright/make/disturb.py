@@ -9,14 +9,14 @@ now, its new origin. Until now all went as planned, but for what a `Finish` says
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Plan
 from loopwright.make.progress import Floor, shop_now
-from loopwright.make.shop import Blocked, Job, Link, Operation, Shop
+from loopwright.make.shop import Blocked, Job, Link, Operation, Shop, merged
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ def disturbed(shop: Shop, plan: Plan, now_s: int, *disturbances: Disturbance) ->
     that cannot be, scrap of what has not begun, rework of what has not ended, a rush order whose name is taken, and a
     plan of another shop.
     """
+    if now_s < 0:
+        raise InputError("now_s", f"{now_s} s", "0, the origin of the plan, or later")
     floor = Floor.of(shop, plan, now_s)
     for given in disturbances:
         if isinstance(given, Finish):
@@ -151,11 +153,19 @@ def _breakdown(floor: Floor, given: Breakdown) -> None:
         return
     if given.to_s <= from_s:
         raise InputError(f"breakdown of {machine!r}", f"from {from_s} to {given.to_s} s", "an end after begin and now")
+    known = floor.down.setdefault(machine, [])
+    rests_s = _length([*known, (from_s, given.to_s)]) - _length(known)
+    known.append((from_s, given.to_s))
     for key in floor.running(machine):
         slot = floor.slots[key]
         if slot.end_s > from_s:
-            floor.slots[key] = replace(slot, end_s=slot.end_s + given.to_s - from_s)
+            floor.slots[key] = replace(slot, end_s=slot.end_s + rests_s)
     floor.blocked.append(Blocked(machine, from_s, given.to_s, given.why))
+
+
+def _length(intervals: Sequence[tuple[int, int]]) -> int:
+    """Seconds that intervals cover, those that overlap once."""
+    return sum(end - begin for begin, end in merged(intervals))
 
 
 def _slower(floor: Floor, given: Slower) -> None:
@@ -233,6 +243,8 @@ def _scrap(floor: Floor, given: Scrap) -> None:
 
 
 def _rework(floor: Floor, given: Rework) -> None:
+    if not given.operations:
+        raise InputError(f"rework of order {given.order!r}", "names no operation", "one or more that are finished")
     for name in given.operations:
         floor.operation("rework", given.order, name)
         if (given.order, name) not in floor.done:

@@ -123,12 +123,13 @@ def settle(k: Any, before: int, after: int, count: int) -> None:
 @fast
 def climb(
     f: Any, s: Any, x: Any, y: Any, order: Any, way: Any, hold: Any, w: Any, old: Any, new: Any, every: int, r: Any,
-    did: Any, total: Any, cost: Any, best: Any, best_way: Any, best_hold: Any, k: Any, weight: float, need: int,
-    heat: float, moves: int
+    did: Any, total: Any, cost: Any, best: Any, best_way: Any, best_hold: Any, k: Any, weight: float, drag: float,
+    need: int, heat: float, moves: int
 ) -> int:
     """So many moves at one heat; how many were made.
 
-    cost (2,)  that of the plan now and of the best, each with weight times the operations not kept
+    cost (2,)  that of the plan now and of the best, each less weight times the operations kept
+    drag       what an operation that is not kept costs beside that while it is hot, so that chance moves few
     need       so many must be kept
     """
     made = 0
@@ -146,7 +147,7 @@ def climb(
         r[0] ^= r[0] >> np.uint64(7)
         r[0] ^= r[0] << np.uint64(17)
         chance = (float(r[0] >> np.uint64(11)) + 1.0) / 2.0**53
-        limit = cost[0] + weight * count - (heat * math.log(chance) if heat > 0 else 0.0)
+        limit = cost[0] + weight * count + drag * (count - k.sum[0]) - (heat * math.log(chance) if heat > 0 else 0.0)
         stop = run(f, s, x, y, order, way, hold, w, begin, end, limit, old, new, every, total)
         if stop < 0:
             back(x, y, order, begin, -1 - stop, every)
@@ -154,7 +155,7 @@ def climb(
             restore(k, x, o, before, after)
             continue
         made += 1
-        keep(x, y, order, begin, stop, old, new, every, total)
+        keep(f, x, y, order, begin, stop, old, new, every, total)
         settle(k, before, after, count)
         cost[0] = price(w, total) - weight * count
         if cost[0] < cost[1] - 1e-9:
@@ -218,7 +219,7 @@ def insert(
     kept = recount(k, x, o, before, m)
     first, last = min(place, to_best), max(place, to_best)
     stop = run(f, s, x, y, order, way, hold, w, first, last, math.inf, old, new, every, total)
-    keep(x, y, order, first, stop, old, new, every, total)
+    keep(f, x, y, order, first, stop, old, new, every, total)
     settle(k, before, m, kept)
     cost[0] = price(w, total) - weight * kept
     return True

@@ -27,6 +27,7 @@ SLICE = 500  # moves between two looks where moves are counted
 FIRST = 0.3  # part of the budget in which what was hit is placed
 COOL = 0.8  # by then it is cold, and what moved for little is put back
 TIDY = 0.87  # from then on it is looked at what a plan would cost that keeps less, if keeping was what stopped it
+DRAG = 0.5  # of the heat, what a move costs for each operation that it takes from its turn
 HOT, COLD = 0.5, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
 
 Clock = Callable[[], float]  # the part of the budget that is used up
@@ -53,7 +54,7 @@ class Mender:
         """So many moves at one heat."""
         c = self.c
         climb(c.f, c.s, c.x, c.y, c.order, c.way, c.hold, c.w, c.old, c.new, c.every, c.r, c.did, c.total, c.cost,
-              *c.best, self.lines, self.terms.weight, self.need, heat, moves)
+              *c.best, self.lines, self.terms.weight, DRAG * heat, self.need, heat, moves)
         c.moves += moves
 
     def insert(self, operation: int) -> None:

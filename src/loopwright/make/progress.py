@@ -21,6 +21,7 @@ class Floor:
     """The shop while things happen to it; seconds from the old origin.
 
     slots  where each operation runs by the plan; begun, done: those that have; new ones are in none of these
+    down   machine -> breakdowns so far
     """
 
     shop: Shop
@@ -34,6 +35,7 @@ class Floor:
     blocked: list[Blocked]
     begun: set[Key] = field(default_factory=set)
     done: set[Key] = field(default_factory=set)
+    down: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shop: Shop, plan: Plan, now_s: int) -> Floor:

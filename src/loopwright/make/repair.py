@@ -31,6 +31,7 @@ from loopwright.make.shop import Key, Shop
 from loopwright.make.tables import tables_of
 
 STABILITY = 0.8
+MANY = 20_000  # operations; above them one right shift is all there is time for
 PRICE = 0.01  # of what a right shift costs, for moving everything; beside stability 0.8
 
 
@@ -85,7 +86,7 @@ def repair(
     if not 0 <= stability <= 1:
         raise InputError("repair: stability", f"{stability}", "0 (only quality) to 1 (only stability)")
     aim, was = parse(objective or old.objective), unstarted(shop, old)
-    shifts = [right_shift(shop, old), right_shift(shop, old, hold=False)]
+    shifts = [right_shift(shop, old, hold) for hold in ((True, False) if len(was) <= MANY else (True,))]
     begin = min(shifts, key=lambda slots: value(aim, shop, slots))
     took_s, cost, solver = monotonic_s() - began_s, value(aim, shop, begin), "right shift"
     bound = least_cost(shop, aim)
