@@ -137,3 +137,13 @@ def test_without_the_solver_what_a_bound_proves_is_told(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (45, "45 s"), (21_600, "6 h"), (5_400, "1 h 30 min"), (187_200, "2 d 4 h")])
 def test_durations_are_said_as_people_say_them(seconds: int, words: str) -> None:
     assert time(seconds) == words
+
+
+def test_where_there_is_no_time_to_find_the_reason_what_is_proven_is_said_and_how_much_there_is() -> None:
+    jobs = tuple(chain(f"o{n}", [(("saw", 50),)]) for n in range(20))
+    found = reason(Shop(0, (Machine("saw", "saw"),), jobs, horizon_s=80), seconds=0.0, known=True)
+    assert found is not None
+    assert not found.minimal
+    assert "proven that not everything can end within 1 min 20 s" in found.says
+    assert "20 orders, 1 machines" in found.says
+    assert "more seconds" in found.todo

@@ -30,7 +30,7 @@ from loopwright.make.objective import value as cost
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 MAKESPAN = Objective(makespan=1.0)
-REASON_S = 2.0  # of wall time, beside the search's: why there is no plan
+REASON_S = 2.0  # of wall time beside the search's, and no more than that: why there is no plan
 LARGE = 5_000  # operations; beyond them CP-SAT needs longer for its model than a search has
 PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
 
@@ -107,7 +107,7 @@ def _impossible(shop: Shop, budget: Budget, known: bool = False) -> PlanError | 
     """Why it is proven that not everything can end by the horizon; None where it is not. known: that it is."""
     from loopwright.make.reasons import reason
 
-    found = reason(shop, REASON_S, budget.stop, known)
+    found = reason(shop, min(REASON_S, max(0.3, budget.seconds)), budget.stop, known)
     return found.error() if found else None
 
 

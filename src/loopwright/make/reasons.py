@@ -12,6 +12,7 @@ or CP-SAT says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -32,6 +33,11 @@ from loopwright.make.shop import Shop
 
 MAKESPAN = Objective(makespan=1.0)
 SHOWN = 6  # rules that an error names one by one
+MANY = 20_000  # operations that are no longer worked by a rule to see whether they can be done
+WORDS = {
+    "job": "orders", "release": "releases", "material": "materials", "lags": "orders that wait in between",
+    "away": "persons who are away", "skill": "skills", "tool": "tools", "setup": "machines with setups",
+    "frozen": "machines with what has begun", "turns": "machines", "hours": "machines that are closed at times"}
 LONGEST_S = 1.0  # of wall time for one question
 
 
@@ -52,6 +58,8 @@ class Reason:
     @property
     def says(self) -> str:
         """The reason in words."""
+        if not self.minimal and len(self.rules) > SHOWN:
+            return self._says_many()
         named = [says(self.shop, rule, self.rules) for rule in self.rules[:SHOWN]]
         more = len(self.rules) - len(named)
         if more > 0:
@@ -60,9 +68,18 @@ class Reason:
         note = "" if self.minimal else " (perhaps fewer of them are enough: there was no time to try)"
         return f"these cannot all hold{note}: {end}; " + "; ".join(named)
 
+    def _says_many(self) -> str:
+        """The reason where there was no time to find the few rules that matter."""
+        kinds = Counter(rule.kind for rule in self.rules)
+        counted = ", ".join(f"{count:,} {WORDS[kind]}" for kind, count in kinds.items())
+        return f"it is proven that not everything can end within {time(self.shop.horizon_s or 0)} " \
+               f"({self.shop.horizon_s} s), and there was no time to find out which of these matter: {counted}"
+
     @property
     def todo(self) -> str:
         """What to do: whatever is proven to be enough by itself, else any of it."""
+        if not self.minimal and len(self.rules) > SHOWN:
+            return "plan further ahead, or allow more seconds to find out"
         if self.enough:
             return "plan further ahead, or one of: " + ", ".join(todo(rule) for rule in self.enough[:SHOWN])
         return "plan further ahead, or " + ", ".join(todo(rule) for rule in self.rules[:SHOWN])
@@ -79,6 +96,8 @@ def fits(shop: Shop, seconds: float, stop: Event | None = None) -> bool | None:
     ground = ground_of(shop)
     if lower_bound(shop, ground) > shop.horizon_s:
         return False
+    if len(shop.operations) > MANY:
+        return None
     left = tails(shop)
     worked = run(ground.tables, [left[o.key] for o in shop.operations], Dispatching("work"), stop).slots()
     if makespan(worked) <= shop.horizon_s:

@@ -56,8 +56,8 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
 
     begun_s, solvers = monotonic_s(), list[str]()
     now = Turns(list(slots), bound, "dispatch")
-    base = base_of(shop) if library() is not None else None
-    few = sum(o.frozen is None for o in shop.operations) <= SMALL
+    count = sum(o.frozen is None for o in shop.operations)
+    base = base_of(shop) if count <= OPERATIONS_PER_S * budget.seconds and library() is not None else None
     for part, who in PARTS if compiling.compiled() else ALONE:
         own = _share(budget, part, who, monotonic_s() - begun_s)
         done = value(aim, shop, now.slots) <= now.bound + 1e-9 and not late(shop, now.slots)
@@ -66,9 +66,11 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
         if who == "anneal":
             now = now._replace(slots=_annealed(shop, now.slots, aim, own))
             solvers += ["annealing"]
-        elif base is not None and (few or who != "small"):
-            now = _whole(base, now, aim, own) if who != "windows" else now._replace(
-                slots=windows.improve(base, now.slots, aim, own))
+        elif base is not None and who == "windows":
+            now = now._replace(slots=windows.improve(base, now.slots, aim, own))
+            solvers += [name()]
+        elif base is not None and (count <= SMALL or who != "small"):
+            now = _whole(base, now, aim, own)
             solvers += [name()]
     return now._replace(solver=", ".join(dict.fromkeys(solvers)) or "dispatch")
 
@@ -115,7 +117,11 @@ def _whole(base: Base, now: Turns, aim: Objective, budget: Budget) -> Turns:
     bound = now.bound if found.bound is None else max(now.bound, found.bound)
     if found.status == "infeasible" and found.exact and base.shop.horizon_s is not None:
         return now._replace(bound=bound, hopeless=True)
-    return now._replace(slots=better(base.shop, aim, now.slots, found.slots, relax), bound=bound)
+    slots = better(base.shop, aim, now.slots, found.slots, relax)
+    if budget.progress and slots is not now.slots and (cost := value(aim, base.shop, slots)) < value(
+            aim, base.shop, now.slots):
+        budget.progress(round(cost))
+    return now._replace(slots=slots, bound=bound)
 
 
 def attempt(
