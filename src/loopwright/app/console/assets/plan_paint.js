@@ -3,7 +3,7 @@ import { ticks } from "./chart.js";
 import { local } from "./plan_words.js";
 
 export const AXIS = 46, FOOT = 26; // pixels above the lanes for days and hours, below them for the overview
-const HUES = ["accent", "slate", "copper", "gold", "plum", "moss", "clay", "steel"], TONES = [0.3, 0.5, 0.16], PALE = 0.38;
+const HUES = ["accent", "slate", "copper", "gold", "plum", "moss", "clay", "steel"], TONES = [0.3, 0.46, 0.16], PALE = 0.38;
 const NAMES = ["paper", "card", "wash", "line", "rule", "ink", "soft", "faint", "accent", "copper", "bad", ...HUES];
 
 // ---- colours of the page as it is, light or dark
@@ -36,7 +36,7 @@ export const patterns = (ctx, c) => ({
 // ---- all of it
 export const paint = (plan) => {
   const { ctx, wide, tall, gutter } = plan;
-  plan.drawn = [];
+  plan.drawn = []; plan.labels = [];
   ctx.setTransform(plan.dpr, 0, 0, plan.dpr, 0, 0);
   ctx.clearRect(0, 0, wide, tall);
   ctx.textBaseline = "middle";
@@ -233,6 +233,7 @@ const name = (plan, lane) => {
   if (two) { ctx.font = `11.5px ${c.font}`; ctx.fillStyle = c.soft; ctx.fillText(cut(ctx, lane.under, plan.gutter - 10), 0, y + lane.tall / 2 + 8); }
   ctx.restore();
 };
+const said = (plan, text, x, y) => { plan.ctx.fillText(text, x, y); plan.labels.push({ text, x, y, w: width(plan.ctx, text) }); };
 const axis = (plan, marks) => {
   const { ctx, c, gutter, wide, zone } = plan, fine = plan.step < 6e4;
   ctx.fillStyle = c.card; ctx.fillRect(0, 0, wide, AXIS);
@@ -243,7 +244,7 @@ const axis = (plan, marks) => {
   if (plan.step < 864e5) for (const { t, x } of marks) {
     const text = local(t, zone, { hour: "2-digit", minute: "2-digit", ...(fine ? { second: "2-digit" } : {}) }), w = width(ctx, text), left = Math.max(gutter, Math.min(wide - w, x - w / 2));
     if (left < end + 8 || (left < here + 20 && left + w > here - 20)) continue; // 'now' stands there
-    ctx.textAlign = "left"; ctx.fillText(text, left, 34); end = left + w;
+    ctx.textAlign = "left"; said(plan, text, left, 34); end = left + w;
   }
   days(plan, c.ink);
   ctx.textAlign = "left";
@@ -253,7 +254,7 @@ const axis = (plan, marks) => {
   ctx.font = `600 11px ${c.font}`;
   const w = width(ctx, "now") + 10, left = Math.max(gutter, Math.min(wide - w, x - w / 2));
   ctx.fillStyle = c.card; ctx.fillRect(left - 3, 24, w + 6, 20);
-  ctx.fillStyle = c.copper; ctx.fillRect(left, 26, w, 17); ctx.fillStyle = c.card; ctx.fillText("now", left + 5, 35);
+  ctx.fillStyle = c.copper; ctx.fillRect(left, 26, w, 17); ctx.fillStyle = c.card; said(plan, "now", left + 5, 35);
 };
 const days = (plan, ink) => {
   const { ctx, c, gutter, wide, zone } = plan;
@@ -264,8 +265,8 @@ const days = (plan, ink) => {
   for (let n = 0; t < last && n < 2000; n++) {
     const x = Math.max(gutter, plan.x(plan.seconds(t))), next = midnight(t, zone), to = Math.min(wide, plan.x(plan.seconds(next)));
     const text = [local(t, zone, long).replace(",", ""), local(t, zone, short)].find((one) => width(ctx, one) + 6 < to - x || (n === 0 && each > 40));
-    if (text && x > end + 10 && x + width(ctx, text) <= wide + 1) { ctx.fillText(text, x, 13); end = x + width(ctx, text); }
-    else if (!text && x > end + 10 && x + 44 < wide) { const at = local(t, zone, short); ctx.fillText(at, x, 13); end = x + width(ctx, at); }
+    if (text && x > end + 10 && x + width(ctx, text) <= wide + 1) { said(plan, text, x, 13); end = x + width(ctx, text); }
+    else if (!text && x > end + 10 && x + 44 < wide) { const at = local(t, zone, short); said(plan, at, x, 13); end = x + width(ctx, at); }
     t = next;
   }
 };
