@@ -13,12 +13,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Slot
 from loopwright.make.bound import heads, tails
+from loopwright.make.cp.solve import solved
 from loopwright.make.dispatch import makespan, settle
 from loopwright.make.shop import Key, Operation, Shop, busy
 
@@ -79,7 +80,7 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
         solver = cp_model.CpSolver()
         _set_budget(solver.parameters, goal, goal.seconds - (monotonic_s() - started_s))
         try:
-            status = _solved(solver, model.cp, goal.stop)
+            status = solved(solver, model.cp, goal.stop)
             break
         except IndexError:  # OR-Tools 9.15 loses its way in some hints (its issue 5288): once more without one
             continue
@@ -87,31 +88,11 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
         return first, goal.bound, f"dispatch, {name} failed"
     if status == cp_model.INFEASIBLE and goal.shop.horizon_s is not None:
         return first, max(goal.bound, goal.shop.horizon_s + 1), name  # `make.reasons` finds out why
-    if status == cp_model.UNKNOWN:
+    if status is None or status == cp_model.UNKNOWN:
         return first, goal.bound, f"dispatch, {name} found nothing"
     bound = max(goal.bound, _proven(goal, solver.best_objective_bound))
     found = _slots(goal, model, solver)
     return (found if goal.cost(found) <= goal.cost(first) else first), bound, name
-
-
-def _solved(solver: Any, model: Any, stop: Event | None) -> Any:
-    """The status that the solver ends with; it ends soon after `stop` is set."""
-    if stop is None:
-        return solver.solve(model)
-    over = Event()
-
-    def watch() -> None:
-        while not over.wait(0.1):
-            if stop.is_set():
-                solver.stop_search()  # again and again: one that comes before the search begins is lost
-
-    watcher = Thread(target=watch, name="cp-sat stop", daemon=True)
-    watcher.start()
-    try:
-        return solver.solve(model)
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _set_budget(parameters: Any, goal: Goal, left_s: float) -> None:

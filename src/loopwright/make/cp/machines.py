@@ -155,6 +155,7 @@ def _batches(
             groups[kind].append(leader)
     tasks = dict((*chain, *free))
     for key, task in free:
+        model.look()
         kind = _kind(machine, task)
         if kind:
             _join(model, machine, key, task, [(k, tasks[k]) for k in groups[kind]], taken, joined)
@@ -245,6 +246,7 @@ def _circuit(model: Model, machine: Machine, behind: list[Node], free: list[Node
     for j, node in _followers(nodes, chain, 0):
         arcs.add(0, j, (state, planned, after_s), node)
     for i, before in enumerate(nodes, 1):
+        model.look()
         for j, node in _followers(nodes, chain, i):
             arcs.add(i, j, (before.state, before.planned, before.task.end), node)
         if i >= len(chain):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Event, Thread
@@ -14,7 +15,9 @@ from loopwright.core.types import Slot
 from loopwright.make.cp.answer import slots_of
 from loopwright.make.cp.model import Model
 
-LOOK_S = 0.1  # how often the watcher looks whether somebody wants to stop
+LOOK_S = 0.05  # how often is looked whether somebody wants to stop
+PATIENCE = 5  # looks after which a solver that does not stop is left to itself
+MANY = 4_000  # variables above which trying each of them beforehand takes longer than it is worth
 
 
 @dataclass(frozen=True)
@@ -70,35 +73,42 @@ def solve(model: Model, effort: Effort) -> Found:
     parameters.interleave_search, parameters.symmetry_level = effort.workers > 1, 0
     parameters.catch_sigint_signal = False
     parameters.stop_after_first_solution = effort.first
-    if not model.window.whole:
+    if not model.window.whole or len(model.cp.proto.variables) > MANY:
         parameters.cp_model_probing_level = 0
+    if not model.window.whole:
         parameters.linearization_level = 0
     status = solved(solver, model.cp, effort.stop)
     words: dict[Any, Literal["optimal", "feasible", "infeasible", "unknown"]] = {
         lib.OPTIMAL: "optimal", lib.FEASIBLE: "feasible", lib.INFEASIBLE: "infeasible"}
+    if status is None:
+        return Found("unknown", None, [])
     word = words.get(status, "unknown")
     slots = slots_of(model, solver.value) if word in ("optimal", "feasible") else []
     bound = None
-    if model.aim and model.exact and model.window.whole and word != "infeasible":
+    if model.aim and model.exact and model.window.whole and status in (lib.OPTIMAL, lib.FEASIBLE, lib.UNKNOWN):
         bound = model.aim.bound(solver.best_objective_bound)
     return Found(word, bound, slots, model.exact and model.window.whole)
 
 
 def solved(solver: Any, model: Any, stop: Event | None) -> Any:
-    """The status that the solver ends with; it ends soon after `stop` is set."""
+    """The status that the solver ends with. Once `stop` is set it is told to end; while it simplifies a model it does
+    not listen, so that after a moment it is left to itself, and the status is None."""
     if stop is None:
         return solver.solve(model)
-    over = Event()
+    answer: Future[Any] = Future()
 
-    def watch() -> None:
-        while not over.wait(LOOK_S):
-            if stop.is_set():
-                solver.stop_search()  # again and again: one that comes before the search begins is lost
+    def work() -> None:
+        try:
+            answer.set_result(solver.solve(model))
+        except IndexError as error:  # see `solve`
+            answer.set_exception(error)
 
-    watcher = Thread(target=watch, name="cp-sat stop", daemon=True)
-    watcher.start()
-    try:
-        return solver.solve(model)
-    finally:
-        over.set()
-        watcher.join()
+    Thread(target=work, name="cp-sat", daemon=True).start()
+    left = PATIENCE
+    while left:
+        if stop.is_set():
+            solver.stop_search()  # again and again: one that comes before the search begins is lost
+            left -= 1
+        if wait([answer], LOOK_S).done:
+            return answer.result()
+    return None
