@@ -16,7 +16,7 @@ from loopwright.app.imports import keep, named, read_file
 from loopwright.app.ordering import fit_orders, place
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import load_site
-from loopwright.core.clock import NS_PER_S, SimClock, from_iso
+from loopwright.core.clock import NS_PER_S, Clock, SimClock, from_iso
 from loopwright.core.types import Event
 from loopwright.engine.local import Workers
 
@@ -45,7 +45,7 @@ def stick_site(folder: Path, more: str = "", plan: str = "settle_s = 0.0\nsecond
 
 
 @contextmanager
-def stick_shop(folder: Path, orders: int = 3, clock: SimClock | None = None, **site: Any) -> Iterator[Plant]:
+def stick_shop(folder: Path, orders: int = 3, clock: Clock | None = None, **site: Any) -> Iterator[Plant]:
     """The plant, open, with so many orders S001, S002 ... fitted. Without a search, so that plans are dispatched."""
     path = folder / "sticks" / "site.toml"
     if not path.exists():
