@@ -53,7 +53,7 @@ class _Explorer:
         self.seed = int(self.rng.integers(2**31))
         self.pool: list[Found] = []
         self.best: Found | None = None
-        self._slice = 500
+        self._slice = int(np.clip(2_000_000 // max(1, len(net.job)), 20, 500))
 
     def run(self, first: Found, others: list[Any]) -> Found:
         """Searches until the budget is spent, or the bound is met by this thread or another."""

@@ -28,6 +28,7 @@ from loopwright.make.search.graph import (
 from loopwright.make.search.moves import forbid, look_block, look_machines
 from loopwright.make.search.rows import Net
 
+TENURE = 0.6  # of the published tenure, which forbids less: only what brings a whole sequence back
 PAIRS = 2**24  # most pairs of operations that the memory tells apart (64 MB)
 
 
@@ -172,7 +173,7 @@ class Walk:
         self._pick, self._spare = np.empty(6, np.int64), np.empty(6, np.int64)
         self.machine, self.r = np.empty(count, np.int32), np.empty(count, np.int32)
         jobs = int(self.net.job[-1]) + 1 if count else 1
-        tenure = 10 + jobs / max(1, self.net.machines)
+        tenure = TENURE * (10 + jobs / max(1, self.net.machines))
         self._low = int(tenure)
         self._high = int(tenure * (1.4 if jobs <= 2 * self.net.machines else 1.5))
 
