@@ -271,7 +271,7 @@ def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytes
     """docs/how-to/plan-a-file.md: its file is planned to what stands there, its commands and its code run."""
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "plan-a-file.md").read_text("utf-8")
     monkeypatch.chdir(tmp_path)
-    for name, text in re.findall(r"<!-- file: (\S+) -->\n```text\n(.*?)```", page, re.DOTALL):
+    for name, text in re.findall(r"<!-- file: (\S+) -->\n```(?:text|json)\n(.*?)```", page, re.DOTALL):
         Path(name).write_text(text)
     Path("cut.jsp").write_text("2 2\n0 1 1 2\n1 3 0\n")
     with zipfile.ZipFile("instances.zip", "w") as archive:
@@ -284,7 +284,7 @@ def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytes
             done = run(*command.split())
             assert golden.strip() in done.out + done.said
             ran += 1
-    assert ran == 3
+    assert ran == 4
     assert Path("ft06.svg").exists()
     for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(compile(code, "plan-a-file.md", "exec"), {})

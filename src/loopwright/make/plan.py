@@ -27,12 +27,14 @@ from loopwright.make.dispatch import dispatch, makespan
 from loopwright.make.first import first_plan
 from loopwright.make.objective import Objective, parse
 from loopwright.make.objective import value as cost
+from loopwright.make.reason_rules import time
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 MAKESPAN = Objective(makespan=1.0)
 REASON_S = 2.0  # of wall time beside the search's, and no more than that: why there is no plan
 LARGE = 5_000  # operations; beyond them CP-SAT needs longer for its model than a search has
 PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
+TURN_S = 5.0  # of CP-SAT while the tabu search is compiled
 
 
 def plan(
@@ -126,8 +128,11 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
     if large and not tabu:
         slots, least, solver = _general(goal.shop, MAKESPAN, None, slots, bound, budget)
         return slots, int(least), solver
-    for part, by_tabu in (((1.0, True),) if large else PARTS) if tabu else ((1.0, False),):
+    soon = not tabu and not goal.keep and compiling.installed() and _able(goal.shop)
+    for part, by_tabu in _turns(goal.seconds, tabu, large, soon):
         left_s = end_s - monotonic_s()
+        if soon and compiling.ready():
+            part, by_tabu = 1.0, True
         if (makespan(slots) <= bound and not goal.keep) or left_s < 0.05 or (budget.stop and budget.stop.is_set()):
             break
         if by_tabu:
@@ -140,6 +145,14 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
         if budget.iterations and by_tabu:
             budget = replace(budget, iterations=None)  # the rest of the time is CP-SAT's, which counts its own work
     return slots, bound, ", ".join(s for s in solvers if s != "dispatch") or "dispatch"
+
+
+def _turns(seconds: float, tabu: bool, large: bool, soon: bool) -> Sequence[tuple[float, bool]]:
+    """Shares of the time and whether the tabu search has them; while that is compiled beside us CP-SAT has short turns,
+    so that the tabu search can have the rest."""
+    if tabu:
+        return ((1.0, True),) if large else PARTS
+    return ((TURN_S / seconds, False),) * (int(seconds / TURN_S) if soon else 0) + ((1.0, False),)
 
 
 def _able(shop: Shop) -> bool:
@@ -185,8 +198,10 @@ def _refuse_impossible(shop: Shop, ground: Ground) -> None:
     operation, taken = tables.operations[k], busy(shop)
     start_s = max([0, tables.ready[k], *(int(edges.early[wait.operation]) for wait in tables.before[k])])
     gaps = {m: _longest_gap(taken[m], start_s, shop.horizon_s) for m, _ in operation.on}
-    words = ", ".join(f"{m} is open for at most {gap} s in one piece" for m, gap in gaps.items())
-    given = f"takes {fastest(operation)} s, can start after {start_s} s, and until {shop.horizon_s} s {words}"
+    words = ", ".join(f"{m} is open for at most {time(gap)} in one piece" for m, gap in gaps.items())
+    given = (
+        f"takes {time(fastest(operation))}, can start after {time(start_s)}, "
+        f"and until {time(shop.horizon_s)} {words}")
     where = f"operation {operation.name!r} of {operation.job!r}"
     raise PlanError(where, given, "", "open a longer interval, or plan further ahead")
 
