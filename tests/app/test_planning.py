@@ -7,17 +7,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from loopwright.app import sources
+from loopwright.app.making import Making
 from loopwright.app.open_shop import in_force, open_work, shop_at
+from loopwright.app.ordering import fit_orders, place
 from loopwright.app.planning import Planning, catch_up, mend
-from loopwright.app.plant import Plant
+from loopwright.app.plant import Plant, open_plant
 from loopwright.app.releasing import Found, Why, release
 from loopwright.app.site import load_site
 from loopwright.app.telling import tell
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, PlanError, SiteError, UnknownName
-from loopwright.core.types import Event
+from loopwright.core.types import POINTS_IN, Batch, Event
 from loopwright.make.check import check
 from loopwright.make.disturb import Breakdown, disturbed
 from loopwright.make.open_work import from_body
@@ -452,3 +456,72 @@ def test_what_a_site_cannot_say_is_told_with_its_table(tmp_path: Path, text: str
     with pytest.raises((SiteError, InputError)) as error:
         load_site(path)
     assert says in str(error.value)
+
+
+async def test_a_turn_repairs_its_plan_when_a_machine_is_down_in_its_time(tmp_path: Path) -> None:
+    with stick_shop(tmp_path, orders=0) as plant:
+        people = plant.store.people.find()[:3]
+        orders = place(plant, "T", people, MONDAY_NS)
+        making = Making(plant, orders, fit_orders(plant, orders, lambda _: plant.rules, MONDAY_NS), MONDAY_NS, {}, "T001-A")
+        after(plant, 10_000)  # what a turn plays lies in the past
+        say(plant, "down", "bench-1", at="2026-11-23T08:30:00+01:00", until="1h")
+        first = await making.plan("3 orders", seconds=0.0)
+        assert any(s.machine == "bench-1" and s.start_s < 90 * MIN and s.end_s > 30 * MIN for s in first.slots), (
+            "nobody knew of it yet")
+        await making.build()
+        plans = plant.store.recall(kind="plan.released")
+        down = plant.store.recall(kind="machine.down")[0]
+        assert plans[1].body["reason"].startswith("repair: bench-1 is down")
+        assert plans[1].because == (down.id,)
+        done = [e.body for e in plant.store.recall(kind="step.finished") if e.body["machine"] == "bench-1"]
+        starts = sorted((body["start_ns"] - MONDAY_NS) // NS_PER_S // MIN for body in done)
+        assert not [minute for minute in starts if 30 <= minute < 90]
+        failed = [e for e in plans[2:] if "out of tolerance" in e.body["reason"]]
+        assert all(plant.store.events.knows(id_) for e in failed for id_ in e.because)
+
+
+def test_nothing_but_the_one_door_plans_for_a_plant() -> None:
+    source = Path(__file__).parents[2] / "src" / "loopwright"
+    planning = ("make.plan import", "make.repair import", "make.plan:plan", "make.repair:repair", "make import cpsat")
+    users = {
+        str(path.relative_to(source)) for path in source.rglob("*.py")
+        if path.parts[len(source.parts)] in ("app", "packs") and any(word in path.read_text() for word in planning)}
+    assert not [name for name in users if name.startswith("packs")]
+    assert {"app/releasing.py"} <= users
+    assert not users & {"app/making.py", "app/turn.py", "app/planning.py", "app/run.py", "app/open_shop.py", "app/trying.py"}
+
+
+MILL_SITE = """
+[site]
+name = "Mill"
+folder = "plant"
+packs = ["golf", "shop_floor"]
+
+[plan]
+down_states = ["down", "off"]
+
+[[machine]]
+id = "mill-1"
+kind = "mill"
+role = "mill"
+"""
+
+
+def test_a_machine_that_says_that_it_is_down_is_down_until_it_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(MILL_SITE)
+    with open_plant(load_site(tmp_path / "site.toml"), clock=SimClock(MONDAY_NS)) as plant:
+        def states(n: int, code: int) -> list[tuple[str, str]]:
+            row = {"thing": "mill-1", "signal": "machine.state", "t_ns": MONDAY_NS + n * NS_PER_S, "code": code}
+            table = pa.table({field.name: [row.get(field.name, 0 if field.name == "quality" else None)] for field in POINTS_IN}, POINTS_IN)
+            plant.store.put(Batch("mqtt", "mqtt/mill-1", n, table, sent=n + 1))
+            plant.clock.set_ns(MONDAY_NS + n * NS_PER_S)  # type: ignore[attr-defined]
+            sources.heard(plant)
+            sources.heard(plant)
+            return [(e.kind, str(e.body["why"])) for e in plant.store.recall(kind=("machine.down", "machine.up"))]
+
+        assert states(1, 1) == []
+        assert states(2, 3) == [("machine.down", "down")]
+        assert states(3, 4) == [("machine.down", "down")], "it is down already"
+        assert states(4, 1) == [("machine.down", "down"), ("machine.up", "active")]
+        tell(plant, "mara", {"what": "down", "about": "mill-1"})
+        assert states(5, 1)[-1] == ("machine.down", ""), "what a person told stands until a person tells otherwise"

@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from loopwright.app import upsets
 from loopwright.app.floor import Played
 from loopwright.app.open_shop import Told, shop_at
+from loopwright.app.planning import says
 from loopwright.app.plant import Plant
 from loopwright.app.releasing import Why, release, solve
 from loopwright.core.clock import NS_PER_S
@@ -75,7 +77,7 @@ class Making:
         self.current: Plan | None = None
         self.first: Plan | None = None
         self.released: Event | None = None
-        self.interrupts: list[tuple[int, str]] = []  # (time, why) at which the plan is to be repaired
+        self.interrupts: list[tuple[int, str, str]] = []  # (time, why, event) at which the plan is to be repaired
         self.scrapped: list[Unit] = []
         by_id = {order.id: order for order in orders}
         self.units = [self._unit(by_id[_order_id(one)], one, 1) for one in designs]
@@ -122,18 +124,23 @@ class Making:
     async def build(self) -> None:
         """Carries the plan out, slot by slot in time; a unit out of tolerance goes back and the plan is repaired."""
         done: set[tuple[str, str]] = set()
+        for event in self.plant.store.recall(kind=upsets.KINDS, start_ns=self.origin_ns + 1):
+            self.interrupt(event.t_ns, says(event), event.id)
         while self.current is not None:
             again = self._carry_out(self.current, done)
             if again is None:
                 return
-            await self.plan(f"repair: {again[1]}", again[0], seconds=REPAIR_S)
+            t_ns, why, because = again
+            await self.plan(f"repair: {why}", t_ns, REPAIR_S, (because,) if because else ())
 
-    def interrupt(self, t_ns: int, why: str) -> None:
-        """Something happens at that time for which the plan has to be repaired: a work order is opened."""
-        self.interrupts = sorted([*self.interrupts, (t_ns, why)])
+    def interrupt(self, t_ns: int, why: str, event: str = "") -> None:
+        """Something happens at that time for which the plan has to be repaired: a work order, a machine that is down.
+        event: its id."""
+        self.interrupts = sorted([*self.interrupts, (t_ns, why, event)])
 
-    def _carry_out(self, plan: Plan, done: set[tuple[str, str]]) -> tuple[int, str] | None:
-        """Slots in the order of their ends, up to the first measurement that fails or interrupt; when and why."""
+    def _carry_out(self, plan: Plan, done: set[tuple[str, str]]) -> tuple[int, str, str] | None:
+        """Slots in the order of their ends, up to the first measurement that fails or interrupt; when, why and the
+        event that says so."""
         events: list[Event] = []
         by_order = {unit.order.id: unit for unit in self.units}
         try:
@@ -141,17 +148,18 @@ class Making:
                 if (slot.order, slot.operation) in done:
                     continue
                 if self.interrupts and plan.origin_ns + slot.end_s * NS_PER_S > self.interrupts[0][0]:
-                    t_ns, why = self.interrupts.pop(0)
+                    t_ns, why, event = self.interrupts.pop(0)
                     t_ns = max(t_ns, plan.origin_ns)
                     self._running(plan, t_ns)
-                    return t_ns, why
+                    return t_ns, why, event
                 done.add((slot.order, slot.operation))
                 unit = by_order[slot.order]
                 end_ns = self._step(unit, slot, plan.origin_ns, events)
                 operation = next(o for o in unit.operations if o.name == slot.operation)
                 if operation.role == MEASURE_ROLE and self._measure(unit, end_ns, events):
                     self._running(plan, end_ns)
-                    return end_ns, f"{unit.serial} is out of tolerance"
+                    recorded, events = self.plant.store.record(events), []
+                    return end_ns, f"{unit.serial} is out of tolerance", recorded[-1].id
         finally:
             self.plant.store.record(events)
         return None

@@ -258,20 +258,29 @@ async def keep_planned(plant: Plant, flow: Flow) -> None:
     if not plant.site["plan"]["repairs"]:
         await asyncio.Event().wait()
     planning, said = Planning(plant), ""
-    while True:
-        try:
-            event = await asyncio.to_thread(planning.step, monotonic_s())
-            if event:
-                said = ""
-                flow.stage("plan", str(event.body["reason"]))
-                flow.count("plan", len(event.body["slots"]))
-                flow.done("plan", float(event.body["took_s"]))
-        except LoopwrightError as error:
-            if said != str(error):
-                said = str(error)
-                flow.stage("plan", f"no plan: {said}"[:300])
-                print(f"plan: {said}", file=sys.stderr, flush=True)
-        await plant.clock.sleep(LOOK_S)
+    try:
+        while True:
+            said = await _looked(planning, flow, said)
+            await plant.clock.sleep(LOOK_S)
+    finally:
+        plant.workers.close()  # whoever ends the plant does not wait for a plan
+
+
+async def _looked(planning: Planning, flow: Flow, said: str) -> str:
+    """One look, told; the last error that was told."""
+    try:
+        event = await asyncio.to_thread(planning.step, monotonic_s())
+    except LoopwrightError as error:
+        if said != str(error):
+            flow.stage("plan", f"no plan: {error}"[:300])
+            print(f"plan: {error}", file=sys.stderr, flush=True)
+        return str(error)
+    if event is None:
+        return said
+    flow.stage("plan", str(event.body["reason"]))
+    flow.count("plan", len(event.body["slots"]))
+    flow.done("plan", float(event.body["took_s"]))
+    return ""
 
 
 def catch_up(plant: Plant) -> Event | None:

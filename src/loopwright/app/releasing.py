@@ -3,6 +3,7 @@
     found = await solve(plant, shop, old, seconds)
     event = release(plant, shop, found, Why("repair: mill-1 is down", about="plan-00012", base=in_force, because=(...)))
 
+An order that it holds for the first time is promised its date with it (`app.promised`).
 The event says why it was planned, because of which events, how much of the plan before it was kept, and what moved.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopwright.app.plant import Plant
+from loopwright.app.promised import first_promises
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Event, Plan
@@ -54,6 +56,11 @@ class Why:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
+def warm(plant: Plant) -> None:
+    """Loads the planner in the plant's worker, so that nobody waits for it later."""
+    plant.workers.warm("plan", "loopwright.make.plan:plan")
+
+
 async def solve(plant: Plant, shop: Shop, old: Plan | None, seconds: float) -> Found:
     """A plan for the shop, or what is left of the old one mended for it; in the plant's warm worker."""
     return await asyncio.to_thread(solve_now, plant, shop, old, seconds)
@@ -90,7 +97,8 @@ def release(plant: Plant, shop: Shop, found: Found, why: Why, others: Sequence[E
         newest = plant.store.recall(kind="plan.released", limit=1, newest_first=True)
         if why.exact and [e.id for e in newest] != ([why.base.id] if why.base else []):
             raise stale(why, newest[0] if newest else None)
-        recorded = plant.store.record([event, *others])[0]
+        promises = first_promises(plant, why.about, shop, found.plan)
+        recorded = plant.store.record([event, *others, *promises])[0]
     if recorded.about != why.about:
         raise stale(why, recorded)
     return recorded

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loopwright.app import improving, serving, solids, using, watching, words
+from loopwright.app import improving, releasing, serving, solids, using, watching, words
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.imports import found, keep, named, read_file
@@ -76,7 +76,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     turn = _begin(plant, orders)
     turn.maintenance = serving.Maintenance(plant)
     flow.turn(turn.number)
-    plant.workers.warm("plan", "loopwright.make.plan:plan")
+    releasing.warm(plant)
     solid = solids.Solids(plant, flow)
     async with floor(plant, data, flow, plant.site.seed * 1000 + turn.number) as shop:
         await _read(plant, turn, shop, data, flow)
@@ -253,7 +253,7 @@ async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list
     with _stage(turn, flow, "serve", "are the tools worn?"):
         opened = await turn.maintenance.look(_end_ns(turn))
         for order in opened:
-            making.interrupt(max(int(order.body["start_ns"]), making.origin_ns), f"work order {order.about}")
+            making.interrupt(max(int(order.body["start_ns"]), making.origin_ns), f"work order {order.about}", order.id)
         flow.count("serve", len(turn.maintenance.decisions))
     return opened
 

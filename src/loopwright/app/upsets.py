@@ -95,6 +95,8 @@ def upsets(plant: Plant, at_ns: int) -> Upsets:
     away: dict[str, list[tuple[int, int]]] = {}
     arrives: dict[str, int] = {}
     for event in plant.store.recall(kind=KINDS):
+        if event.t_ns > at_ns and event.known_ns > event.t_ns:
+            continue  # it was not announced, so nobody knew of it at that moment
         body, about = event.body, event.about
         if event.kind == "machine.down":
             _say_down(downs.setdefault(about, []), _down(event, at_ns, lasting_ns))
