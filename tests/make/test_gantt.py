@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from xml.etree import ElementTree
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError
 from loopwright.core.types import Plan, Slot
-from loopwright.make.gantt import DRAWINGS, lateness, load, machines, orders
+from loopwright.make.gantt import DRAWINGS, compared, lateness, load, machines, orders
 from loopwright.make.plan import plan
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
 from loopwright.make.svg import OKABE_ITO, Time, colour, escaped, h_min
@@ -225,3 +225,106 @@ def test_twenty_one_orders_have_colours_of_their_own_the_first_seven_by_okabe_an
     assert tuple(tints[:7]) == OKABE_ITO
     assert len(set(tints)) == 21
     assert all(re.fullmatch("#[0-9a-f]{6}", tint) for tint in tints)
+
+
+# no word on another, every operation once
+
+
+CHAR = {11: 5.6, 12: 6.2, 15: 8.6}  # pixels of a usual letter of the font by size: less than what the drawing reckons with
+
+
+def placed(drawn: str) -> list[tuple[str, float, float, float, float]]:
+    """(text, left, right, y, size) of every word of a drawing, by its own marks of size and anchor."""
+    out = []
+    root = ElementTree.fromstring(drawn)
+    inside = {id(text) for g in root.iter(f"{SVG}g") if "s" in (g.get("class") or "").split() for text in g.iter(f"{SVG}text")}
+    for node in root.iter(f"{SVG}text"):
+        cls = (node.get("class") or "").split()
+        size = 15 if "t" in cls else 11 if "m" in cls or id(node) in inside else 12
+        text = node.text or ""
+        wide, x = len(text) * CHAR[size], float(node.get("x", "0"))
+        left = x - {"middle": wide / 2, "end": wide}.get(node.get("text-anchor") or "", 0)
+        out.append((text, left, left + wide, float(node.get("y", "0")), size))
+    return out
+
+
+def crossing(drawn: str) -> list[str]:
+    """Words of one height that lie on each other, and words that leave the drawing."""
+    words = sorted(placed(drawn), key=lambda w: w[3])
+    wide = float(ElementTree.fromstring(drawn).get("width", "0"))
+    found = [f"cut {w[0]}" for w in words if w[1] < 0 or w[2] > wide + 1]
+    for n, a in enumerate(words):
+        near = takewhile(lambda b, a=a: b[3] - a[3] < 7, words[n + 1:])  # type: ignore[misc]
+        found += [f"{a[0]} on {b[0]}" for b in near if b[1] < a[2] - 1 and a[1] < b[2] - 1]
+    return found
+
+
+@pytest.mark.parametrize("orders_", [1, 20, 334])
+@pytest.mark.parametrize("what", sorted(DRAWINGS))
+def test_no_word_lies_on_another(what: str, orders_: int) -> None:
+    shop = club_shop(orders_)
+    shop = replace(shop, jobs=tuple(replace(job, due_s=900 * n) for n, job in enumerate(shop.jobs)))
+    drawn = DRAWINGS[what](shop, plan(shop, 0), "Europe/Berlin")
+    assert crossing(drawn) == []
+
+
+def test_the_words_of_the_axis_stand_again_where_a_drawing_is_tall() -> None:
+    shop = club_shop(100)
+    drawn = orders(shop, plan(shop, 0))
+    heights = {y for text, _, _, y, size in placed(drawn) if re.fullmatch(r"\d+:\d\d", text) and size == 11}
+    assert len(heights) == 3  # above 100 lanes, and every 41
+
+
+def test_what_ends_late_is_marked_by_more_than_a_colour() -> None:
+    shop, found = small()
+    late = replace(shop, jobs=(replace(shop.jobs[0], due_s=1000), *shop.jobs[1:]))
+    assert machines(shop, found).count('<path d="M') + 3 == machines(late, found).count('<path d="M')  # two corners, one in the legend
+    assert "its job ends late" in machines(late, found)
+    assert "its job ends late" not in machines(shop, found)
+
+
+def test_a_plan_says_how_good_it_is() -> None:
+    shop, found = small()
+    assert "feasible, bound 1:24:20 h, gap 0.0%; by hand" in machines(shop, found)
+    assert "how good is not proven" in machines(shop, replace(found, bound=0.0))
+    assert "1:00 h late by weight, optimal, no plan is better" in machines(shop, replace(found, objective="tardiness", value=3600, bound=3600, status="optimal"))
+
+
+def two_plans() -> tuple[Shop, Plan, Plan]:
+    """a and b change places on m, c goes from m to n, d is new, e is gone, f was done before the second plan began."""
+    jobs = tuple(Job(n, (Operation(n, "x", (("m", 60), ("n", 60))),)) for n in "abcdef")
+    shop = Shop(0, (Machine("m", "r"), Machine("n", "r")), jobs)
+
+    def planned(origin_s: int, *rows: tuple[str, str, int]) -> Plan:
+        slots = tuple(Slot(n, "x", m, at, at + 60) for n, m, at in rows)
+        return Plan(origin_s * NS, slots, "feasible", "makespan", slots[-1].end_s, 60, "by hand", 0.0)
+
+    before = planned(0, ("f", "m", 0), ("a", "m", 60), ("b", "m", 120), ("c", "m", 180), ("e", "n", 120))
+    after = planned(60, ("b", "m", 0), ("a", "m", 60), ("c", "n", 0), ("d", "n", 60))
+    return shop, before, after
+
+
+def test_two_plans_stand_on_one_axis_and_what_moved_is_joined() -> None:
+    shop, before, after = two_plans()
+    drawn = compared(shop, before, replace(shop, origin_ns=60 * NS), after, ("then", "now"))
+    assert "33% of 3 operations kept, 2 moved, 1 new, 1 done, 1 gone" in drawn
+    joined = re.findall(r'class="j" d="M([0-9.]+) [0-9.]+C', drawn)
+    assert len(joined) == 2
+    stories = [text.split("\n") for text in titles(drawn) if " on " in text]
+    told = {s[0]: s[2] for s in stories}
+    assert (told["c x on m"], told["c x on n"], told["d x on n"], told["e x on n"], told["f x on m"]) == (
+        "moved", "moved", "new", "gone", "kept, or done")
+    assert sorted((told["a x on m"], told["b x on m"])) == ["kept, or done", "moved"]  # one of the two changed its place
+    # c of the first plan begins 180 s after its origin, 120 s after the second one's: at the same place as 120 s there
+    at = dict(zip([(s[0], s[1]) for s in stories], boxes(drawn, "s"), strict=True))
+    c_before = next(box for (name, when), box in at.items() if name == "c x on m")
+    d_after = next(box for (name, when), box in at.items() if name == "d x on n")
+    assert c_before[0] == pytest.approx(d_after[0] + d_after[1], abs=0.2)
+
+
+def test_two_plans_of_two_thousand_operations_are_drawn_without_words_that_cross() -> None:
+    shop = club_shop(334)
+    first, second = plan(shop, 0), plan(shop, 0, "tardiness")
+    drawn = compared(shop, first, shop, second, zone="Europe/Berlin")
+    assert len([text for text in titles(drawn) if " on " in text]) == 2 * 2004
+    assert crossing(drawn) == []

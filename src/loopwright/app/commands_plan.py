@@ -22,6 +22,7 @@ class Draw(StrEnum):
     orders = "orders"
     load = "load"
     lateness = "lateness"
+    all = "all"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +40,8 @@ def plan(
     form: Annotated[str, typer.Option("--format", help="job-shop, flexible or times-machines, where a text fits two")]
     = "",
     gantt: Annotated[Path | None, typer.Option(help="an SVG to draw the plan in")] = None,
-    draw: Annotated[Draw, typer.Option(help="what --gantt draws")] = Draw.machines,
+    draw: Annotated[Draw, typer.Option(help="what --gantt draws; all: four files, out-machines.svg and its like")]
+    = Draw.machines,
     site: Annotated[Path | None, typer.Option("--site", help="a site file: plan its open orders, changing nothing")]
     = None,
     suite: Annotated[Path | None, typer.Option(help="a folder or .zip of shops: plan them all")] = None,
@@ -93,10 +95,8 @@ def _one(
     watched = plan_file.Watched(Event(), loud=sys.stderr.isatty())
     found = plan_file.planned(instance.shop, asked, watched)
     if drawn[0] is not None:
-        from loopwright.make.gantt import DRAWINGS
-
-        plan_file.write(drawn[0], DRAWINGS[drawn[1].value](instance.shop, found, zone))
-        say(f"drawn in {drawn[0]}")
+        for place in plan_file.drawn(instance.shop, found, zone, drawn[0], drawn[1].value):
+            say(f"drawn in {place}")
     out(plan_file.document(instance, found, watched.stop.is_set()), as_json, plan_file.in_words)
 
 

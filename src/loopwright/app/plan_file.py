@@ -125,6 +125,18 @@ def in_words(told: Mapping[str, Any]) -> str:
     return "\n".join(f"{name:<10}{words}" for name, words in rows)
 
 
+def drawn(shop: Shop, found: Plan, zone: str, path: Path, what: str) -> list[Path]:
+    """Draws the plan in a file, or with 'all' in one file a drawing; where they are."""
+    from loopwright.make.gantt import DRAWINGS
+
+    places = {what: path}
+    if what not in DRAWINGS:
+        places = {name: path.with_name(f"{path.stem}-{name}{path.suffix or '.svg'}") for name in DRAWINGS}
+    for name, place in places.items():
+        write(place, DRAWINGS[name](shop, found, zone))
+    return list(places.values())
+
+
 def write(path: Path, text: str) -> None:
     """Writes a file whole, or says why not."""
     part = path.with_name(f".{path.name}.part")

@@ -2,8 +2,8 @@
 
     machines(shop, plan, zone)     a lane a machine: work in the colour of its order, setup, idle and blocked time
     orders(shop, plan, zone)       a lane a job: work in the colour of its machine, release and due date
-    load(shop, plan)               how much of the time each machine works, is set up, is blocked, is idle
-    lateness(shop, plan)           how early or late each job with a due date ends
+    compared(shop, plan, other_shop, other)   two plans on one axis of time, what moved joined
+    DRAWINGS                       these two, and `load` and `lateness` of `make.plan_charts`, by name
 
 Resting on a box says what it is and what it waited for; in `machines` other orders fade. Names stand where they fit;
 long plans are drawn wider, and what is still narrower than a pixel is drawn as one grey box with a count.
@@ -16,20 +16,27 @@ from dataclasses import dataclass
 from statistics import median
 
 from loopwright.core.types import Plan, Slot
+from loopwright.make.beside import compared
+from loopwright.make.plan_charts import lateness, load
 from loopwright.make.shop import Blocked, Job, Key, Operation, Shop, merged
 from loopwright.make.story import Story, Wait, by, story
 from loopwright.make.svg import (
+    CHAR,
     EARLY,
     INK,
     LANE,
     LATE,
-    LINE,
+    MOST_LANES,
     MUTED,
+    OTHERS,
     Time,
     colour,
+    cut,
     dark,
     escaped,
     h_min,
+    left_of,
+    legend,
     number,
     rect,
     sheet,
@@ -37,12 +44,10 @@ from loopwright.make.svg import (
     words,
 )
 
+__all__ = ["DRAWINGS", "compared", "lateness", "load", "machines", "orders"]
 NARROWEST, WIDEST, LEGIBLE = 1040, 12_000, 16.0  # pixels of the time axis; a usual operation is LEGIBLE wide
 _RIGHT, _TOP, _LANE, _ORDER_LANE = 20, 78, 34, 22
-_CHAR = 6.3  # pixels of a letter, at most for most
 FADING = 120  # orders; with more of them hovering fades nothing
-MOST_LANES = 2_000
-_OTHERS = (("url(#setup)", "setup"), ("url(#blocked)", "blocked"), (LANE, "idle"))
 
 
 @dataclass(frozen=True)
@@ -55,28 +60,32 @@ class _Drawing:
     tints: Mapping[str, int]
     operations: Mapping[Key, Operation]
     told: Story
+    late: frozenset[str]  # jobs that end after their due date
     blocked: Mapping[str, Sequence[Blocked]]
 
 
-def machines(shop: Shop, plan: Plan, zone: str = "", until_s: int = 0) -> str:
-    """A lane a machine, from the first second of the plan to its last, or to until_s; zone: as in `Time`."""
-    drawing = _drawing(shop, plan, zone, [m.id for m in shop.machines], [job.id for job in shop.jobs], until_s)
+def machines(shop: Shop, plan: Plan, zone: str = "") -> str:
+    """A lane a machine, from the first second of the plan to its last; zone: as in `Time`."""
+    drawing = _drawing(shop, plan, zone, [m.id for m in shop.machines], [job.id for job in shop.jobs])
     lanes = by(plan.slots, "machine")
     parts = []
     shown = shop.machines[:MOST_LANES]
-    bottom = _TOP + _LANE * len(shown)
-    parts += drawing.time.axis(_TOP, bottom)
+    places, bottom, again = _places(len(shown), _LANE)
+    parts += drawing.time.axis(_TOP, bottom, again)
     span = max(1, drawing.time.last_s - drawing.time.first_s)
     for n, machine in enumerate(shown):
-        y, mine = _TOP + n * _LANE, lanes.get(machine.id, [])
+        y, mine = places[n], lanes.get(machine.id, [])
         work = sum(b - a for a, b in merged([(s.start_s - s.setup_s, s.end_s) for s in mine]))
-        parts += _lane(drawing, y, _LANE, machine.id, f"{work / span:.0%} busy")
+        shut = merged([(max(b.start_s, drawing.time.first_s), min(b.end_s, drawing.time.last_s))
+                       for b in drawing.blocked.get(machine.id, ())])
+        open_s = max(work, span - sum(max(0, b - a) for a, b in shut), 1)
+        parts += _lane(drawing, y, _LANE, machine.id, f"{work / open_s:.0%} busy")
         for blocked in drawing.blocked.get(machine.id, ()):
             parts += _blocked(drawing, blocked, y)
         parts += _boxes(drawing, mine, y, _LANE, lambda s: s.order, lambda s: s.order)
     style = _fading(drawing.tints) if len(drawing.tints) <= FADING else ""
-    legend = [("", "work, a colour an order"), *_OTHERS]
-    return _sheet(drawing, bottom, parts, legend, style, _more(len(shop.machines), "machines"))
+    marks = [("", "work, a colour an order"), *OTHERS, *_late_mark(drawing), *_begun_mark(plan)]
+    return _sheet(drawing, bottom, parts, marks, style, _more(len(shop.machines), "machines"))
 
 
 def orders(shop: Shop, plan: Plan, zone: str = "") -> str:
@@ -86,81 +95,47 @@ def orders(shop: Shop, plan: Plan, zone: str = "") -> str:
     first = {order: min(s.start_s for s in mine) for order, mine in lanes.items()}
     jobs = sorted((job for job in shop.jobs if job.id in lanes), key=lambda job: (first[job.id], job.id))
     shown = jobs[:MOST_LANES]
-    bottom = _TOP + _ORDER_LANE * len(shown)
-    parts = drawing.time.axis(_TOP, bottom)
+    places, bottom, again = _places(len(shown), _ORDER_LANE)
+    parts = drawing.time.axis(_TOP, bottom, again)
     for n, job in enumerate(shown):
-        y, mine = _TOP + n * _ORDER_LANE, lanes[job.id]
+        y, mine = places[n], lanes[job.id]
         parts += _lane(drawing, y, _ORDER_LANE, job.id, "")
         parts += _boxes(drawing, mine, y, _ORDER_LANE, lambda s: s.machine, lambda s: s.machine)
         parts += _dates(drawing, job, max(s.end_s for s in mine), y)
-    legend = [("", "work, a colour a machine"), ("url(#setup)", "setup"), (LANE, "waiting")]
+    marks = [("", "work, a colour a machine"), ("url(#setup)", "setup"), (LANE, "waiting"), *_begun_mark(plan)]
     if any(job.due_s is not None for job in shown):
-        legend += [(EARLY, "due date, kept"), (LATE, "due date, missed")]
-    return _sheet(drawing, bottom, parts, legend, "", _more(len(jobs), "jobs"))
+        marks += [(_diamond(7, 6, False), "due date, kept"), (_diamond(7, 6, True), "due date, missed")]
+    return _sheet(drawing, bottom, parts, marks, "", _more(len(jobs), "jobs"))
 
 
-def load(shop: Shop, plan: Plan, zone: str = "") -> str:
-    """Shares of the time from the origin to the plan's end: work, setup, blocked, idle, a bar a machine."""
-    lanes, end_s = by(plan.slots, "machine"), max(1, plan.makespan_s)
-    left, wide, tall = _left([m.id for m in shop.machines]), 700, 26
-    parts = [words(12, 24, f"Machine load over {h_min(end_s)} h", ' class="t"')]
-    for share in range(0, 101, 20):
-        x = left + wide * share / 100
-        parts.append(f'<path class="h" d="M{number(x)} 72V{number(80 + tall * len(shop.machines[:MOST_LANES]))}"/>')
-        parts.append(words(x, 68, f"{share} %", ' class="m" text-anchor="middle"'))
-    for n, machine in enumerate(shop.machines[:MOST_LANES]):
-        parts += _load(shop, lanes.get(machine.id, []), machine.id, end_s, (left, wide, 80 + n * tall))
-    legend = [(colour(0), "work"), *_OTHERS]
-    parts += _legend(legend, 12, 38)
-    bottom = 96 + tall * len(shop.machines[:MOST_LANES])
-    return sheet(left + wide + 110, bottom, "Machine load", parts)
+def _places(count: int, tall: float) -> tuple[list[float], float, list[float]]:
+    """Where lanes begin, where the last one ends, and where the words of the axis stand again: every 30 lanes or so,
+    so that they are in sight wherever one looks."""
+    gap = 20.0
+    every = round(900 / tall)
+    places = [_TOP + n * tall + n // every * gap for n in range(count)]
+    bottom = (places[-1] if places else _TOP) + tall
+    return places, bottom, [places[n] - 6 for n in range(every, count, every)]
 
 
-def _load(
-    shop: Shop, mine: Sequence[Slot], machine: str, end_s: int, place: tuple[float, float, float]
-) -> list[str]:
-    """A machine's bar and its number."""
-    left, wide, y = place
-    work = sum(b - a for a, b in merged([(max(0, s.start_s), s.end_s) for s in mine if s.end_s > 0]))
-    setup = sum(b - a for a, b in merged([(max(0, s.start_s - s.setup_s), s.start_s) for s in mine if s.setup_s]))
-    shut = [(max(0, b.start_s), min(b.end_s, end_s)) for b in shop.blocked if b.machine == machine]
-    blocked = min(end_s - work - setup, sum(b - a for a, b in merged([p for p in shut if p[0] < p[1]])))
-    parts, x = [words(12, y + 15, _cut(machine, left))], left
-    shares = ((work, colour(0), "work"), (setup, "url(#setup)", "setup"), (max(0, blocked), "url(#blocked)", "blocked"),
-              (max(0, end_s - work - setup - max(0, blocked)), LANE, "idle"))
-    for seconds, fill, word in shares:
-        size = wide * seconds / end_s
-        if seconds:
-            says = f"{machine}: {h_min(seconds)} h {word}, {seconds / end_s:.1%}"
-            parts.append(titled(rect(x, y, size, 20, f' fill="{fill}"'), says, "s"))
-        x += size
-    return [*parts, words(left + wide + 8, y + 15, f"{(work + setup) / end_s:.0%} busy", ' class="m"')]
+def _late_mark(drawing: _Drawing) -> list[tuple[str, str]]:
+    return [(rect(0, 0, 14, 12, f' fill="{LANE}"') + _corner(14, 0), "its job ends late")] if drawing.late else []
 
 
-def lateness(shop: Shop, plan: Plan, zone: str = "") -> str:
-    """A bar a job with a due date, the latest on top: to the right what it is late, to the left what it is early."""
-    ends = {order: max(s.end_s for s in mine) for order, mine in by(plan.slots, "order").items()}
-    late = sorted(((ends[j.id] - j.due_s, j) for j in shop.jobs if j.due_s is not None and j.id in ends),
-                  key=lambda pair: (-pair[0], pair[1].id))
-    title = f"Lateness: {sum(s > 0 for s, _ in late)} of {len(late)} jobs late"
-    if not late:
-        return sheet(700, 70, title, [words(12, 24, "Lateness", ' class="t"'), words(12, 50, "No job has a due date.")])
-    left, wide, tall, shown = _left([job.id for _, job in late]), 620.0, 20, late[:MOST_LANES]
-    low, high = min(0, late[-1][0]), max(0, late[0][0])
-    time = Time(plan.origin_ns, low, max(high, low + 1), left + 70, wide)
-    parts = [words(12, 24, title, ' class="t"'), *time.axis(76, 80 + tall * len(shown))]
-    for n, (seconds, job) in enumerate(shown):
-        y, x0, x1 = 80 + n * tall, time.x(min(0, seconds)), time.x(max(0, seconds))
-        word = f"{h_min(abs(seconds))} {'late' if seconds > 0 else 'early'}" if seconds else "on time"
-        says = f"{job.id} ends {h_min(ends[job.id])}, due {h_min(job.due_s or 0)}: {word}, weight {job.weight:g}"
-        fill = LATE if seconds > 0 else EARLY
-        parts.append(titled(rect(x0, y + 2, max(1.5, x1 - x0), 15, f' fill="{fill}"'), says, "s"))
-        parts.append(words(12, y + 14, _cut(job.id, left)))
-        end = ' class="m" text-anchor="end"' if seconds <= 0 else ' class="m"'
-        parts.append(words(x0 - 5 if seconds <= 0 else x1 + 5, y + 14, word, end))
-    parts.append(f'<path class="d" d="M{number(time.x(0))} 72V{number(84 + tall * len(shown))}"/>')
-    parts += _legend([(LATE, "late"), (EARLY, "early")], 12, 38)
-    return sheet(left + wide + 170, 96 + tall * len(shown), title, parts)
+def _begun_mark(plan: Plan) -> list[tuple[str, str]]:
+    begun = any(slot.frozen for slot in plan.slots)
+    return [(rect(1, 1, 12, 10, f' fill="{LANE}" stroke="{INK}" stroke-width="1.4"'), "has begun")] if begun else []
+
+
+def _corner(x: float, y: float) -> str:
+    """A dark triangle in the upper right corner of a box: its job ends late."""
+    return f'<path d="M{number(x - 8)} {number(y)}h8v8z" fill="{LATE}" stroke="#fff" stroke-width=".6"/>'
+
+
+def _diamond(x: float, y: float, late: bool) -> str:
+    """A due date: hollow where it is kept, full where it is missed."""
+    paint = f'fill="{LATE}" stroke="{LATE}"' if late else f'fill="#fff" stroke="{INK}"'
+    return f'<path d="M{number(x)} {number(y - 5.5)}l4.5 5.5l-4.5 5.5l-4.5-5.5z" {paint} stroke-width="1.3"/>'
 
 
 DRAWINGS: dict[str, Callable[[Shop, Plan, str], str]] = {
@@ -170,41 +145,35 @@ DRAWINGS: dict[str, Callable[[Shop, Plan, str], str]] = {
 # what the drawings share
 
 
-def _drawing(
-    shop: Shop, plan: Plan, zone: str, lanes: Sequence[str], tints: Sequence[str], until_s: int = 0
-) -> _Drawing:
+def _drawing(shop: Shop, plan: Plan, zone: str, lanes: Sequence[str], tints: Sequence[str]) -> _Drawing:
     first_s = min([0, *(slot.start_s - slot.setup_s for slot in plan.slots)])
-    last_s = max(first_s + 1, plan.makespan_s, until_s)
+    last_s = max(first_s + 1, plan.makespan_s)
     seconds = [slot.end_s - slot.start_s for slot in plan.slots] or [1]
     wide = min(WIDEST, max(NARROWEST, LEGIBLE * (last_s - first_s) / max(1.0, median(seconds))))
-    time = Time(plan.origin_ns, first_s, last_s, _left(lanes), wide, zone)
+    time = Time(plan.origin_ns, first_s, last_s, left_of(lanes), wide, zone)
     blocked: dict[str, list[Blocked]] = {}
     for one in shop.blocked:
         blocked.setdefault(one.machine, []).append(one)
     return _Drawing(
         shop, plan, time, {name: n for n, name in enumerate(tints)},
-        {o.key: o for job in shop.jobs for o in job.operations}, story(shop, plan), blocked)
-
-
-def _left(names: Sequence[str]) -> float:
-    return min(210.0, max(110.0, 24 + _CHAR * max((len(name) for name in names), default=0)))
-
-
-def _cut(name: str, left: float) -> str:
-    most = int((left - 20) / _CHAR)
-    return name if len(name) <= most else name[:most - 1] + "…"
+        {o.key: o for job in shop.jobs for o in job.operations}, story(shop, plan), _late(shop, plan), blocked)
 
 
 def _title(text: str) -> str:
     return f"<title>{escaped(text)}</title>"
 
 
+def _late(shop: Shop, plan: Plan) -> frozenset[str]:
+    ends = {order: max(s.end_s for s in mine) for order, mine in by(plan.slots, "order").items()}
+    return frozenset(j.id for j in shop.jobs if j.due_s is not None and ends.get(j.id, j.due_s) > j.due_s)
+
+
 def _lane(drawing: _Drawing, y: float, tall: float, name: str, under: str) -> list[str]:
     time, left = drawing.time, drawing.time.left
-    label = f'<text x="12" y="{number(y + (14 if under else 15))}">{escaped(_cut(name, left))}{_title(name)}</text>'
+    label = f'<text x="12" y="{number(y + (14 if under else 15))}">{escaped(cut(name, left))}{_title(name)}</text>'
     out = [rect(time.left, y + 1, time.wide, tall - 2, ' class="l"'), label]
     if time.wide > 2 * NARROWEST:  # again at the far end, where the first has scrolled away
-        out.append(words(time.left + time.wide + 6, y + tall / 2 + 4, _cut(name, left)))
+        out.append(words(time.left + time.wide + 6, y + tall / 2 + 4, cut(name, left)))
     return [*out, words(12, y + 27, under, ' class="m"')] if under else out
 
 
@@ -268,9 +237,11 @@ def _box(drawing: _Drawing, slot: Slot, place: tuple[float, float], tint: int, l
         inside += rect(from_x, y, max(1, left - from_x), tall, ' fill="url(#setup)"')
     inside += rect(left, y, max(1, right - left), tall, f' fill="{shade}"')
     for text in (f"{label} {slot.operation}", label):
-        if len(text) * _CHAR + 6 < right - left and tall >= 12:
+        if len(text) * CHAR + (15 if slot.order in drawing.late else 6) < right - left and tall >= 12:
             inside += words(left + 4, y + tall / 2 + 4, text)
             break
+    if slot.order in drawing.late and right - left > 10:
+        inside += _corner(right, y)
     cls = f"s o{drawing.tints.get(slot.order, tint)}{' f' if slot.frozen else ''}{' w' if dark(shade) else ''}"
     return titled(inside, _story(drawing, slot), cls)
 
@@ -324,11 +295,14 @@ def _dates(drawing: _Drawing, job: Job, end_s: int, y: float) -> Iterator[str]:
     if job.due_s is not None:
         shade, x = LATE if end_s > job.due_s else EARLY, min(time.x(max(job.due_s, time.first_s)), time.x(time.last_s))
         word = f"{h_min(end_s - job.due_s)} late" if end_s > job.due_s else "kept"
-        mark = f'<path d="M{number(x)} {number(y)}V{number(y + _ORDER_LANE)}" stroke="{shade}" stroke-width="3"/>'
+        mark = _diamond(x, y + _ORDER_LANE / 2, end_s > job.due_s)
+        if end_s > job.due_s:
+            low, end_x = number(y + _ORDER_LANE - 2), number(time.x(end_s))
+            mark += f'<path d="M{number(x)} {low}H{end_x}" stroke="{LATE}" stroke-width="2" stroke-dasharray="2 2"/>'
         if job.due_s > time.last_s:  # beyond the drawing
             mark = f'<path d="M{number(x + 3)} {number(y + 5)}l8 6l-8 6z" fill="{shade}"/>'
         yield titled(mark, f"{job.id} is due {time.says(job.due_s)}: {word}", "b")
-    if time.first_s < job.release_s <= time.last_s:
+    if max(0, time.first_s) < job.release_s <= time.last_s:
         x = time.x(job.release_s)
         mark = f'<path d="M{number(x)} {number(y + 4)}V{number(y + _ORDER_LANE - 4)}" stroke="{INK}"/>'
         yield titled(mark, f"{job.id} is released {time.says(job.release_s)}", "b")
@@ -339,16 +313,17 @@ def _fading(tints: Mapping[str, int]) -> str:
     return "".join(f"svg:has(.o{n}:hover) .s:not(.o{n}){{opacity:.2}}" for n in tints.values())
 
 
-def _legend(rows: Sequence[tuple[str, str]], x: float, y: float) -> list[str]:
-    out = []
-    for fill, word in rows:
-        if fill:
-            out.append(rect(x, y, 14, 12, f' fill="{fill}" stroke="{LINE}"'))
-        else:
-            out += [rect(x + 5 * n, y, 5, 12, f' fill="{colour(n)}"') for n in range(3)]
-        out.append(words(x + 20, y + 10.5, word, ' class="m"'))
-        x += 34 + _CHAR * len(word)
-    return out
+def worth(plan: Plan) -> str:
+    """How good a plan is at least, in words: its value, its bound, its gap."""
+    long = h_min(plan.value)
+    value = {"makespan": "", "tardiness": f"{long} h late by weight, ", "setup": f"{long} h setup, "}
+    said = value.get(plan.objective, f"{plan.objective} {plan.value:,.0f}, ")
+    if plan.status == "optimal":
+        return f"{said}optimal, no plan is better"
+    if plan.bound <= 0:
+        return f"{said}{plan.status}, how good is not proven"
+    bound = f"{h_min(plan.bound)} h" if plan.objective in value else f"{plan.bound:,.0f}"
+    return f"{said}{plan.status}, bound {bound}, gap {plan.gap:.1%}"
 
 
 def _more(count: int, what: str) -> str:
@@ -356,15 +331,14 @@ def _more(count: int, what: str) -> str:
 
 
 def _sheet(
-    drawing: _Drawing, bottom: float, parts: list[str], legend: Sequence[tuple[str, str]], style: str, more: str
+    drawing: _Drawing, bottom: float, parts: list[str], marks: Sequence[tuple[str, str]], style: str, more: str
 ) -> str:
     plan, shop = drawing.plan, drawing.shop
     title = f"Plan of {len(shop.jobs):,} jobs on {len(shop.machines):,} machines: {h_min(plan.makespan_s)} h"
-    proof = "no plan is better" if plan.status == "optimal" else f"at most {plan.gap:.1%} could be saved"
-    says = escaped(f"{plan.status}, {proof}; {plan.solver}")
+    says = escaped(f"{worth(plan)}; {plan.solver}")
     beside = f'<tspan class="m" font-weight="400" dx="12">{says}</tspan>'
     head = [f'<text x="12" y="24" class="t">{escaped(title)}{beside}</text>']
     zone = [words(12, bottom + 20, "; ".join(t for t in (f"times in {drawing.time.zone}" if drawing.time.zone
             else "hours:minutes from the start", more) if t), ' class="m"')]
     wide = drawing.time.left + drawing.time.wide + (drawing.time.left if drawing.time.wide > 2 * NARROWEST else _RIGHT)
-    return sheet(wide, bottom + 34, title, [*head, *_legend(legend, 12, 36), *parts, *zone], style)
+    return sheet(wide, bottom + 34, title, [*head, *legend(marks, 12, 36), *parts, *zone], style)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,9 @@ OKABE_ITO = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00", "
 LATE, EARLY, INK, MUTED, LANE, LINE = "#d55e00", "#0072b2", "#1c2330", "#5b6472", "#f3f4f6", "#d6dae0"
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _DAY_S = 86_400
+CHAR = 6.3  # pixels of a letter, at most for most
+MOST_LANES = 2_000
+OTHERS = (("url(#setup)", "setup"), ("url(#blocked)", "blocked"), (LANE, "idle"))
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 STYLE = (
     f"text{{font:12px system-ui,'Segoe UI',Roboto,sans-serif;fill:{INK}}}"
@@ -61,14 +64,14 @@ def sheet(wide: float, tall: float, title: str, parts: list[str], style: str = "
     size = f'width="{number(wide)}" height="{number(tall)}" viewBox="0 0 {number(wide)} {number(tall)}"'
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escaped(title)}">'
             f"<style>{STYLE}{style}</style>"
-            f"<defs>{_hatch('blocked', MUTED, '#e3e6ea')}{_hatch('setup', '#fff', INK)}</defs>")
+            f"<defs>{_hatch('blocked', '#a9b1bc', '#eceef1', 1.2, 8)}{_hatch('setup', '#fff', INK, 2.4, 6)}</defs>")
     return "\n".join([head, rect(0, 0, wide, tall, ' fill="#fff"'), *parts, "</svg>\n"])
 
 
-def _hatch(name: str, line: str, ground: str) -> str:
-    return (f'<pattern id="{name}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-            f'<rect width="6" height="6" fill="{ground}"/>'
-            f'<path d="M0 0V6" stroke="{line}" stroke-width="2.4"/></pattern>')
+def _hatch(name: str, line: str, ground: str, thick: float, step: int) -> str:
+    return (f'<pattern id="{name}" width="{step}" height="{step}" patternUnits="userSpaceOnUse" '
+            f'patternTransform="rotate(45)"><rect width="{step}" height="{step}" fill="{ground}"/>'
+            f'<path d="M0 0V{step}" stroke="{line}" stroke-width="{thick}"/></pattern>')
 
 
 def colour(n: int) -> str:
@@ -169,12 +172,41 @@ class Time:
                     yield at_s
             day, from_s = day + timedelta(days=days), 0
 
-    def axis(self, top: float, bottom: float) -> list[str]:
-        """Lines of the axis from top to bottom, words above."""
+    def axis(self, top: float, bottom: float, again: Sequence[float] = ()) -> list[str]:
+        """Lines of the axis from top to bottom, words above, and again at those heights."""
         out = []
         for at_s, word, fresh in self.ticks():
             x = number(self.x(at_s))
             out.append(f'<path class="{"d" if fresh else "h"}" d="M{x} {number(top - 5)}V{number(bottom)}"/>')
             anchor = "end" if self.x(at_s) > self.left + self.wide - 30 else "middle"
-            out.append(words(self.x(at_s), top - 9, word, f' class="m" text-anchor="{anchor}"'))
+            for y in (top - 9, *again):
+                out.append(words(self.x(at_s), y, word, f' class="m" text-anchor="{anchor}"'))
         return out
+
+
+
+def left_of(names: Sequence[str]) -> float:
+    """How wide the column of names is."""
+    return min(210.0, max(110.0, 24 + CHAR * max((len(name) for name in names), default=0)))
+
+
+def cut(name: str, left: float) -> str:
+    """A name that fits into its column."""
+    most = int((left - 20) / CHAR)
+    return name if len(name) <= most else name[:most - 1] + "…"
+
+
+def legend(rows: Sequence[tuple[str, str]], x: float, y: float) -> list[str]:
+    """Swatches with words, from left to right. A swatch is a fill, '' for three colours, or '<' and an element of SVG
+    on a field of 14 by 12."""
+    out = []
+    for fill, word in rows:
+        if fill.startswith("<"):
+            out.append(f'<g transform="translate({number(x)} {number(y)})">{fill}</g>')
+        elif fill:
+            out.append(rect(x, y, 14, 12, f' fill="{fill}" stroke="{LINE}"'))
+        else:
+            out += [rect(x + 5 * n, y, 5, 12, f' fill="{colour(n)}"') for n in range(3)]
+        out.append(words(x + 20, y + 10.5, word, ' class="m"'))
+        x += 34 + CHAR * len(word)
+    return out

@@ -313,10 +313,10 @@ def _ends(job: Job, before: _Side, after: _Side, shop: Shop, other: Shop) -> dic
 def drawn(
     shop: Shop, plan: Plan, other_shop: Shop, other: Plan, names: tuple[str, str] = ("before", "after"), zone: str = ""
 ) -> str:
-    """Both plans in one SVG, one above the other, on one scale of time. zone: as in `make.gantt`."""
-    from loopwright.make.stacked import stacked
+    """Both plans in one SVG, machine by machine, on one scale of time, what moved joined. zone: as in `make.gantt`."""
+    from loopwright.make.beside import compared as beside
 
-    return stacked([(names[0], shop, plan), (names[1], other_shop, other)], zone)
+    return beside(shop, plan, other_shop, other, names, zone)
 
 
 def _span(seconds: int) -> str:
