@@ -22,10 +22,12 @@ Slots = Mapping[Key, Slot]
 
 @dataclass(frozen=True)
 class Terms:
-    """What a new plan owes an old one: so many operations kept, and what each that is not kept costs."""
+    """What a new plan owes an old one: so many operations kept, and what each that is not kept costs; and which
+    operations were struck: they cannot stand where they stood."""
 
     need: int
     weight: float
+    struck: frozenset[Key] = frozenset()
 
 
 def kept(was: Slots, now: Slots) -> set[Key]:

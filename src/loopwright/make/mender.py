@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -28,7 +28,7 @@ FIRST = 0.3  # part of the budget in which what was hit is placed
 COOL = 0.8  # by then it is cold, and what moved for little is put back
 TIDY = 0.87  # from then on it is looked at what a plan would cost that keeps less, if keeping was what stopped it
 DRAG = 0.5  # of the heat, what a move costs for each operation that it takes from its turn
-HOT, COLD = 0.5, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
+HOT, COLD = 0.25, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
 
 Clock = Callable[[], float]  # the part of the budget that is used up
 
@@ -107,7 +107,7 @@ def mended(
     fixed = fixed_of(tables)
     way = fixed.way_at[:-1] + np.array(choice, np.int64)
     home, rank = _turns(tables, was)
-    hit = _hit(tables, was, begin)
+    hit = _hit(tables, was, begin, terms.struck)
     menders = [
         Mender(Climber(tables, fixed, aim, np.array(order, np.int64), way, budget.seed * 1000 + nth), home, rank, terms)
         for nth in range(max(1, budget.workers))]
@@ -128,16 +128,16 @@ def _turns(tables: Tables, was: Mapping[Key, Slot]) -> tuple[list[int], list[int
     return home, rank
 
 
-def _hit(tables: Tables, was: Mapping[Key, Slot], begin: Sequence[Slot]) -> list[int]:
-    """What the change has to do with, the most urgent first: what is new or cannot stay, then what comes later and has
-    another machine to go to."""
+def _hit(tables: Tables, was: Mapping[Key, Slot], begin: Sequence[Slot], struck: Collection[Key]) -> list[int]:
+    """What the change has to do with, the most urgent first: what is new, or cannot stand where it stood, then what
+    comes later and has another machine to go to."""
     new, later = [], []
     for slot in begin:
         key = slot.order, slot.operation
         k = tables.number[key]
         if tables.fixed[k]:
             continue
-        if key not in was or was[key].machine != slot.machine:
+        if key not in was or key in struck:
             new.append((slot.start_s, k))
         elif slot.start_s > was[key].start_s and len(tables.ways[k]) > 1:
             later.append((slot.start_s, k))

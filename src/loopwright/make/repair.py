@@ -114,10 +114,11 @@ def _terms(shop: Shop, stability: float, was: Slots, begin: Sequence[Slot], cost
     """How much must be kept: the part that the dial says, no more than what a right shift keeps, and with what cannot
     stand where it stood free to go."""
     most = len(kept(was, {(s.order, s.operation): s for s in begin}))
+    gone = frozenset(struck(shop, was))
     if stability == 1:
-        return Terms(most, 0.0)
-    need = min(most, math.ceil(stability * len(was)), len(was) - len(struck(shop, was)))
-    return Terms(need, PRICE * cost * stability / (1 - stability) / 4 / max(1, len(was)))
+        return Terms(most, 0.0, gone)
+    need = min(most, math.ceil(stability * len(was)), len(was) - len(gone))
+    return Terms(need, PRICE * cost * stability / (1 - stability) / 4 / max(1, len(was)), gone)
 
 
 def _searched(
