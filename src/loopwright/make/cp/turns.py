@@ -3,14 +3,14 @@
     found = search(shop, slots, parse("tardiness"), bound, Budget(seconds=9.0))       slots, bound, solver
 
 CP-SAT has a short look at shops so small that it may solve them at once. Then the annealing searches, CP-SAT looks at
-the whole shop from there, above all for a bound, and the annealing goes on. Without Numba CP-SAT has all the time, most
-of it in windows; without OR-Tools the annealing has.
+the whole shop from there, above all for a bound, and the annealing goes on. Without Numba, or while that compiles,
+CP-SAT has the time, most of it in windows; without OR-Tools the annealing has.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from loopwright.make.shop import Shop
 
 MAKESPAN = parse("makespan")
 PARTS = ((0.05, "small"), (0.3, "anneal"), (0.2, "whole"), (1.0, "anneal"))  # of the time, who searches
-ALONE = ((0.4, "whole"), (1.0, "windows"))  # without Numba
+WHOLE, TURN_S = 0.3, 5.0  # while the annealing is not there: CP-SAT on the whole shop, then windows in such turns
 SMALL = 50  # operations
 MOVES = 5_000  # of the annealing, for which one window counts where moves are counted
 ENDLESS_S = 3600.0
@@ -58,7 +58,9 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
     now = Turns(list(slots), bound, "dispatch")
     count = sum(o.frozen is None for o in shop.operations)
     base = base_of(shop) if count <= OPERATIONS_PER_S * budget.seconds and library() is not None else None
-    for part, who in PARTS if compiling.compiled() else ALONE:
+    for part, who in PARTS if compiling.compiled() else _alone(budget):
+        if who == "windows" and not budget.iterations and compiling.installed() and compiling.ready():
+            part, who = 1.0, "anneal"
         own = _share(budget, part, who, monotonic_s() - begun_s)
         done = value(aim, shop, now.slots) <= now.bound + 1e-9 and not late(shop, now.slots)
         if done or now.hopeless or own is None:
@@ -73,6 +75,15 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
             now = _whole(base, now, aim, own)
             solvers += [name()]
     return now._replace(solver=", ".join(dict.fromkeys(solvers)) or "dispatch")
+
+
+def _alone(budget: Budget) -> Iterator[tuple[float, str]]:
+    """Turns without the annealing: short ones, so that it can have the rest as soon as it is compiled."""
+    yield WHOLE, "whole"
+    if not budget.iterations:
+        for _ in range(int((1 - WHOLE) * budget.seconds / TURN_S)):
+            yield TURN_S / budget.seconds, "windows"
+    yield 1.0, "windows"
 
 
 def _share(budget: Budget, part: float, who: str, gone_s: float) -> Budget | None:
