@@ -211,6 +211,14 @@ def test_equal_seeds_and_iterations_give_equal_plans_with_two_threads_too() -> N
     assert searched(shop, 3_000, 5, 2) == searched(shop, 3_000, 5, 2)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_iteration_budget_gives_the_same_plan_however_long_may_be_searched(workers: int) -> None:
+    shop = job_shop(LA01)
+    made = [plan(shop, seconds, seed=3, workers=workers, iterations=2_000) for seconds in (0.5, 30.0)]
+    assert made[0].slots == made[1].slots
+    assert made[0].solver == made[1].solver == "tabu"
+
+
 def test_it_ends_when_it_is_told_to_with_the_best_so_far() -> None:
     shop, stop, seen = job_shop(LA01), Event(), []
 

@@ -56,7 +56,8 @@ def plan(
     keep       slots of an older plan, in seconds from this shop's origin, that should stay: `make.repair` sets it
     stop       once it is set the best plan so far is returned
     progress   called with each better makespan, from the thread that found it
-    iterations of the tabu search in each thread, instead of its share of the time: the same plan on every machine
+    iterations of the search in each thread, instead of the time: the same plan on every machine; where the tabu search
+               can search the shop it alone does, for CP-SAT's work depends on the clock
     Raises PlanError naming the operation that has no machine or fits into no open interval, or saying that not
     everything ends before the shop's horizon; UnknownName for an objective that is not there.
     """
@@ -123,13 +124,16 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
     from loopwright.make.search import warm as compiling
 
     end_s, bound, solvers = monotonic_s() + goal.seconds, goal.bound, list[str]()
-    tabu = not goal.keep and compiling.compiled() and _able(goal.shop)
+    able = not goal.keep and compiling.installed() and _able(goal.shop)
+    tabu = able and (compiling.compiled() or budget.iterations is not None)
+    if tabu and budget.iterations is not None:
+        compiling.wait()
     large = sum(len(job.operations) for job in goal.shop.jobs) > LARGE and not goal.keep
     if large and not tabu:
         slots, least, solver = _general(goal.shop, MAKESPAN, None, slots, bound, budget)
         return slots, int(least), solver
-    soon = not tabu and not goal.keep and compiling.installed() and _able(goal.shop)
-    for part, by_tabu in _turns(goal.seconds, tabu, large, soon):
+    soon = able and not tabu
+    for part, by_tabu in _turns(goal.seconds, tabu, large or budget.iterations is not None, soon):
         left_s = end_s - monotonic_s()
         if soon and compiling.ready():
             part, by_tabu = 1.0, True
@@ -142,16 +146,14 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
             own = replace(goal, bound=bound, seconds=min(left_s, part * goal.seconds), stop=budget.stop)
             slots, bound, solver = cpsat.search(own, slots)
         solvers += [solver] if solver not in solvers else []
-        if budget.iterations and by_tabu:
-            budget = replace(budget, iterations=None)  # the rest of the time is CP-SAT's, which counts its own work
     return slots, bound, ", ".join(s for s in solvers if s != "dispatch") or "dispatch"
 
 
-def _turns(seconds: float, tabu: bool, large: bool, soon: bool) -> Sequence[tuple[float, bool]]:
+def _turns(seconds: float, tabu: bool, alone: bool, soon: bool) -> Sequence[tuple[float, bool]]:
     """Shares of the time and whether the tabu search has them; while that is compiled beside us CP-SAT has short turns,
     so that the tabu search can have the rest."""
     if tabu:
-        return ((1.0, True),) if large else PARTS
+        return ((1.0, True),) if alone else PARTS
     return ((TURN_S / seconds, False),) * (int(seconds / TURN_S) if soon else 0) + ((1.0, False),)
 
 
