@@ -295,7 +295,7 @@ def changes_decline(
 
 
 # commands_<topic>.py has register(app)
-TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan", "replay", "tell", "whatif")
+TOPICS = ("doctor", "edge", "keep", "query", "correct", "trace", "plan", "promise", "replay", "tell", "whatif")
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 

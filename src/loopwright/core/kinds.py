@@ -50,6 +50,7 @@ _KINDS = [
     EventKind("plan.tried", "whatif", "A plan of the plant with something changed, to be looked at: what was changed, the plan, the one it is compared with.", ("plan", "base", "changes", "table", "origin_ns", "why"), links=("base",), state="whatif"),
     EventKind("plan.adopted", "whatif", "A tried plan became the plan of the plant.", ("why", "released"), leads=("released",), state="whatif"),
     EventKind("plan.dropped", "whatif", "A tried plan is no longer wanted.", ("why",), state="whatif"),
+    EventKind("order.promised", "order", "The date that an order's customer is told, with the plan that proves it.", ("promised_ns", "plan", "plan_sha256", "slots", "due_ns", "met", "waits"), links=("plan",), state="promise"),
     EventKind("order.due", "order", "When an order is due, or what its lateness weighs, was changed.", ("due_ns", "weight", "why"), state="due"),
     EventKind("material.late", "material", "Material arrives at another time.", ("arrives_ns", "why")),
     EventKind("operator.away", "operator", "A person is not there for a time.", ("start_ns", "until_ns", "why")),

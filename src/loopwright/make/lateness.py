@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,12 @@ def flow_of(shop: Shop, plan: Plan, order: str) -> Flow:
     if job is None:
         raise UnknownName("order", order, [job.id for job in shop.jobs])
     return _Reader(shop, plan.slots).flow(job)
+
+
+def flows_of(shop: Shop, plan: Plan, orders: Collection[str]) -> dict[str, Flow]:
+    """order -> why it ends when it ends, of several."""
+    reader, wanted = _Reader(shop, plan.slots), set(orders)
+    return {job.id: reader.flow(job) for job in shop.jobs if job.id in wanted}
 
 
 def late_orders(shop: Shop, plan: Plan) -> list[Flow]:

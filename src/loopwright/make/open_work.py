@@ -187,18 +187,22 @@ def _blocked(item: Closed, running: Mapping[str, int], origin_ns: int) -> Blocke
     return Blocked(item.machine, start_s, end_s, item.why) if start_s < end_s else None
 
 
+def slot_rows(slots: Sequence[Slot]) -> list[dict[str, Any]]:
+    """Slots as plain data, in their order."""
+    return [
+        {"order": s.order, "operation": s.operation, "machine": s.machine, "start_s": s.start_s, "end_s": s.end_s,
+         "frozen": s.frozen, **({"setup_s": s.setup_s} if s.setup_s else {}),
+         **({"operator": s.operator} if s.operator else {})} for s in slots]
+
+
 def as_body(plan: Plan, reason: str, shop: Shop | None = None) -> dict[str, Any]:
     """The body of a plan.released event: plain data. reason: why it was planned ('order o-1', 'work order w-2').
 
     shop  the one that was planned: its due dates, closed times and what waits for what are told with it
           (`make.released`), so that pages can say why each operation stands where it stands
     """
-    slots = [
-        {"order": s.order, "operation": s.operation, "machine": s.machine, "start_s": s.start_s, "end_s": s.end_s,
-         "frozen": s.frozen, **({"setup_s": s.setup_s} if s.setup_s else {}),
-         **({"operator": s.operator} if s.operator else {})} for s in plan.slots]
     return {
-        "origin_ns": plan.origin_ns, "slots": slots, "status": plan.status, "objective": plan.objective,
+        "origin_ns": plan.origin_ns, "slots": slot_rows(plan.slots), "status": plan.status, "objective": plan.objective,
         "makespan_s": plan.makespan_s, "value": plan.value, "bound_s": plan.bound, "solver": plan.solver,
         "took_s": plan.took_s, "reason": reason, **({"shop": facts(shop, plan)} if shop else {}),
     }

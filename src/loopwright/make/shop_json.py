@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.make.shop import Shop
+from loopwright.make.shop import Job, Shop
 
 FORMAT = "loopwright shop 1"
 _LARGEST = 2**63 - 1
@@ -50,6 +50,20 @@ def from_json(text: str, where: str = "shop") -> Shop:
     shop = _object(Shop, {name: value for name, value in given.items() if name != "format"}, where, "")
     assert isinstance(shop, Shop)
     return shop
+
+
+def job_from_json(text: str, where: str = "job") -> Job:
+    """One order of a shop in JSON, as it stands among its `jobs`; errors as of `from_json`.
+
+    Its operations need not say whose they are.
+    """
+    given = load(text, where)
+    if isinstance(given, dict) and isinstance(given.get("operations"), list):
+        given = {**given, "operations": [
+            {"job": given.get("id"), **one} if isinstance(one, dict) else one for one in given["operations"]]}
+    job = _object(Job, given, where, "")
+    assert isinstance(job, Job)
+    return job
 
 
 def load(text: str, where: str) -> Any:
