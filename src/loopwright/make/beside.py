@@ -13,7 +13,7 @@ from statistics import median
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Plan, Slot
-from loopwright.make.compare import Compared
+from loopwright.make.compare import Compared, Move
 from loopwright.make.compare import compared as beside
 from loopwright.make.shop import Key, Shop
 from loopwright.make.story import by
@@ -38,6 +38,7 @@ from loopwright.make.svg import (
 )
 
 _TOP, _HALF, _GAP = 78, 17, 12
+JOINED = 150  # moved operations; with more of them lines would hide the plan, and the words of a box say where it stood
 NARROWEST, WIDEST, LEGIBLE = 1040, 12_000, 16.0
 _STYLE = f".q{{opacity:.42}}.j{{stroke:{INK};stroke-width:1.2;fill:none}}.o rect{{stroke:{INK};stroke-width:1.8}}"
 
@@ -54,7 +55,7 @@ def compared(
     room = min(140.0, 16 + CHAR * max(map(len, names)))
     time = _time(after.origin_ns, [*old, *after.slots], left_of(machines) - 8 + room, zone)
     tints = {job.id: n for n, job in enumerate(chain(after_shop.jobs, before_shop.jobs))}
-    moved = {move.key for move in told.moved}
+    moved = {move.key: move for move in told.moved}
     places = {machine: _TOP + n * (2 * _HALF + _GAP) for n, machine in enumerate(machines)}
     bottom = _TOP + len(machines) * (2 * _HALF + _GAP)
     parts = time.axis(_TOP, bottom)
@@ -65,10 +66,16 @@ def compared(
         for machine in machines:
             y = places[machine] + half * _HALF
             parts += _lane(time, y, machine if not half else "", names[half], room)
-            parts += [_box(time, slot, y, tints[slot.order], (moved, ones, "+" if half else "\u00d7"))
+            parts += [_box(time, slot, y, tints[slot.order], (_moves(moved, shift_s, half), ones, half))
                       for slot in lanes.get(machine, [])]
-    parts += _joined(told, time, places, shift_s)
+    parts += _joined(told, time, places, shift_s) if len(told.moved) <= JOINED else []
     return _sheet(told, (before, after), names, time, parts, bottom)
+
+
+def _moves(moved: Mapping[Key, Move], shift_s: int, half: int) -> dict[Key, Slot]:
+    """Where each moved operation stands in the other plan, in seconds of the second."""
+    before = {key: replace(m.before, start_s=m.before.start_s - shift_s) for key, m in moved.items()}
+    return before if half else {key: move.after for key, move in moved.items()}
 
 
 def _time(origin_ns: int, slots: Sequence[Slot], left: float, zone: str) -> Time:
@@ -88,8 +95,11 @@ def _lane(time: Time, y: float, machine: str, name: str, room: float) -> list[st
     return out
 
 
-def _box(time: Time, slot: Slot, y: float, tint: int, marks: tuple[set[Key], set[Key], str]) -> str:
-    moved, only, sign = marks
+def _box(time: Time, slot: Slot, y: float, tint: int, marks: tuple[Mapping[Key, Slot], set[Key], int]) -> str:
+    """marks: where it stands in the other plan if it moved, what only this plan has, 0 in the first and 1 in the
+    second."""
+    moved, only, half = marks
+    sign = "+" if half else "\u00d7"
     key, left, right = (slot.order, slot.operation), time.x(slot.start_s), time.x(slot.end_s)
     wide = max(1.0, right - left)
     shade, tall = colour(tint), _HALF - 3.0
@@ -102,7 +112,9 @@ def _box(time: Time, slot: Slot, y: float, tint: int, marks: tuple[set[Key], set
     short = next((text for text in (name, sign if key in only else "") if len(text) * CHAR + 6 < wide and text), "")
     inside += words(left + 3, y + 12, short) if short else ""
     when = f"{time.says(slot.start_s)} to {time.says(slot.end_s)} ({h_min(slot.end_s - slot.start_s)})"
-    word = "moved" if key in moved else {"+": "new", "\u00d7": "gone"}[sign] if key in only else "kept, or done"
+    word = ("gone", "new")[half] if key in only else "kept, or done"
+    if other := moved.get(key):
+        word = f"moved: {('goes to', 'stood on')[half]} {other.machine}, {time.says(other.start_s)}"
     cls = "s" + (" o" if key in moved or key in only else " q") + (" w" if dark(shade) else "")
     return titled(inside, f"{slot.order} {slot.operation} on {slot.machine}\n{when}\n{word}", cls)
 
@@ -135,8 +147,9 @@ def _sheet(
     pale = rect(0, 0, 14, 12, f' fill="{colour(0)}" opacity=".42"')
     firm = rect(1, 1, 12, 10, f' fill="{colour(0)}" stroke="{INK}" stroke-width="1.8"')
     line = f'<path class="j" d="M0 12L12 2"/><circle cx="12" cy="2" r="2.4" fill="{INK}"/>'
-    marks = [(pale, "kept: same machine, same order"), (firm, "moved, new (+) or gone (\u00d7)"),
-             (line, "from where it stood"), ("url(#setup)", "setup"), (LANE, "idle")]
+    joins = [(line, "from where it stood")] if len(told.moved) <= JOINED else []
+    marks = [(pale, "kept: same machine, same order"), (firm, "moved, new (+) or gone (\u00d7)"), *joins,
+             ("url(#setup)", "setup"), (LANE, "idle")]
     zone = f"times in {time.zone}" if time.zone else "hours:minutes from the start of the second"
     foot = [words(12, bottom + 18, zone, f' class="m" fill="{MUTED}"')]
     return sheet(time.left + time.wide + 20, bottom + 32, title, [*head, *legend(marks, 12, 36), *parts, *foot], _STYLE)

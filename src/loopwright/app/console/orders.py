@@ -63,6 +63,15 @@ def _row(row: dict[str, Any], view: View) -> list[Any]:
         tag("span", pill(title(row["state"]), TONES.get(row["state"], "")), small(row["reason"])),
         div("", *units) if units else "–",
         when.ago(row["placed_ns"], view.front.now_ns(), view.zone),
-        when.day(row["due_ns"], view.zone),
+        tag("span", when.day(row["due_ns"], view.zone), small(_promised(row, view.zone))),
         shown.money(row["price_minor"], row["currency"]),
     ]
+
+
+def _promised(row: dict[str, Any], zone: str) -> str:
+    """What the customer was told, and whether that is after the due date."""
+    told = row["promised_ns"]
+    if not told:
+        return ""
+    late = ", late" if row["due_ns"] and told > row["due_ns"] else ""
+    return f"promised {when.day(told, zone)}{late}"

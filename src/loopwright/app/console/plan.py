@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from loopwright.app import plan_reads
-from loopwright.app.console import plan_past
+from loopwright.app.console import plan_past, plan_tries
 from loopwright.app.console.draw import planned
 from loopwright.app.console.frame import Drawn, View, head
 from loopwright.app.console.markup import Safe, card, div, empty, link, note, stat, stats, tag
@@ -37,7 +37,8 @@ def draw(view: View) -> Drawn:
         "load": card("How busy machines are", planned.load(plan_load.load(data, view.zone)), _load_legend(),
                      note="work and setup of the hours that are open"),
         "late": _lateness(plan_load.lateness(data)),
-        "moved": plan_past.moved(view, data["plan"]), "past": plan_past.past(view, rows, data["plan"]),
+        "tries": plan_tries.tries(view) if latest else None, "moved": plan_past.moved(view, data["plan"]),
+        "past": plan_past.past(view, rows, data["plan"]),
     }
     fine = {("plan-version", "data-version"): _version(data)}
     return Drawn("Plan", {name: block for name, block in blocks.items() if block is not None}, fine)

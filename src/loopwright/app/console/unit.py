@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from loopwright.app import reads, standing
 from loopwright.app.console import pieces
@@ -44,6 +45,7 @@ def _making(thread: dict[str, Any], view: View) -> list[Safe]:
     return [
         pieces.station("Ordered", order["placed_ns"], zone, tag("p", ordered)),
         pieces.station("Fitted to measure", fitted, zone, _parameters(thread, view)),
+        *_promise(thread["promise"], zone),
         pieces.station("Planned", None, zone, _slots(thread, view)),
         pieces.station("Made", steps[0]["start_ns"] if steps else None, zone, *made, pending=not steps),
         *[_measured(attempt, view) for attempt in thread["measured"]],
@@ -82,6 +84,19 @@ def _parameters(thread: dict[str, Any], view: View) -> Safe:
             tag("span", rule, small(row.get("source", ""))),
         ])
     return table(["Parameter", ("Value", "n"), "Range", "Rule and source"], rows, "No parameters are known.")
+
+
+def _promise(told: dict[str, Any], zone: str) -> list[Safe]:
+    """The date that the customer was told, with the plan that proves it."""
+    if not told:
+        return []
+    due = f", {'in time for' if told['met'] else 'after'} the due date, {when.moment(told['due_ns'], zone)}"
+    words = f"For {when.moment(told['promised_ns'], zone)}{due if told['due_ns'] else ''}."
+    waits = note(f"Longest on the way: {told['waits']}.") if told["waits"] else None
+    digest = tag("span", told["plan_sha256"][:16], cls="code", title=told["plan_sha256"])
+    proof = note("Proof: ", link(told["plan"], f"/plan?plan={quote(told['plan'])}"),
+                 f", which holds its {told['operations']} operations, SHA-256 ", digest)
+    return [pieces.station("Promised", told["t_ns"], zone, tag("p", words), waits, proof, bad=not told["met"])]
 
 
 def _slots(thread: dict[str, Any], view: View) -> Safe:

@@ -12,6 +12,7 @@ KINDS = (
     "order.placed",
     "order.refused",
     "order.fitted",
+    "order.promised",
     "plan.released",
     "step.started",
     "step.finished",
@@ -47,9 +48,10 @@ def order_rows(events: Sequence[Event]) -> list[dict[str, Any]]:
         for slot in fold.rows(event.body["slots"], "order")
     }
     out = []
-    orders = fold.by_about(fold.of(events, "order.placed", "order.refused", "order.fitted"))
+    orders = fold.by_about(fold.of(events, "order.placed", "order.refused", "order.fitted", "order.promised"))
     for id_, mine in orders.items():
         placed, fitted, refused = (fold.last(mine, f"order.{word}") for word in ("placed", "fitted", "refused"))
+        promised = fold.last(mine, "order.promised")
         body: Mapping[str, Any] = placed.body if placed else (refused.body if refused else {})
         made = units.get(id_, [])
         out.append(
@@ -62,6 +64,7 @@ def order_rows(events: Sequence[Event]) -> list[dict[str, Any]]:
                 "state": _state(made, fitted, refused, id_ in planned),
                 "placed_ns": mine[0].t_ns,
                 "due_ns": body.get("due_ns", 0),
+                "promised_ns": promised.body["promised_ns"] if promised else None,
                 "price_minor": body.get("price_minor"),
                 "currency": body.get("currency", ""),
                 "quantity": body.get("quantity", 1),

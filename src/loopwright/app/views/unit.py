@@ -13,6 +13,7 @@ from loopwright.core.types import Event
 _WORDS = {
     "order.placed": "Ordered",
     "order.fitted": "Fitted to measure",
+    "order.promised": "Promised",
     "solid.made": "Solid model made",
     "plan.released": "Planned",
     "step.started": "Started",
@@ -31,12 +32,13 @@ def thread(serial: str, events: Sequence[Event]) -> dict[str, Any]:
     """Everything about one unit, as plain data; an empty `history` when nothing is known of that serial.
 
     events   a superset of: those about the serial, its order, the plans that held it, decisions about it
-    returns  {serial, state, order, design, solid, slots, steps, measured, shipped_ns, claimed_ns, owner, decisions,
-             history}
+    returns  {serial, state, order, design, solid, promise, slots, steps, measured, shipped_ns, claimed_ns, owner,
+             decisions, history}
     """
     mine = fold.of((e for e in events if e.about == serial), *_WORDS)
     order_id = next((str(e.body["order"]) for e in mine if "order" in e.body), "")
-    of_order = fold.of((e for e in events if e.about == order_id), "order.placed", "order.fitted", "solid.made")
+    of_order = fold.of((e for e in events if e.about == order_id), "order.placed", "order.fitted", "order.promised",
+                       "solid.made")
     fitted = fold.last(of_order, "order.fitted")
     design = _design(fitted)
     shipped, claimed = fold.last(mine, "unit.shipped"), fold.last(mine, "unit.claimed")
@@ -46,6 +48,7 @@ def thread(serial: str, events: Sequence[Event]) -> dict[str, Any]:
         "order": _order(order_id, fold.last(of_order, "order.placed")),
         "design": design,
         "solid": _solid(fold.last(of_order, "solid.made")),
+        "promise": _promise(fold.last(of_order, "order.promised")),
         "slots": _slots(order_id, events),
         "steps": _steps(mine),
         "measured": [_measured(e, design) for e in mine if e.kind == "unit.measured"],
@@ -147,6 +150,14 @@ def _solid(made: Event | None) -> dict[str, Any]:
         "cg_m": made.body["cg_m"],
         "volume_m3": made.body["volume_m3"],
     }
+
+
+def _promise(event: Event | None) -> dict[str, Any]:
+    """What the customer was told, and the plan that proves it; {} when nothing was."""
+    if event is None:
+        return {}
+    names = ("promised_ns", "due_ns", "met", "waits", "plan", "plan_sha256")
+    return {"t_ns": event.t_ns, **{name: event.body[name] for name in names}, "operations": len(event.body["slots"])}
 
 
 def _slots(order_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:

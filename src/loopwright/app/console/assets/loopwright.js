@@ -107,7 +107,9 @@
     if (!form) return;
     event.preventDefault();
     const data = new FormData(form), button = form.querySelector("[type=submit]") || form;
-    const ok = await act(button, form.dataset.post, form.hasAttribute("data-upload") ? data : Object.fromEntries(data), form.dataset.done);
+    const body = form.hasAttribute("data-upload") ? data : Object.fromEntries(data);
+    for (const name of (form.dataset.lines ?? "").split(" ").filter(Boolean)) body[name] = body[name].split("\n").map((line) => line.trim()).filter(Boolean);
+    const ok = await act(button, form.dataset.post, body, form.dataset.done);
     if (ok) form.reset();
   });
 
