@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from loopwright.app.planning import Planning, catch_up, mend
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.releasing import Found, Why, release
 from loopwright.app.site import load_site
-from loopwright.app.telling import tell
+from loopwright.app.telling import WHATS, tell
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, PlanError, SiteError, UnknownName
 from loopwright.core.types import POINTS_IN, Batch, Event
@@ -525,3 +526,46 @@ def test_a_machine_that_says_that_it_is_down_is_down_until_it_says_otherwise(tmp
         assert states(4, 1) == [("machine.down", "down"), ("machine.up", "active")]
         tell(plant, "mara", {"what": "down", "about": "mill-1"})
         assert states(5, 1)[-1] == ("machine.down", ""), "what a person told stands until a person tells otherwise"
+
+
+EVERYTHING = PEOPLE + SETUPS + """
+[[tool]]
+name = "jig"
+[[machine]]
+id = "bench-2"
+kind = "lathe"
+role = "finish"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_is_told_the_plan_keeps_the_rules_and_what_runs_stays_where_it_runs(tmp_path: Path, seed: int) -> None:
+    chance, minutes, refused = random.Random(seed), 0, 0
+    needs = 'skill = "varnish"\nmaterials = ["rubber ferrule"]\ntools = ["jig"]\nsetup = "{hand}"'
+    with stick_shop(tmp_path, orders=4, more=EVERYTHING, product=needs) as plant:
+        planning, plans = Planning(plant), 0
+        things = {word: [m.id for m in plant.site.machines] for word in ("down", "up", "slower", "workorder")}
+        things |= {"away": ["p-1", "p-2"], "back": ["p-1", "p-2"], "late": ["rubber ferrule"], "done": ["none"]}
+        for number in range(80):
+            minutes += chance.choice([0, 1, 5, 20, 100])
+            after(plant, minutes)
+            what = chance.choice(["started", "finished", *WHATS])
+            known = [o.name for order in open_work(plant).work for o in order.operations]
+            more = {"until": chance.choice(["30min", "2h"]), "factor": chance.choice([0.5, 3.0]), "why": "chance"}
+            try:
+                say(plant, what, chance.choice(things.get(what, ["S001", "S002", "S003", "S004"])), chance.choice(known), **more)
+            except InputError:
+                refused += 1
+            event = planning.step(number * 1e6)
+            if event is None:
+                continue
+            plans += 1
+            slot_of = {(s["order"], s["operation"]): s for s in event.body["slots"]}
+            for step in open_work(plant).steps:
+                if step.end_ns is None:
+                    slot = slot_of[step.order, step.operation]
+                    assert (slot["machine"], slot["frozen"]) == (step.machine, True)
+                    assert 0 <= event.body["origin_ns"] + slot["start_s"] * NS_PER_S - step.start_ns < NS_PER_S
+        assert plans > 10
+        assert refused < 80

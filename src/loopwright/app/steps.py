@@ -27,8 +27,9 @@ def step_of(event: Event) -> Step:
 
 def steps(events: Sequence[Event], work: Sequence[OpenOrder], machines: Collection[str]) -> tuple[Step, ...]:
     """What began and what ended of the open work; an end counts more than a beginning, a later word more than an
-    earlier. What began on a machine that is not there any more has not begun."""
+    earlier. What began on a machine that is not there any more has not begun; what ran on a scrapped piece does not."""
     found: dict[Key, Step] = {}
+    left = {(order.id, o.name) for order in work for o in order.operations}
     for event in events:
         if event.kind in ("step.started", "step.finished"):
             step = step_of(event)
@@ -36,7 +37,8 @@ def steps(events: Sequence[Event], work: Sequence[OpenOrder], machines: Collecti
             if (known is None or known.end_ns is None or step.end_ns is not None) and (
                     step.end_ns is not None or step.machine in machines):
                 found[step.order, step.operation] = step
-    return tuple(_one_at_a_time(_behind(list(found.values()), work)))
+    known = [step for key, step in found.items() if step.end_ns is not None or key in left]
+    return tuple(_one_at_a_time(_behind(known, work)))
 
 
 def _behind(known: list[Step], work: Sequence[OpenOrder]) -> list[Step]:
