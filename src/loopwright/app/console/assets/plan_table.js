@@ -2,7 +2,7 @@
 import { long } from "./plan_words.js";
 
 const PAGE = 100, STATES = ["planned", "running", "done"];
-const HEADS = ["Order", "Operation", "Machine", "Person", "Starts", "Ends", "State", "Waited for", "Slack", "Due"];
+const HEADS = ["Order", "Operation", "Machine", "Person", "Starts", "Ends", "State", "Waits for", "Slack", "Due"];
 const make = (name, cls, ...children) => { const made = document.createElement(name); if (cls) made.className = cls; made.append(...children); return made; };
 
 export const rows = (plan, root) => {

@@ -12,7 +12,8 @@ from loopwright.app.console.markup import Safe, div, link, note, tag
 from loopwright.app.views import shown
 
 LATEST = 8  # orders named
-NARROW = 10  # days; with more, cells show no number
+NARROW = 10  # days; with more, cells are narrow and their number stands below
+WIDEST = 48  # of a bar, in thousandths of the chart
 
 
 def load(data: Mapping[str, Any]) -> Safe:
@@ -67,7 +68,7 @@ def lateness(rows: Sequence[Mapping[str, Any]]) -> Safe:
     high = max([row["late_s"] for row in rows] + [0]) / 0.94
     low = min([row["late_s"] for row in rows] + [0]) / 0.94
     span = max(1.0, high - low)
-    zero, each = 100 * high / span, 1000 / max(1, len(rows))
+    zero, each = 100 * high / span, min(WIDEST, 1000 / max(1, len(rows)))
     bars = [_bar(row, n * each, each, zero, span) for n, row in enumerate(rows)]
     ground = tag("path", d=f"M0 {zero:.2f}H1000", cls="ground")
     labels = [tag("span", _scale(value), cls="y", style=f"top:{100 * (high - value) / span:.2f}%")
