@@ -25,11 +25,15 @@ from loopwright.make.objective import Objective, parse, value
 from loopwright.make.shop import Shop
 
 MAKESPAN = parse("makespan")
-PARTS = ((0.05, "small"), (0.3, "anneal"), (0.2, "whole"), (1.0, "anneal"))  # of the time, who searches
+PARTS = ((0.05, "small"), (0.3, "anneal"), (0.2, "whole"), (0.25, "anneal"), (1.0, "last"))  # of the time, who searches
+STALLED = 0.001  # of the cost: an annealing that found no more than that leaves the last turn to windows
+WINDOWED = 1_000  # operations of shops that windows are of use for (measured up to 250)
 WHOLE, TURN_S = 0.3, 5.0  # while the annealing is not there: CP-SAT on the whole shop, then windows in such turns
 SMALL = 50  # operations
 MOVES = 5_000  # of the annealing, for which one window counts where moves are counted
+REST = 0.45  # of the moves, for the last turn
 ENDLESS_S = 3600.0
+SEEDS = 7919  # apart are the seeds of the annealing's turns
 # CP-SAT's own measure of work allowed for each second of wall time: shops that spend it get the same plan on every run
 WORK_PER_S = 0.5
 # Larger models take longer than a turn to be read and simplified (measured: 18,000 arcs in 1 s of processor time)
@@ -54,19 +58,23 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
     """
     from loopwright.make.search import warm as compiling
 
-    begun_s, solvers = monotonic_s(), list[str]()
+    begun_s, solvers, gain = monotonic_s(), list[str](), 0.0
     now = Turns(list(slots), bound, "dispatch")
     count = sum(o.frozen is None for o in shop.operations)
     base = base_of(shop) if count <= OPERATIONS_PER_S * budget.seconds and library() is not None else None
     for part, who in PARTS if compiling.compiled() else _alone(budget):
         if who == "windows" and not budget.iterations and compiling.installed() and compiling.ready():
             part, who = 1.0, "anneal"
+        if who == "last":
+            who = "windows" if base is not None and count <= WINDOWED and gain <= STALLED else "anneal"
         own = _share(budget, part, who, monotonic_s() - begun_s)
-        done = value(aim, shop, now.slots) <= now.bound + 1e-9 and not late(shop, now.slots)
-        if done or now.hopeless or own is None:
+        cost = value(aim, shop, now.slots)
+        if now.hopeless or own is None or (cost <= now.bound + 1e-9 and not late(shop, now.slots)):
             break
         if who == "anneal":
+            own = replace(own, seed=own.seed + SEEDS * len(solvers))
             now = now._replace(slots=_annealed(shop, now.slots, aim, own))
+            gain = 1 - value(aim, shop, now.slots) / cost if cost else 0.0
             solvers += ["annealing"]
         elif base is not None and who == "windows":
             now = now._replace(slots=windows.improve(base, now.slots, aim, own))
@@ -92,7 +100,7 @@ def _share(budget: Budget, part: float, who: str, gone_s: float) -> Budget | Non
     if budget.stop is not None and budget.stop.is_set():
         return None
     if budget.iterations:
-        moves = max(1, round(part * budget.iterations / (MOVES if who == "windows" else 1)))
+        moves = max(1, round(min(part, REST) * budget.iterations / (MOVES if who == "windows" else 1)))
         seconds = ENDLESS_S if who in ("anneal", "windows") else part * budget.seconds
         return replace(budget, iterations=moves, seconds=seconds)
     left_s = budget.seconds - gone_s
