@@ -25,6 +25,8 @@ def replay(
     column: Annotated[list[str] | None, typer.Option(help="where the file calls it otherwise: machine=Anlage")] = None,
     who: Annotated[str, typer.Option(help="skilled: whoever was seen at an activity can do it; same: only who did")]
     = "skilled",
+    there: Annotated[str, typer.Option(help="seen: people were there when they were seen; usual: in usual hours too")]
+    = "seen",
     waits: Annotated[str, typer.Option(help="unexplained waits that are kept: none, idle, or long")] = "none",
     due: Annotated[str, typer.Option(help="rule of due dates: same, work or operations")] = "same",
     tight: Annotated[float, typer.Option(help="times the usual allowance")] = 1.0,
@@ -41,6 +43,6 @@ def replay(
     """
     from loopwright.app import replaying
 
-    asked = replaying.Asked(log, site, begin, time_zone, replaying.mapping(column or ()), who, waits, due, tight,
+    asked = replaying.Asked(log, site, begin, time_zone, replaying.mapping(column or ()), who, there, waits, due, tight,
                             every_hours, seconds, seed, svg)
     out(replaying.replayed(asked, say), as_json, replaying.in_words)

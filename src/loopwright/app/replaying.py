@@ -41,6 +41,7 @@ class Asked:
     zone: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     who: str = "skilled"
+    there: str = "seen"
     waits: str = "none"
     due: str = "same"
     tight: float = 1.0
@@ -73,7 +74,7 @@ def replayed(asked: Asked, say: Callable[[str], None]) -> dict[str, Any]:
     """Everything that the command tells, as plain data; says on the way what is being worked at."""
     works, told, zone = _works(asked)
     start_ns = _start(asked, works, zone)
-    world = world_of(works, start_ns, Assumed(zone, asked.who, waits=asked.waits))
+    world = world_of(works, start_ns, Assumed(zone, asked.who, there=asked.there, waits=asked.waits))
     due_ns = due_dates(works, start_ns, asked.due, asked.tight)
     ways = {"as it was": {order: world.real_ns[order][1] for order in world.orders},
             "first in, first out": by_rule(world, first_in),

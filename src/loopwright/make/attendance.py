@@ -25,6 +25,7 @@ from loopwright.make.work_log import Work, by_resource
 
 HOUR_NS = 3_600 * NS_PER_S
 WEEK_H = 168
+BETTER = 0.05  # of the hours, by which a longer rota must tell more
 Times = list[tuple[int, int]]
 Capacity = list[tuple[int, int, int]]  # start_ns, end_ns, how many things at once
 
@@ -65,13 +66,13 @@ def learn(
 
     A resource is expected in as many hours of the rota as it was there in the mean rota since it was first seen, and in
     those in which it was seen most often, of equals the last: no threshold to choose. rota: weeks, instead of the
-    number up to four after which the same hours are worked most often.
+    number up to four after which the same hours are worked most often, or the least that is nearly as good.
     """
     local = _zone(zone)
     known = [w for w in works if w.end_ns <= until_ns]
     there = {name: _hours(times, local) for name, times in presence(known, bridge_s).items() if times}
     again = {weeks: _again(there, weeks) for weeks in (1, 2, 3, 4)}
-    weeks = rota or max(again, key=lambda c: (round(again[c], 2), -c))
+    weeks = rota or next(c for c in again if again[c] >= max(again.values()) - BETTER)
     last = _hour(until_ns, local)
     hours: dict[str, frozenset[int]] = {}
     for name, seen in there.items():
@@ -205,6 +206,17 @@ def capacity(works: Sequence[Work], bridge_s: float) -> dict[str, Capacity]:
                     mine.append((a, b, max(1, depth)))
         found[name] = mine
     return found
+
+
+def with_hours(mine: Capacity, hours: Times) -> Capacity:
+    """The same, and one thing at once in those hours where it had nothing."""
+    if not hours or not mine:
+        return mine or [(a, b, 1) for a, b in hours]
+    first_ns = min(hours[0][0], *(a for a, _, _ in mine))
+    last_ns = max(hours[-1][1], *(b for _, b, _ in mine))
+    away = closed_times([(a, b) for a, b, _ in mine], first_ns, last_ns)
+    more = [(max(a, x), min(b, y), 1) for a, b in away for x, y in hours if max(a, x) < min(b, y)]
+    return sorted([*mine, *more])
 
 
 def at_once(capacities: Mapping[str, Capacity]) -> dict[str, int]:

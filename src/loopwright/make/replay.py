@@ -30,7 +30,7 @@ from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Shop
 from loopwright.make.work_log import Work, known_by
 
 DAY_S = 86_400
-WHO, WAITS = ("same", "skilled"), ("none", "idle", "long")
+WHO, THERE, WAITS = ("same", "skilled"), ("seen", "usual"), ("none", "idle", "long")
 AHEAD_S = 28 * DAY_S  # how far the calendar is looked at
 AGAIN = " #"  # between a resource's name and the number of its lane
 AFTER_S = 84 * DAY_S  # how long after the log's end people are taken to come as usual
@@ -43,6 +43,7 @@ class Assumed:
     who      'same': only whoever did a piece can do it; 'skilled': whoever was seen at its activity before the start
              at least `times` times
     bridge_s who was idle for no longer was there, and could have done one thing
+    there    'seen': nobody was there otherwise; 'usual': everybody was there in his usual hours as well, at one thing
     waits    'none' are kept; 'idle': those in which whoever did it was there and idle; 'long': those, and whole waits
              of more than long_s
     """
@@ -50,12 +51,13 @@ class Assumed:
     zone: str = "UTC"
     who: str = "same"
     bridge_s: float = 4 * 3600.0
+    there: str = "seen"
     waits: str = "none"
     long_s: float = 2.0 * DAY_S
     times: int = 3
 
     def __post_init__(self) -> None:
-        for name, allowed in (("who", WHO), ("waits", WAITS)):
+        for name, allowed in (("who", WHO), ("there", THERE), ("waits", WAITS)):
             if getattr(self, name) not in allowed:
                 raise InputError(f"replay: {name}", repr(getattr(self, name)), ", ".join(allowed))
 
@@ -118,7 +120,11 @@ def _there(rows: Sequence[Work], assumed: Assumed, skilled: Mapping[str, Any]) -
     for name in sorted(seen, key=lambda n: (len(skilled.get(n, ())), n)):
         later = attendance.open_times(usual, name, end_ns, end_ns + AFTER_S * NS_PER_S)
         later = later or [(end_ns, end_ns + AFTER_S * NS_PER_S)]  # seen too little to have usual hours
-        found[name] = [*seen[name], *((a, b, often[name]) for a, b in later)]
+        here = seen[name]
+        if assumed.there == "usual":
+            hours = attendance.open_times(usual, name, rows[0].start_ns, end_ns)
+            here = attendance.with_hours(here, hours)
+        found[name] = [*here, *((a, b, often[name]) for a, b in later)]
     return found
 
 
