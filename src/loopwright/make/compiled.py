@@ -4,12 +4,13 @@
     def sum_of(values: Any) -> int: ...
 
 Numba looks only at the file a function stands in, so that what it calls from another file stayed as it was compiled
-once. Here one digest over all sources of the search decides.
+once. Here the file and all that it imports from this package decides.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,17 +18,27 @@ from typing import Any
 
 from numba import njit
 
-SOURCES = ("compiled.py", "crew.py", "decode.py", "general.py", "neighbours.py", "search/*.py")
+_IMPORT = re.compile(r"^from loopwright\.make\.([\w.]+) import", re.MULTILINE)
+
+
+def sources(path: Path) -> set[Path]:
+    """A file with compiled functions, and the files with such functions that it imports, and so on."""
+    here, found, waiting = Path(__file__).parent, set[Path](), [path]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file() or "fast" not in (text := path.read_text(encoding="utf-8")):
+            continue
+        found.add(path)
+        waiting += [here / (name.replace(".", "/") + ".py") for name in _IMPORT.findall(text)]
+    return found
 
 
 @cache
-def digest() -> str:
-    """What all sources of the compiled search say, in few letters."""
-    here = Path(__file__).parent
+def digest(path: Path) -> str:
+    """What a file's sources say, in few letters."""
     found = hashlib.blake2b(digest_size=16)
-    for pattern in SOURCES:
-        for path in sorted(here.glob(pattern)):
-            found.update(path.read_bytes())
+    for source in sorted(sources(path)):
+        found.update(source.read_bytes())
     return found.hexdigest()
 
 
@@ -39,7 +50,7 @@ def fast(function: Callable[..., Any]) -> Any:
     """
     compiled = njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
     try:
-        compiled._cache._cache_file._source_stamp = digest()
+        compiled._cache._cache_file._source_stamp = digest(Path(function.__code__.co_filename))
     except (AttributeError, OSError):  # another Numba keeps its cache otherwise, by the function's own file
         return compiled
     return compiled

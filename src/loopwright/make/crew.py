@@ -20,7 +20,7 @@ import numpy as np
 from loopwright.core.types import Slot
 from loopwright.make.compiled import fast
 from loopwright.make.decode import WIDTH, blank, fit, fixed_of, joins, put, ready, times_of
-from loopwright.make.foreman import MOST, Rule, urgency
+from loopwright.make.foreman import MOST, Rule, Urgency, urgency
 from loopwright.make.tables import Tables
 
 STEPS = 20_000  # events between two looks at who wants to stop
@@ -249,11 +249,12 @@ class Crew:
             ints(1), ints(count), ints(1), ints(MOST + 1))
 
     def work(self, tails: Any, rule: Rule, hurry: Callable[[], bool] = lambda: False) -> Worked:
-        """Every operation handed out by the rule. hurry: asked now and then; from then on the rest goes quickly."""
-        told = urgency(self.tables, tails, rule)
-        ranks = Ranks(
-            np.array(told.first), np.array(told.base), np.array(told.each, np.bool_), np.array(told.latest),
-            np.array([told.slack_s, told.lost_s]))
+        """Every operation handed out by the rule. tails: as `foreman.urgency`; hurry: as `hand_out`."""
+        return self.hand_out(urgency(self.tables, tails, rule), hurry)
+
+    def hand_out(self, told: Urgency, hurry: Callable[[], bool] = lambda: False) -> Worked:
+        """Every operation handed out by its urgency. hurry: asked now and then; from then on the rest goes quickly."""
+        ranks = Ranks(told.first, told.base, told.each, told.latest, np.array([told.slack_s, told.lost_s]))
         x, w = times_of(self.tables), self._floor()
         s = np.zeros(WIDTH * len(self.tables.state) + len(self.tables.away) + len(self.tables.state), np.int64)
         blank(self.f, s)

@@ -261,8 +261,8 @@ def lateness(f: Any, x: Any, o: int) -> float:
 
 @fast
 def price(w: Any, cost: Any) -> float:
-    """The objective of (makespan, weighted tardiness, setup)."""
-    return w[0] * cost[0] + w[1] * cost[1] + w[2] * cost[2]
+    """The objective of (makespan, weighted tardiness, setup), with what a second behind the horizon costs."""
+    return w[0] * cost[0] + w[1] * cost[1] + w[2] * cost[2] + w[4] * max(0.0, cost[0] - w[3])
 
 
 @fast
@@ -293,7 +293,8 @@ def run(
 ) -> int:
     """Decodes an order that differs from that of `y` and `old` in places begin .. end.
 
-    w (4,): what makespan, tardiness and setup cost, and the second by which everything must have ended
+    w (5,): what makespan, tardiness and setup cost, the second by which everything must have ended, and what each
+    second behind that costs (0: nothing may end there)
     total (3,) becomes its makespan, weighted tardiness and setup; returns the place where it is as before again (the
     length: nowhere), or -1 - place where it was given up because it costs more than limit.
     """
@@ -316,7 +317,7 @@ def run(
         total[2] += put(f, s, x, o, way[o], hold[o])
         total[0] = max(total[0], x.end[o])
         total[1] += lateness(f, x, o)
-        if price(w, total) > limit or x.end[o] > w[3]:
+        if price(w, total) > limit or (w[4] == 0 and x.end[o] > w[3]):
             return -2 - at
         if x.end[o] != y.end[o] or x.start[o] != y.start[o]:
             far = reach(f, x, o, far)

@@ -50,13 +50,13 @@ def _steps(before: Any, behind: Any, link_at: Any) -> list[Any]:
     now = np.flatnonzero(missing == 0)
     while len(now):
         steps.append(now)
-        reached = after[_ranges(at[now], at[now + 1])]
+        reached = after[ranges(at[now], at[now + 1])]
         np.subtract.at(missing, reached, 1)
         now = np.unique(reached[missing[reached] == 0])
     return steps
 
 
-def _ranges(begin: Any, end: Any) -> Any:
+def ranges(begin: Any, end: Any) -> Any:
     """begin[0] .. end[0] - 1, begin[1] .. end[1] - 1, ... one after another."""
     length = end - begin
     shift = np.repeat(begin - np.concatenate(([0], np.cumsum(length)[:-1])), length)
@@ -79,7 +79,7 @@ def _tails(rows: Any, fastest: Any) -> tuple[Any, Any]:
     tail, after = np.zeros_like(fastest), np.zeros_like(fastest)
     for now in reversed(rows.steps):
         tail[now] = np.maximum(tail[now], fastest[now] + after[now])
-        k = _ranges(rows.link_at[now], rows.link_at[now + 1])
+        k = ranges(rows.link_at[now], rows.link_at[now + 1])
         before, o = rows.before[k], rows.behind[k]
         whole = rows.lot[k] < 0
         np.maximum.at(after, before, rows.lag[k] + np.where(whole, tail[o], after[o]))
@@ -95,13 +95,13 @@ def _heads(tables: Tables, rows: Any, stays: Any) -> tuple[Any, Any]:
     stands = np.zeros((len(head), 2), np.int64)
     stands[stays] = np.array([(slot.start_s, slot.end_s) for slot in tables.fixed if slot], np.int64).reshape(-1, 2)
     for now in rows.steps:
-        k = _ranges(rows.link_at[now], rows.link_at[now + 1])
+        k = ranges(rows.link_at[now], rows.link_at[now + 1])
         before, o, whole = rows.before[k], rows.behind[k], rows.lot[k] < 0
         ended = early[before] + rows.lag[k]
         np.maximum.at(head, o, np.where(whole, ended, head[before] + rows.lot[k]))
         np.maximum.at(early, o[~whole], ended[~whole])  # it ends behind what is handed over in lots
         begin, end = np.full(len(now), NEVER, np.int64), np.full(len(now), NEVER, np.int64)
-        way = _ranges(rows.at[now], rows.at[now + 1])
+        way = ranges(rows.at[now], rows.at[now + 1])
         place = np.repeat(np.arange(len(now)), rows.at[now + 1] - rows.at[now])
         owner, seconds = rows.owner[way], rows.seconds[way]
         start = taken.first(rows.machine[way], np.maximum(head[owner], early[owner] - seconds), seconds)

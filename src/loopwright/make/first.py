@@ -61,10 +61,10 @@ def _few(shop: Shop, objective: Objective) -> list[Slot]:
 
 def rules(objective: Objective, due: bool, seed: int) -> Iterator[Rule]:
     """Rules in the order in which they are worth trying, without end: at last with chance in them."""
-    lost = (1.0, 4.0, 0.25) if not objective.only_makespan else (1.0,)
-    work, late = [Rule("work", lost=much) for much in lost], [
-        Rule("late", k, lost=much) for much in lost for k in (2.0, 0.5, 6.0, 1.0, 20.0)]
-    plain = [] if not due else late
+    late = [Rule("late", k, lost=lost) for k, lost in (
+        (6.0, 4.0), (2.0, 1.0), (20.0, 4.0), (0.5, 1.0), (20.0, 1.0), (2.0, 4.0), (6.0, 1.0), (20.0, 0.25))]
+    work = [Rule("work", lost=lost) for lost in ((1.0,) if objective.only_makespan else (1.0, 4.0, 0.25))]
+    plain = late if due else []
     first = [*work, *plain] if objective.only_makespan or not due else [*plain, *work]
     yield from first
     yield Rule("short")

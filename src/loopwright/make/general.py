@@ -18,12 +18,13 @@ import numpy as np
 
 from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Slot
-from loopwright.make.board import follow, sequence
+from loopwright.make.board import sequence
 from loopwright.make.budget import Budget
 from loopwright.make.compiled import fast
+from loopwright.make.crew import slots_of
 from loopwright.make.decode import NEVER, WIDTH, Marks, back, blank, fixed_of, keep, price, run, times_of
 from loopwright.make.neighbours import FROM, TO, move, undo
-from loopwright.make.objective import Objective, setup, tardiness, value
+from loopwright.make.objective import Objective, behind, setup, tardiness, value
 from loopwright.make.shop import Shop
 from loopwright.make.tables import Tables, tables_of
 
@@ -73,8 +74,7 @@ class Climber:
     def __init__(self, tables: Tables, fixed: Any, objective: Objective, order: Any, way: Any, seed: int) -> None:
         self.tables, self.f = tables, fixed
         self.order, self.way, self.hold = order.copy(), way.copy(), np.zeros(len(way), np.int64)
-        self.best = [self.order.copy(), self.way.copy(), self.hold.copy()]
-        self.w = np.array([objective.makespan, objective.tardiness, objective.setup, math.inf])
+        self.w = np.array([objective.makespan, objective.tardiness, objective.setup, math.inf, 0.0])
         self.x, self.y = times_of(tables), times_of(tables)
         length = WIDTH * len(tables.state) + len(tables.away) + len(tables.state)
         self.every = max(8, math.isqrt(len(order)))
@@ -86,14 +86,17 @@ class Climber:
         blank(self.f, self.old.state[0])
         begun = [slot for slot in tables.fixed if slot]
         self.old.cost[0] = max((slot.end_s for slot in begun), default=0), _begun_late(tables), setup(begun)
+        self.best = [self.order.copy(), self.way.copy(), self.hold.copy()]
         self.r = np.array([np.random.default_rng(seed).integers(1, 2**62)], np.uint64)
         self.did, self.total, self.cost = np.zeros(5, np.int64), np.zeros(3), np.zeros(2)
         self.moves = 0
         self.decode()
-        self.cost[1] = self.cost[0]
         horizon_s = tables.shop.horizon_s
-        if horizon_s is not None and self.total[0] <= horizon_s:
+        if horizon_s is not None:
             self.w[3] = horizon_s
+            self.w[4] = 0.0 if self.total[0] <= horizon_s else _over(tables, objective)
+            self.cost[0] = price(self.w, self.total)
+        self.cost[1] = self.cost[0]
 
     def decode(self) -> bool:
         """All times anew from order and machines; False, and nothing done, when they do not end in time."""
@@ -128,6 +131,12 @@ class Climber:
         self.decode()
 
 
+def _over(tables: Tables, objective: Objective) -> float:
+    """What a second behind the horizon costs: more than can be won by it."""
+    weights = sum(job.weight for job in tables.shop.jobs if job.due_s is not None)
+    return 1.0 + 10.0 * (objective.makespan + objective.setup + objective.tardiness * weights)
+
+
 def _begun_late(tables: Tables) -> float:
     """Weighted lateness of what stands where it is and nothing waits for."""
     shop = tables.shop
@@ -138,7 +147,8 @@ def _begun_late(tables: Tables) -> float:
 def improve(shop: Shop, slots: Sequence[Slot], objective: Objective, budget: Budget) -> list[Slot]:
     """A plan that costs no more than `slots`, by the objective, found within the budget.
 
-    slots   a plan that keeps the shop's rules (`dispatch.best`); what ends within the horizon stays within
+    slots   a plan that keeps the shop's rules (`dispatch.best`); what ends within the horizon stays within, and what
+            does not is first of all brought there
     The budget's progress is told the cost, rounded; equal seeds give equal plans in a budget of iterations, which are
     moves of each thread.
     """
@@ -152,20 +162,20 @@ def improve(shop: Shop, slots: Sequence[Slot], objective: Objective, budget: Bud
     climbers = [
         Climber(tables, fixed, objective, np.array(order, np.int64), way, budget.seed * 1000 + nth)
         for nth in range(max(1, budget.workers))]
-    floor = [value(objective, shop, slots)]
+    least = value(objective, shop, slots) + climbers[0].w[4] * behind(shop, slots)
+    floor = [least]
     with ThreadPoolExecutor(len(climbers)) as threads:
         done = [threads.submit(_search, c, nth, budget, end_s, floor) for nth, c in enumerate(climbers)]
         for each in done:
             each.result()
     best = min(climbers, key=lambda c: c.cost[1])
-    found = _slots(best)
-    return found if value(objective, shop, found) < value(objective, shop, slots) else list(slots)
+    return _slots(best) if best.cost[1] < least - 1e-9 else list(slots)
 
 
 def _search(climber: Climber, nth: int, budget: Budget, end_s: float, told: list[float]) -> None:
     """Rounds from hot to cold until the budget is spent."""
     begun_s, moves = monotonic_s(), int(np.clip(200_000 // len(climber.order), 5, 100))
-    mean = _mean_cost(climber)
+    mean = mean_cost(climber)
     nth_round = 0
     while (done := _spent(climber, budget, begun_s, end_s)) < 1.0:
         if int(done * ROUNDS) > nth_round:
@@ -197,7 +207,7 @@ def _spent(climber: Climber, budget: Budget, begun_s: float, end_s: float) -> fl
     return (monotonic_s() - begun_s) / max(1e-9, end_s - begun_s)
 
 
-def _mean_cost(climber: Climber) -> float:
+def mean_cost(climber: Climber) -> float:
     """What it costs, about, when one operation more stands before the others of its machine."""
     f, w = climber.f, climber.w
     free = np.flatnonzero(~f.fixed)
@@ -209,7 +219,6 @@ def _mean_cost(climber: Climber) -> float:
 
 
 def _slots(climber: Climber) -> list[Slot]:
-    """The best plan as slots, placed once more by the plain twin of what was compiled."""
-    order, way, hold = climber.best
-    ways = (way - climber.f.way_at[:-1]).tolist()
-    return follow(climber.tables, order.tolist(), ways, hold.tolist()).slots()
+    """The best plan as slots."""
+    climber.again()
+    return slots_of(climber.tables, climber.f, climber.way, climber.x)

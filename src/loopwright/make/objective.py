@@ -93,3 +93,8 @@ def setup(slots: Iterable[Slot]) -> int:
             here = slot.machine, slot.start_s
             longest[here] = max(slot.setup_s, longest.get(here, 0))
     return sum(longest.values())
+
+
+def behind(shop: Shop, slots: Iterable[Slot]) -> int:
+    """Seconds by which a plan ends after the shop's horizon."""
+    return 0 if shop.horizon_s is None else max(0, max((s.end_s for s in slots), default=0) - shop.horizon_s)

@@ -33,6 +33,8 @@ from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 MAKESPAN = Objective(makespan=1.0)
 REASON_S = 2.0  # of wall time beside the search's, and no more than that: why there is no plan
 LARGE = 5_000  # operations; beyond them CP-SAT needs longer for its model than a search has
+HUGE = 20_000  # operations; beyond them annealing finds less in its time than better rules
+TUNED, TUNED_STEPS = 2_000, 50  # operations from which better rules are looked for; steps where iterations are counted
 PARTS = ((0.15, True), (0.2, False), (1.0, True))  # of the time, by turns: tabu search or not (CP-SAT, for the bound)
 TURN_S = 5.0  # of CP-SAT while the tabu search is compiled
 
@@ -75,7 +77,7 @@ def plan(
     if stop is not None and stop.is_set():
         pass
     elif general:
-        slots, bound, solver = _general(shop, aim, keep, slots, bound, budget)
+        slots, bound, solver = _general(ground, aim, keep, slots, bound, budget)
     elif seconds > 0 and (makespan(slots) > bound or cpsat.moved(slots, keep)):
         goal = cpsat.Goal(shop, int(bound), keep or {}, budget.seconds, seed, workers)
         slots, bound, solver = _search(goal, slots, budget)
@@ -93,17 +95,39 @@ def plan(
 
 
 def _general(
-    shop: Shop, aim: Objective, keep: Mapping[Key, Slot] | None, slots: list[Slot], least: float, budget: Budget
+    ground: Ground, aim: Objective, keep: Mapping[Key, Slot] | None, slots: list[Slot], least: float, budget: Budget
 ) -> tuple[list[Slot], float, str]:
     """(slots, bound, solver) of a shop with setups, persons, tools, lots or batches, or by another objective."""
     from loopwright.make.cp.turns import search
+    from loopwright.make.search import warm as compiling
 
+    shop, end_s = ground.tables.shop, monotonic_s() + budget.seconds
     if budget.seconds <= 0 or keep or (cost(aim, shop, slots) <= least and not _late(shop, slots)):
         return slots, least, "dispatch"
+    count, solver = len(ground.tables.operations), "dispatch"
+    if count > TUNED and compiling.compiled():
+        slots, solver = _by_rules(ground, aim, slots, budget), "rules"
+        budget = budget if budget.iterations else replace(budget, seconds=end_s - monotonic_s())
+        if LARGE < count <= HUGE:
+            from loopwright.make.general import improve
+
+            return improve(shop, slots, aim, budget), least, f"{solver}, annealing"
+    if count > LARGE:
+        return slots, least, solver
     found = search(shop, slots, aim, least, budget)
     if found.hopeless:
         raise _impossible(shop, budget, known=True) or PlanError("plan", f"not all ends within {shop.horizon_s} s")
-    return found.slots, found.bound, found.solver
+    return found.slots, found.bound, found.solver if solver == "dispatch" else f"{solver}, {found.solver}"
+
+
+def _by_rules(ground: Ground, aim: Objective, slots: list[Slot], budget: Budget) -> list[Slot]:
+    """What better rules make of a large shop; all of the time where it is very large."""
+    from loopwright.make.tuning import improve
+
+    share = 0.5 if len(ground.tables.operations) <= HUGE else 1.0
+    steps = min(budget.iterations, TUNED_STEPS) if budget.iterations else None
+    own = replace(budget, seconds=share * budget.seconds, iterations=steps)
+    return improve(ground.tables.shop, slots, aim, ground, own)
 
 
 def _impossible(shop: Shop, budget: Budget, known: bool = False) -> PlanError | None:
@@ -130,7 +154,7 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
         compiling.wait()
     large = sum(len(job.operations) for job in goal.shop.jobs) > LARGE and not goal.keep
     if large and not tabu:
-        slots, least, solver = _general(goal.shop, MAKESPAN, None, slots, bound, budget)
+        slots, least, solver = _general(ground_of(goal.shop), MAKESPAN, None, slots, bound, budget)
         return slots, int(least), solver
     soon = able and not tabu
     for part, by_tabu in _turns(goal.seconds, tabu, large or budget.iterations is not None, soon):
