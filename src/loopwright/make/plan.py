@@ -88,7 +88,7 @@ def plan(
         hopeless = aim == MAKESPAN and bound > shop.horizon_s
         raise _impossible(shop, budget, hopeless) or PlanError(
             "plan", found, "", "plan further ahead, open more intervals, or allow more seconds")
-    status: Literal["optimal", "feasible"] = "optimal" if value <= bound else "feasible"
+    status: Literal["optimal", "feasible"] = "optimal" if value <= bound + 1e-9 * abs(value) else "feasible"
     ordered = tuple(sorted(slots, key=lambda s: (s.start_s, s.machine, s.order, s.operation)))
     return Plan(
         shop.origin_ns, ordered, status, objective, value, min(bound, value), solver, monotonic_s() - started_s)

@@ -135,5 +135,5 @@ def whole(weights: Sequence[float], seconds: int) -> tuple[float, list[int]]:
     if factor <= LARGEST and factor * most < SUM:
         return factor, [int(weight * factor) for weight in exact]
     least = min((weight for weight in weights if weight > 0), default=1.0)
-    scale = min(LARGEST / min(1.0, least), SUM / max(most, 1e-9))
+    scale = min(1_000 * LARGEST / min(1.0, least), SUM / max(most, 1e-9))
     return scale, [math.floor(weight * scale) for weight in weights]

@@ -22,8 +22,13 @@ MANY = 4_000  # variables above which trying each of them beforehand takes longe
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to search. work: CP-SAT's own measure of work, which ends a search the same on every machine; workers:
-    threads, which take turns by work done; first: whether any plan will do."""
+    """How long to search, and how.
+
+    work     CP-SAT's own measure of work, which ends a search the same on every machine
+    workers  threads, which take turns by work done
+    first    whether any plan will do
+    by       names of CP-SAT's own searches, () for its usual ones
+    """
 
     seconds: float
     work: float
@@ -31,6 +36,7 @@ class Effort:
     seed: int = 0
     stop: Event | None = None
     first: bool = False
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ def solve(model: Model, effort: Effort) -> Found:
     parameters.interleave_search, parameters.symmetry_level = effort.workers > 1, 0
     parameters.catch_sigint_signal = False
     parameters.stop_after_first_solution = effort.first
+    parameters.subsolvers.extend(effort.by)
     if not model.window.whole or len(model.cp.proto.variables) > MANY:
         parameters.cp_model_probing_level = 0
     if not model.window.whole:
