@@ -15,6 +15,7 @@ from loopwright.core.types import Slot
 from loopwright.make.cp.answer import slots_of
 from loopwright.make.cp.model import Model
 
+BOUNDS = ("bounds",)
 LOOK_S = 0.05  # how often is looked whether somebody wants to stop
 PATIENCE = 5  # looks after which a solver that does not stop is left to itself
 MANY = 4_000  # variables above which trying each of them beforehand takes longer than it is worth
@@ -27,7 +28,8 @@ class Effort:
     work     CP-SAT's own measure of work, which ends a search the same on every machine
     workers  threads, which take turns by work done
     first    whether any plan will do
-    by       names of CP-SAT's own searches, () for its usual ones
+    by       names of CP-SAT's own searches, () for its usual ones; ('bounds',): one thread that only proves, by a tree
+             of bounds over linear relaxations
     """
 
     seconds: float
@@ -79,7 +81,11 @@ def solve(model: Model, effort: Effort) -> Found:
     parameters.interleave_search, parameters.symmetry_level = effort.workers > 1, 0
     parameters.catch_sigint_signal = False
     parameters.stop_after_first_solution = effort.first
-    parameters.subsolvers.extend(effort.by)
+    if effort.by == BOUNDS:
+        parameters.num_workers, parameters.interleave_search = 1, False
+        parameters.optimize_with_lb_tree_search, parameters.linearization_level = True, 2
+    else:
+        parameters.subsolvers.extend(effort.by)
     if not model.window.whole or len(model.cp.proto.variables) > MANY:
         parameters.cp_model_probing_level = 0
     if not model.window.whole:

@@ -19,7 +19,7 @@ from loopwright.core.types import Slot
 from loopwright.make.budget import Budget
 from loopwright.make.cp import windows
 from loopwright.make.cp.model import Base, Relax, Stopped, base_of, build
-from loopwright.make.cp.solve import Effort, Found, library, name, solve
+from loopwright.make.cp.solve import BOUNDS, Effort, Found, library, name, solve
 from loopwright.make.dispatch import makespan, settle
 from loopwright.make.objective import Objective, parse, value
 from loopwright.make.shop import Shop
@@ -36,8 +36,9 @@ ENDLESS_S = 3600.0
 SEEDS = 7919  # apart are the seeds of the annealing's turns
 # CP-SAT's own measure of work allowed for each second of wall time: shops that spend it get the same plan on every run
 WORK_PER_S = 0.5
-# For lateness: 20,001 proven of 45,995 in 2.5 s of processor time, where CP-SAT's usual searches proved 0 in 5 s
-BY = ("lb_tree_search", "core")
+# Who proves, while plans come from the annealing. Lateness of 15 jobs: 20,001 of 45,995 in 2.5 s of processor time,
+# where CP-SAT's usual searches proved 0 in 5 s. Setups, by `BOUNDS`: as much or more in a third of the processor time
+LATENESS = ("lb_tree_search", "core")
 # Larger models take longer than a turn to be read and simplified (measured: 18,000 arcs in 1 s of processor time)
 OPERATIONS_PER_S, ARCS_PER_S = 1_500, 8_000
 
@@ -64,7 +65,8 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
     now = Turns(list(slots), bound, "dispatch")
     count = sum(o.frozen is None for o in shop.operations)
     base = base_of(shop) if count <= OPERATIONS_PER_S * budget.seconds and library() is not None else None
-    for part, who in PARTS if compiling.compiled() else _alone(budget):
+    able = compiling.compiled()
+    for part, who in PARTS if able else _alone(budget):
         if who == "windows" and not budget.iterations and compiling.installed() and compiling.ready():
             part, who = 1.0, "anneal"
         if who == "last":
@@ -82,7 +84,8 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
             now = now._replace(slots=windows.improve(base, now.slots, aim, own))
             solvers += [name()]
         elif base is not None and (count <= SMALL or who != "small"):
-            now = _whole(base, now, aim, own)
+            proves = able and who == "whole" and not late(shop, now.slots)
+            now = _whole(base, now, aim, own, _provers(aim, own) if proves else ())
             solvers += [name()]
     return now._replace(solver=", ".join(dict.fromkeys(solvers)) or "dispatch")
 
@@ -125,14 +128,21 @@ def _annealed(shop: Shop, slots: list[Slot], aim: Objective, budget: Budget) -> 
     return improve(shop, slots, aim, budget)
 
 
-def _whole(base: Base, now: Turns, aim: Objective, budget: Budget) -> Turns:
+def _provers(aim: Objective, budget: Budget) -> tuple[str, ...]:
+    """CP-SAT's searches that prove most for an objective."""
+    if aim.setup:
+        return BOUNDS
+    return LATENESS if aim.tardiness and not aim.makespan and budget.workers > 1 else ()
+
+
+def _whole(base: Base, now: Turns, aim: Objective, budget: Budget, by: tuple[str, ...]) -> Turns:
     """CP-SAT on the whole shop, or, where that is too large, on the shop without what makes it so: then its order of
     operations is worked as the shop says, and its bound holds all the same."""
     relax = relax_for(base, budget.seconds)
     if relax is None:
         return now
     seed = [] if late(base.shop, now.slots) else now.slots
-    found = attempt(base, aim, seed, relax, budget)
+    found = attempt(base, aim, seed, relax, budget, by=by)
     if found is None:
         return now
     bound = now.bound if found.bound is None else max(now.bound, found.bound)
@@ -146,19 +156,23 @@ def _whole(base: Base, now: Turns, aim: Objective, budget: Budget) -> Turns:
 
 
 def attempt(
-    base: Base, aim: Objective, seed: Sequence[Slot], relax: Relax, budget: Budget, first: bool = False
+    base: Base, aim: Objective, seed: Sequence[Slot], relax: Relax, budget: Budget, first: bool = False,
+    by: tuple[str, ...] = (),
 ) -> Found | None:
-    """What CP-SAT finds within the budget; None when it is stopped before it begins, or fails. first: any plan does."""
+    """What CP-SAT finds within the budget; None when it is stopped before it begins, or fails.
+
+    first  any plan does
+    by     see `solve.Effort`
+    """
     started_s = monotonic_s()
-    lateness = aim.tardiness and not aim.makespan and not aim.setup and budget.workers > 1 and not first
     for hints in (seed, []):
         try:
             model = build(library(), base, aim, hints, relax=relax, stop=budget.stop)
         except Stopped:
             return None
         left_s = ENDLESS_S if budget.iterations else budget.seconds - (monotonic_s() - started_s)
-        work, by = WORK_PER_S * budget.seconds, BY if lateness else ()
-        effort = Effort(left_s, work, budget.workers, budget.seed, budget.stop, first, by)
+        effort = Effort(
+            left_s, WORK_PER_S * budget.seconds, budget.workers, budget.seed, budget.stop, first, by)
         try:
             return solve(model, effort)
         except IndexError:  # OR-Tools 9.15 loses its way in some hints (its issue 5288): once more without one
