@@ -19,7 +19,7 @@ from loopwright.app.promised import plan_sha256
 from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.core.moments import moment_ns
-from loopwright.core.types import Design, Order, Plan, Slot
+from loopwright.core.types import Design, Order, Parameter, Plan, Slot
 from loopwright.make import route
 from loopwright.make.check import check
 from loopwright.make.fit import fit
@@ -89,13 +89,14 @@ def _operations(plant: Plant, asked: Mapping[str, Any]) -> tuple[route.RouteOper
         if not placed:
             raise UnknownName("order", like, [e.about for e in plant.store.recall(kind="order.placed", limit=1000)])
         person = person or str(placed[-1].body["person"])
+    made: tuple[Parameter, ...] = ()
     if person:
         measures = plant.store.people.person(person).measures
         try:
-            fit(plant.rules, measures, context_of(plant, person), plant.product_pack.formulas)
+            made = fit(plant.rules, measures, context_of(plant, person), plant.product_pack.formulas)
         except InputError as error:  # without the measure itself: that is the person's own
             raise InputError(error.where, "outside what the rule covers", error.allowed, error.todo) from None
-    design = Design(f"{product.family}/{NEW}@{plant.rules.revision}", product.family, plant.rules.revision, ())
+    design = Design(f"{product.family}/{NEW}@{plant.rules.revision}", product.family, plant.rules.revision, made)
     return route.operations(product, Order(NEW, person, product.family), design)
 
 
