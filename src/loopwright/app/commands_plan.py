@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from loopwright.app.options import Json, out, say
 from loopwright.core.errors import InputError
 
 MANY = 250_000  # operations
+FIRST_US = 15.0  # microseconds of processor time an operation, until the first plan of a very large shop stands
 
 
 class Draw(StrEnum):
@@ -74,14 +76,21 @@ def plan(
 def _one(
     file: Path | None, site: Path | None, form: str, asked: Any, drawn: tuple[Path | None, Draw], as_json: bool
 ) -> None:
-    from threading import Event
+    from threading import Event, Thread
 
     from loopwright.app import plan_file
     from loopwright.make.files import read
 
     zone = ""
+    loading = Thread(target=_load, name="load the search", daemon=True)
+    loading.start()  # beside the reading of the file, so that it takes none of the seconds
     if file is not None:
-        instance = read(file, form)
+        gc.disable()  # a shop has no cycles, and to look for them takes as long as reading a million operations
+        try:
+            instance = read(file, form)
+        finally:
+            gc.freeze()
+            gc.enable()
     else:
         from loopwright.app.open_shop import open_orders
 
@@ -91,13 +100,24 @@ def _one(
         say(f"{instance.name}: {note}")
     operations = sum(len(job.operations) for job in instance.shop.jobs)
     if operations > MANY:
-        say(f"{operations:,} operations: the first plan alone may take minutes, whatever --seconds says")
+        first_s = FIRST_US * operations / 1e6
+        say(f"{operations:,} operations: the first plan takes about {first_s:,.0f} s, and its check as long again, "
+            "whatever --seconds says; Ctrl-C gives it without a search")
+    loading.join()
     watched = plan_file.Watched(Event(), loud=sys.stderr.isatty())
     found = plan_file.planned(instance.shop, asked, watched)
     if drawn[0] is not None:
         for place in plan_file.drawn(instance.shop, found, zone, drawn[0], drawn[1].value):
             say(f"drawn in {place}")
     out(plan_file.document(instance, found, watched.stop.is_set()), as_json, plan_file.in_words)
+
+
+def _load() -> None:
+    """Loads what the search is compiled to, if it is."""
+    from loopwright.make.search import warm
+
+    if warm.installed():
+        warm.ready()
 
 
 def _suite(
