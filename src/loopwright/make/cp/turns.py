@@ -40,7 +40,7 @@ WORK_PER_S = 0.5
 # where CP-SAT's usual searches proved 0 in 5 s. Setups, by `BOUNDS`: as much or more in a third of the processor time
 LATENESS = ("lb_tree_search", "core")
 # Larger models take longer than a turn to be read and simplified (measured: 18,000 arcs in 1 s of processor time)
-OPERATIONS_PER_S, ARCS_PER_S = 1_500, 8_000
+OPERATIONS_PER_S, ARCS_PER_S, MOST = 1_500, 8_000, 20_000
 
 
 class Turns(NamedTuple):
@@ -64,7 +64,7 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
     begun_s, solvers, gain = monotonic_s(), list[str](), 0.0
     now = Turns(list(slots), bound, "dispatch")
     count = sum(o.frozen is None for o in shop.operations)
-    base = base_of(shop) if count <= OPERATIONS_PER_S * budget.seconds and library() is not None else None
+    base = base_of(shop) if count <= min(MOST, OPERATIONS_PER_S * budget.seconds) and library() is not None else None
     able = compiling.compiled()
     for part, who in PARTS if able else _alone(budget):
         if who == "windows" and not budget.iterations and compiling.installed() and compiling.ready():
@@ -80,7 +80,7 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
             now = now._replace(slots=_annealed(shop, now.slots, aim, own))
             gain = 1 - value(aim, shop, now.slots) / cost if cost else 0.0
             solvers += ["annealing"]
-        elif base is not None and who == "windows":
+        elif base is not None and who == "windows" and (count <= WINDOWED or not able):
             now = now._replace(slots=windows.improve(base, now.slots, aim, own))
             solvers += [name()]
         elif base is not None and (count <= SMALL or who != "small"):
