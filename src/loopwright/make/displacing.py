@@ -63,28 +63,27 @@ def _again(
     bare, stuck = without(floor, keys)
     if bare is None:
         return None, stuck or set(moving)
-    found = put_in(bare, job, {})
+    found = put_in(bare, job, {}).floor
     if found is None:
         return None, set(moving)
+    spans: dict[str, dict[str, tuple[int, int]]] = {order: {} for order in moving}
+    for slot in bare.slots():
+        if slot.order in spans:
+            spans[slot.order][slot.operation] = slot.start_s, slot.end_s
     for order in sorted(moving, key=lambda name: (allowed[name], name)):
-        spans = {s.operation: (s.start_s, s.end_s) for s in _slots_of(floor, order) if s.operation not in moving[order]}
-        with_it = put_in(found, jobs[order], spans)
-        if with_it is None or max(s.end_s for s in _slots_of(with_it, order)) > allowed[order]:
+        again = put_in(found, jobs[order], spans[order])
+        if again.floor is None or again.end_s > allowed[order]:
             stuck.add(order)
         else:
-            found = with_it
+            found = again.floor
     return (None, stuck) if stuck else (found, stuck)
-
-
-def _slots_of(floor: Floor, order: str) -> list[Slot]:
-    return [slot for line in floor.lines.values() for group in line.groups for slot in group.members
-            if slot.order == order]
 
 
 def _in_the_way(floor: Floor, jobs: Mapping[str, Job], mine: Iterable[Slot], free: set[str]) -> dict[str, set[str]]:
     """order -> its operations that have to go elsewhere: those in the way, and all that follow them."""
     met: set[Key] = set()
-    operations = {(o.job, o.name): o for order in (*free, *{s.order for s in mine}) for o in jobs[order].operations}
+    mine = list(mine)
+    operations = {(o.job, o.name): o for order in {s.order for s in mine} for o in jobs[order].operations}
     for slot in mine:
         operation = operations[slot.order, slot.operation]
         begin_s, need = slot.start_s - slot.setup_s, operation.setup
@@ -118,7 +117,7 @@ def without(floor: Floor, keys: Collection[Key]) -> tuple[Floor | None, set[str]
     left = floor.only(lambda s: (s.order, s.operation) not in keys)
     machines = [name for name, line in left.lines.items() if line is not floor.lines[name]]
     lines = dict(left.lines)
-    for name in machines if floor.changes else ():
+    for name in (one for one in machines if one in floor.changing):
         groups = list(lines[name].groups)
         for at, group in enumerate(groups):
             seconds = left.change_s(name, lines[name].states[at], group.need)

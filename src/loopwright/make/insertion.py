@@ -47,11 +47,11 @@ def insert(floor: Floor, job: Job, deadline_s: float, most: int = MOST_PLACES) -
     return Inserted(search.best, search.end_s, search.whole)
 
 
-def put_in(floor: Floor, job: Job, ends: Ends) -> Floor | None:
+def put_in(floor: Floor, job: Job, ends: Ends) -> Inserted:
     """The operations of a job that are not in `ends` (with their starts and ends), each where it ends first."""
     search = _Search(floor, job, 0.0, 0)
     search.greedy(floor, dict(ends))
-    return search.best
+    return Inserted(search.best, search.end_s, False)
 
 
 def ready_s(ready: int, operation: Operation, seconds: int, ends: Ends) -> int:
@@ -188,7 +188,6 @@ def _rivals(floor: Floor, one: Operation, other: Operation, later: Mapping[str, 
     """Whether it can matter for one where the other goes: they share something, at one time or through a setup."""
     machines = {machine for machine, _ in one.on} & {machine for machine, _ in other.on}
     if other.name in later[one.name] or one.name in later[other.name]:
-        changing = {machine for machine, _, _ in floor.changes} if one.setup or other.setup else set[str]()
-        return bool(machines & changing)
+        return bool(one.setup or other.setup) and not machines.isdisjoint(floor.changing)
     people = set(floor.skilled.get(one.skill, ())) & set(floor.skilled.get(other.skill, ()))
     return bool(machines or people or set(one.tools) & set(other.tools))

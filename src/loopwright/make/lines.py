@@ -14,7 +14,7 @@ import heapq
 import itertools
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from loopwright.core.types import Slot
@@ -44,12 +44,15 @@ class Group:
     @property
     def begun(self) -> bool:
         """Whether all of it is frozen."""
-        return all(slot.frozen for slot in self.members)
+        return self.given_s is not None and all(slot.frozen for slot in self.members)
 
     def with_setup(self, seconds: int) -> Group:
         """The same with another setup; what has begun keeps its own."""
+        if self.setup_s == seconds and self.given_s is None:
+            return self
         members = tuple(slot if slot.frozen else replace(slot, setup_s=seconds) for slot in self.members)
-        return replace(self, members=members, setup_s=max(slot.setup_s for slot in members))
+        most_s = max(slot.setup_s for slot in members)
+        return Group(self.start_s, self.end_s, most_s, self.need, self.batch, members, self.given_s)
 
 
 class Line:
@@ -98,7 +101,8 @@ class Floor:
 
     people   person -> when busy or away;  doing: person -> slots;  away: person -> when not there
     holds    tool -> slots that use one of it;  full: tool -> when all are in use
-    blocked  machine -> when closed;  changes: (machine, before, after) -> seconds;  skilled: skill -> persons
+    blocked  machine -> when closed;  changes: (machine, before, after) -> seconds;  changing: machines of those
+    skilled  skill -> persons
     """
 
     shop: Shop
@@ -110,6 +114,7 @@ class Floor:
     full: Mapping[str, list[Interval]]
     blocked: Mapping[str, list[Interval]]
     changes: Mapping[tuple[str, str, str], int]
+    changing: Set[str]
     skilled: Mapping[str, tuple[str, ...]]
 
     def change_s(self, machine: str, before: str, after: str) -> int:
@@ -311,7 +316,7 @@ def floor_of(shop: Shop, slots: Iterable[Slot]) -> Floor:
         {name: tuple(mine) for name, mine in doing.items()}, away, {tool: tuple(mine) for tool, mine in holds.items()},
         {tool: _full(mine, shop.tools[tool]) for tool, mine in holds.items()},
         {name: merged(spans) for name, spans in blocked.items()},
-        {(s.machine, s.before, s.after): s.seconds for s in shop.setups},
+        {(s.machine, s.before, s.after): s.seconds for s in shop.setups}, {s.machine for s in shop.setups},
         {skill: tuple(names) for skill, names in skilled.items()})
 
 
