@@ -78,6 +78,13 @@ def test_a_plan_that_no_shop_can_have_is_drawn_without_reasons() -> None:
     assert told["slots"]["slack"] == [None, None]
 
 
+@pytest.mark.parametrize("told", [
+    {"after": [[], []]}, {"orders": 7}, {"after": [["nope"]]}, {"closed": [{"machines": ["m"], "start_s": 5, "end_s": 5, "why": ""}]}, {"tools": {}}])
+def test_facts_that_cannot_be_are_left_out(told: dict[str, Any]) -> None:
+    data = plan_chart.chart(plan_event("p", 0, [slot("o", "a", "m", 0, 10)], shop=told), None, 0, 0)
+    assert (data["slots"]["why"], data["slots"]["slack"], data["closed"]) == ([[]], [None], [])
+
+
 def test_the_load_of_a_day_leaves_closed_hours_out_and_counts_setup_apart() -> None:
     """By hand, from 22:00 to 04:00 in UTC: two hours of the first day, one of them worked; of the second four hours, two
     of them closed, half an hour of setup before an hour of work."""

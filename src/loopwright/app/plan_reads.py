@@ -12,7 +12,7 @@ from typing import Any
 from loopwright.app.front import Front
 from loopwright.app.views import plan_chart, plan_load, plan_past, plan_steps
 from loopwright.core.clock import NS_PER_S, iso
-from loopwright.core.errors import UnknownName
+from loopwright.core.errors import LoopwrightError, UnknownName
 from loopwright.core.types import Event
 from loopwright.make.gantt import DRAWINGS
 from loopwright.make.open_work import from_body
@@ -137,7 +137,11 @@ def as_csv(front: Front, plan: str = NOW) -> str:
 def as_svg(front: Front, plan: str = NOW, view: str = "machines") -> str:
     """A plan as it was released, drawn by `make.gantt` in the plant's zone. Raises UnknownName when there is none."""
     event = _event(front, past(front), plan)
-    return DRAWINGS[view](shop_of(event.body), from_body(event.body), front.zone)
+    try:
+        shop = shop_of(event.body)
+    except LoopwrightError:  # what it tells of its shop cannot be: drawn by its slots alone
+        shop = shop_of({**event.body, "shop": {}})
+    return DRAWINGS[view](shop, from_body(event.body), front.zone)
 
 
 def _rows(data: Mapping[str, Any]) -> list[list[Any]]:

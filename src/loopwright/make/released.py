@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from loopwright.core.errors import InputError
 from loopwright.core.types import Plan, Slot
 from loopwright.make.shop import Blocked, Job, Key, Link, Machine, Operation, Operator, Shop
 
@@ -71,9 +72,11 @@ def shop_of(body: Mapping[str, Any]) -> Shop:
     """The shop that a plan.released body tells of, as far as it does: every operation can go only where it is planned.
 
     Of a body without `shop` (plans from before it was told), an operation is taken to wait for what ended last before
-    it in its order; due dates, closed times and materials are not known.
+    it in its order; due dates, closed times and materials are not known. Raises InputError or UnknownName for facts
+    that do not fit the slots.
     """
     told: Mapping[str, Any] = body.get("shop", {})
+    _known(told, len(body["slots"]))
     slots = [Slot(**row) for row in body["slots"]]
     after = told.get("after") or _guessed(slots)
     materials, tools = told.get("materials") or [[]] * len(slots), told.get("tools") or [[]] * len(slots)
@@ -91,6 +94,18 @@ def shop_of(body: Mapping[str, Any]) -> Shop:
               for name in sorted({s.operator for s in slots if s.operator} | set(away))]
     return Shop(int(body["origin_ns"]), tuple(Machine(name, "", batch=2**31) for name in names), jobs, tuple(blocked),
                 None, tuple(people), (), {name: 2**31 for held in tools for name in held}, told.get("arrivals", {}))
+
+
+def _known(told: Any, count: int) -> None:
+    """Facts of the form that `facts` gives."""
+    names = {"machines": list, "orders": dict, "closed": list, "after": list, "materials": list, "arrivals": dict,
+             "tools": list, "away": dict}
+    for name, kind in names.items():
+        value = told.get(name, kind()) if isinstance(told, Mapping) else None
+        if not isinstance(value, kind):
+            raise InputError(f"plan: shop.{name}", f"{value!r:.60}", f"a {kind.__name__}")
+        if name in ("after", "materials", "tools") and value and len(value) != count:
+            raise InputError(f"plan: shop.{name}", f"{len(value)} rows", f"{count}, one a slot")
 
 
 def _operation(slot: Slot, links: Sequence[Any], materials: Sequence[str], tools: Sequence[str]) -> Operation:

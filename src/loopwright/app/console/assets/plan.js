@@ -201,7 +201,7 @@ class Plan {
     if (!slot) this.said.replaceChildren();
     else {
       const open = Object.assign(make("a", "", "open the order"), { href: this.href(slot) });
-      this.said.replaceChildren(make("b", "", this.title(slot)), ` ${this.lines(slot).map((line) => line[0].toUpperCase() + line.slice(1)).join(". ")}. `, open);
+      this.said.replaceChildren(make("b", "", this.title(slot)), ` ${this.lines(slot).map((line, n) => (n ? line[0].toUpperCase() + line.slice(1) : line)).join(". ")}. `, open);
       if (reveal) this.reveal(slot);
     }
     this.draw();

@@ -29,7 +29,7 @@ def load(data: Mapping[str, Any]) -> Safe:
 def _row(row: Mapping[str, Any], periods: Sequence[Mapping[str, Any]]) -> Safe:
     cells = [_cell(cell, period) for cell, period in zip(row["cells"], periods, strict=True)]
     total = tag("td", _percent(row["total"]), title=_says(row["total"]), cls="n")
-    return tag("tr", tag("th", row["machine"], scope="row"), *cells, total)
+    return tag("tr", tag("th", row["machine"], scope="row", title=row["machine"]), *cells, total)
 
 
 def _cell(cell: Mapping[str, Any], period: Mapping[str, Any]) -> Safe:
