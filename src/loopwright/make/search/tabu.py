@@ -29,6 +29,7 @@ from loopwright.make.search.moves import forbid, look_block, look_machines
 from loopwright.make.search.rows import Net
 
 TENURE = 0.6  # of the published tenure, which forbids less: only what brings a whole sequence back
+STAY = 2.0  # of the published tenure, for a machine that was left: shops with many choices go round in circles else
 PAIRS = 2**24  # most pairs of operations that the memory tells apart (64 MB)
 
 
@@ -116,12 +117,13 @@ def apply(
 def search(
     x: Any, pred: Any, succ: Any, alt_at: Any, alt_machine: Any, alt_p: Any, first: Any, tabu: Any, moved: Any,
     order: Any, mark: Any, buffer: Any, path: Any, block: Any, pick: Any, spare: Any, best_machine: Any, best_r: Any,
-    now: int, stop: int, low: int, high: int, bound: int, best: int
+    now: int, stop: int, low: int, high: int, stay: int, bound: int, best: int
 ) -> tuple[int, int]:
     """Moves from iteration `now` until `stop`, or until the makespan is `bound`: (best makespan, iterations done).
 
     best         a makespan known already: only a smaller one is noted, in best_machine and best_r
     low, high    how many iterations what a move changed stays as it is, drawn between them
+    stay         how many at least an operation does not go back to a machine that it left
     Returns (-1, ..) when there is a cycle: the sequence it began with had one.
     """
     if not sort_all(x, pred, succ, order, buffer):
@@ -141,6 +143,8 @@ def search(
                 continue
             break
         until = now + low + np.random.randint(high - low + 1)
+        if pick[1] == 2:
+            until = now + stay + np.random.randint(stay // 2 + 1)
         if not apply(
             x, pred, succ, alt_at, alt_machine, alt_p, first, pick, until, tabu, moved, order, mark, buffer):
             return -1, now
@@ -173,7 +177,8 @@ class Walk:
         self._pick, self._spare = np.empty(6, np.int64), np.empty(6, np.int64)
         self.machine, self.r = np.empty(count, np.int32), np.empty(count, np.int32)
         jobs = int(self.net.job[-1]) + 1 if count else 1
-        tenure = TENURE * (10 + jobs / max(1, self.net.machines))
+        published = 10 + jobs / max(1, self.net.machines)
+        tenure, self._stay = TENURE * published, int(STAY * published)
         self._low = int(tenure)
         self._high = int(tenure * (1.4 if jobs <= 2 * self.net.machines else 1.5))
 
@@ -184,7 +189,7 @@ class Walk:
         found, now = search(
             self.x, net.pred, net.succ, net.alt_at, net.alt_machine, net.alt_p, first, self._tabu, self._moved, order,
             self._mark, buffer, path, self._block, self._pick, self._spare, self.machine, self.r, self.now,
-            self.now + iterations, self._low, self._high, bound, best)
+            self.now + iterations, self._low, self._high, self._stay, bound, best)
         if found < 0:
             raise ValueError("the sequence has a cycle")
         self.now = now
@@ -192,4 +197,4 @@ class Walk:
 
     def forget(self) -> None:
         """What was forbidden is so no longer."""
-        self.now += self._high + 1
+        self.now += max(self._high, 2 * self._stay) + 1
