@@ -245,6 +245,18 @@ def test_a_site_says_what_repairs_its_plan(tmp_path: Path) -> None:
         assert slots(repaired(plant))["S001", "finish"] == ("bench-1", 60, 100), "and then all that is known counts"
 
 
+def test_what_begins_within_the_frozen_zone_stays(tmp_path: Path) -> None:
+    plan = "settle_s = 0.0\nseconds = 0.0\nrepair_s = 0.0\nfrozen_min = 20\nobjective = 'tardiness'\nstability = 0.0"
+    with stick_shop(tmp_path, orders=3, plan=plan) as plant:
+        before = slots(repaired(plant))
+        say(plant, "due", "S003", until="1min", weight=1000.0)
+        event = repaired(plant)
+        soon = {key for key, row in before.items() if row[1] < 20}
+        assert len(soon) == 4
+        assert {(s["order"], s["operation"]) for s in event.body["slots"] if s["frozen"]} == soon
+        assert {key: slots(event)[key] for key in soon} == {key: before[key] for key in soon}
+
+
 def test_many_events_make_one_repair_once_it_is_quiet(tmp_path: Path) -> None:
     with stick_shop(tmp_path, orders=3, plan="settle_s = 2.0\nseconds = 0.0\nrepair_s = 0.0") as plant:
         planning = Planning(plant)

@@ -106,7 +106,7 @@ class Making:
         work = tuple(
             OpenOrder(unit.order.id, unit.operations, 0, unit.order.due_ns) for unit in self.units
             if unit.state == "open")
-        shop = shop_at(self.plant, origin_ns, Told(work, tuple(self.steps)))
+        shop = shop_at(self.plant, origin_ns, Told(work, tuple(self.steps), plan=self.released))
         self.plans += 1
         about = f"plan-{self.prefix}-{self.plans:03d}"
         there = self.plant.store.recall(kind="plan.released", about=about)

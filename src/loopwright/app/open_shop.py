@@ -27,6 +27,7 @@ from loopwright.core.types import Event, Order
 from loopwright.make import again, route
 from loopwright.make import design as designs
 from loopwright.make.files import Instance, overdue
+from loopwright.make.firm import firm
 from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
 from loopwright.make.shifts import closed_times
 from loopwright.make.shop import Machine, Shop
@@ -120,7 +121,9 @@ def shop_at(plant: Plant, at_ns: int, told: Told) -> Shop:
     shop = shop_from(
         at_ns, told.work, machines, _running(plant, told, upset, at_ns), [*closed(plant, at_ns), *upset.closed()],
         horizon_ns=at_ns + HORIZON_DAYS * DAY_NS, resources=upset.met(resources(plant.site), told.work))
-    return upset.slowed(shop)
+    shop = upset.slowed(shop)
+    zone_s = round(float(plant.site["plan"]["frozen_min"]) * 60)
+    return firm(shop, from_body(told.plan.body), zone_s) if told.plan and zone_s else shop
 
 
 def closed(plant: Plant, start_ns: int) -> list[Closed]:

@@ -127,6 +127,7 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "seconds": ((int, float), "how long a first plan is searched for", 1.0),
         "repair_s": ((int, float), "how long a repair of the plan is searched for", 0.5),
         "stability": ((int, float), "0: a repair looks for the best plan; 1: it moves as little as it can", 0.8),
+        "frozen_min": ((int, float), "minutes from now on in which a repair leaves what is planned", 0.0),
         "repairs": (list, "what repairs the plan of a running plant by itself; empty: nothing does", list(REPAIRS)),
         "settle_s": ((int, float), "seconds of quiet after something happened before one repair for all of it", 0.5),
         "late_s": ((int, float), "so much earlier or later than planned is as planned", 60.0),
