@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,20 @@ def test_an_order_that_cannot_be_read_or_done_is_refused_in_a_sentence(tmp_path:
     assert code == 2
     assert says in said
     assert said.count("\n") == 1
+
+
+def test_the_page_does_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/how-to/promise-a-date.md: its commands say what stands there, and its code gives what it says."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "promise-a-date.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"<!-- file: (\S+) -->\n```json\n(.*?)```", page, re.DOTALL):
+        Path(name).write_text(text)
+    blocks = re.findall(r"```console\n\$ loopwright (.*?)```", page, re.DOTALL)
+    for block in blocks:
+        words, _, golden = block.partition("\n")
+        code, out, _ = command(capsys, *words.split())
+        assert (code, out[:len(golden)]) == (0, golden)
+    assert len(blocks) == 3
+    (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(python, "promise-a-date.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == python.strip().rpartition("# ")[2]
