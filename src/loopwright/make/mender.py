@@ -27,8 +27,9 @@ SLICE = 500  # moves between two looks where moves are counted
 FIRST = 0.3  # part of the budget in which what was hit is placed
 COOL = 0.8  # by then it is cold, and what moved for little is put back
 TIDY = 0.87  # from then on it is looked at what a plan would cost that keeps less, if keeping was what stopped it
-DRAG = 0.5  # of the heat, what a move costs for each operation that it takes from its turn
-HOT, COLD = 0.25, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
+DRAG = 1.0  # of the heat, what a move costs for each operation that it takes from its turn
+HOT, COLD = 1.0, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
+PLENTY = 500  # moves an operation that make the hottest beginning worth its time
 
 Clock = Callable[[], float]  # the part of the budget that is used up
 
@@ -149,16 +150,16 @@ def _search(mender: Mender, hit: Sequence[int], budget: Budget, end_s: float) ->
     that was found."""
     spent = _clock(mender, budget, monotonic_s(), end_s)
     _insert(mender, hit, spent, FIRST)
-    heat = mean_cost(mender.c) * HOT
-    _anneal(mender, budget, spent, heat, COOL)
+    heat = mean_cost(mender.c)
+    _anneal(mender, budget, spent, (heat, HOT), COOL)
     mender.again()
     f, lines = mender.c.f, mender.lines
     _insert(mender, [int(k) for k in mender.c.order
                      if lines.home[k] >= 0 and f.way_machine[mender.c.way[k]] != lines.home[k]], spent, TIDY)
-    _anneal(mender, budget, spent, heat * COLD / HOT, TIDY)
+    _anneal(mender, budget, spent, (heat, COLD), TIDY)
     cost = mender.settle()
     tight = mender.loosen()
-    _anneal(mender, budget, spent, heat * COLD / HOT, 1.0)
+    _anneal(mender, budget, spent, (heat, COLD), 1.0)
     if tight and mender.c.cost[1] < cost - 1e-9:
         mender.again()
         count = int(lines.sum[0])
@@ -177,13 +178,17 @@ def _insert(mender: Mender, operations: Sequence[int], spent: Clock, until: floa
         mender.c.moves += 20
 
 
-def _anneal(mender: Mender, budget: Budget, spent: Clock, heat: float, until: float) -> None:
-    """Moves from that heat down to the cold, while there is budget."""
-    begin, moves = spent(), SLICE if budget.iterations else 20
+def _anneal(mender: Mender, budget: Budget, spent: Clock, heat: tuple[float, float], until: float) -> None:
+    """Moves from hot down to cold, while there is budget. heat: a mean operation's cost, and the hottest part of it;
+    where there is no time for many moves an operation it begins less hot."""
+    begin, moves, before = spent(), SLICE if budget.iterations else 20, mender.c.moves
+    mean, hottest = heat
     while (done := spent()) < until:
         part = (done - begin) / max(until - begin, 1e-9)
+        ahead = budget.iterations or (mender.c.moves - before) / max(done - begin, 1e-6)
+        hot = max(COLD, hottest * min(1.0, ahead / (PLENTY * len(mender.c.order))))
         before_s = monotonic_s()
-        mender.climb(heat * (COLD / HOT) ** part, moves)
+        mender.climb(mean * hot * (COLD / hot) ** part, moves)
         if not budget.iterations:
             moves = int(np.clip(moves * SLICE_S / max(monotonic_s() - before_s, 1e-5), 5, 50_000))
 
