@@ -3,8 +3,9 @@
     found = search(shop, slots, parse("tardiness"), bound, Budget(seconds=9.0))       slots, bound, solver
 
 CP-SAT has a short look at shops so small that it may solve them at once. Then the annealing searches, CP-SAT looks at
-the whole shop from there, above all for a bound, and the annealing goes on. Without Numba, or while that compiles,
-CP-SAT has the time, most of it in windows; without OR-Tools the annealing has.
+the whole shop from there, above all for a bound, and the annealing goes on. Where that gains nothing any more, the last
+turn is CP-SAT's: small shops as a whole, larger ones in windows. Without Numba, or while that compiles, CP-SAT has the
+time, most of it in windows; without OR-Tools the annealing has.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ WINDOWED = 1_000  # operations of shops that windows are of use for (measured up
 WHOLE, TURN_S = 0.3, 5.0  # while the annealing is not there: CP-SAT on the whole shop, then windows in such turns
 SMALL = 50  # operations
 MOVES = 5_000  # of the annealing, for which one window counts where moves are counted
-REST = 0.45  # of the moves, for the last turn
+REST = 0.45  # of what is counted, for the last turn
 ENDLESS_S = 3600.0
 SEEDS = 7919  # apart are the seeds of the annealing's turns
 # CP-SAT's own measure of work allowed for each second of wall time: shops that spend it get the same plan on every run
@@ -70,7 +71,7 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
         if who == "windows" and not budget.iterations and compiling.installed() and compiling.ready():
             part, who = 1.0, "anneal"
         if who == "last":
-            who = "windows" if base is not None and count <= WINDOWED and gain <= STALLED else "anneal"
+            who = _last(count if base else 0, gain)
         own = _share(budget, part, who, monotonic_s() - begun_s)
         cost = value(aim, shop, now.slots)
         if now.hopeless or own is None or (cost <= now.bound + 1e-9 and not late(shop, now.slots)):
@@ -90,6 +91,14 @@ def search(shop: Shop, slots: Sequence[Slot], aim: Objective, bound: float, budg
     return now._replace(solver=", ".join(dict.fromkeys(solvers)) or "dispatch")
 
 
+def _last(count: int, gain: float) -> str:
+    """Who has the last turn: where the annealing still gains, it goes on; else CP-SAT proves small shops and tries
+    windows of larger ones. count: operations that CP-SAT can look at; gain: part of the cost found by the last turn."""
+    if gain > STALLED or not 0 < count <= WINDOWED:
+        return "anneal"
+    return "small" if count <= SMALL else "windows"
+
+
 def _alone(budget: Budget) -> Iterator[tuple[float, str]]:
     """Turns without the annealing: short ones, so that it can have the rest as soon as it is compiled."""
     yield WHOLE, "whole"
@@ -106,7 +115,7 @@ def _share(budget: Budget, part: float, who: str, gone_s: float) -> Budget | Non
         return None
     if budget.iterations:
         moves = max(1, round(min(part, REST) * budget.iterations / (MOVES if who == "windows" else 1)))
-        seconds = ENDLESS_S if who in ("anneal", "windows") else part * budget.seconds
+        seconds = ENDLESS_S if who in ("anneal", "windows") else min(part, REST) * budget.seconds
         return replace(budget, iterations=moves, seconds=seconds)
     left_s = budget.seconds - gone_s
     return None if left_s < 0.05 else replace(budget, seconds=min(left_s, part * budget.seconds))
