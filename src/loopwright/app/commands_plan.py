@@ -89,7 +89,6 @@ def _one(
         try:
             instance = read(file, form)
         finally:
-            gc.freeze()
             gc.enable()
     else:
         from loopwright.app.open_shop import open_orders
