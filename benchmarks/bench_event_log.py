@@ -32,7 +32,7 @@ from loopwright.packs.shop_floor.event_log import read_log
 HERE = Path(__file__).parent
 REAL = HERE.parents[1] / "shared" / "data" / "factory_event_log" / "production_dev.csv.gz"
 MADE_UP = HERE.parent / "examples" / "event_log" / "log.csv"
-MOVES = 20_000
+MOVES, SECONDS = 20_000, 1.0  # of the annealing; of CP-SAT, counted as work: the same plan on every machine
 WORLDS = (
     Assumed(who="skilled"), Assumed(who="skilled", waits="idle"), Assumed(who="skilled", waits="long"),
     Assumed(who="skilled", bridge_s=0.0), Assumed(who="skilled", there="usual"), Assumed(who="same"),
@@ -108,7 +108,7 @@ def replays(works: Sequence[Work], start_ns: int, worlds: Sequence[Assumed]) -> 
             "earliest due date": by_rule(world, by(lambda p, due=due_ns: due[p.key[0]]))}  # type: ignore[misc]
         took: dict[str, str] = {}
         for name, mend in (("planned daily", False), ("repaired daily", True)):
-            ways[name], took[name] = _plan(world, Planning(due_ns, repair=mend, iterations=MOVES, seconds=60.0))
+            ways[name], took[name] = _plan(world, Planning(due_ns, repair=mend, iterations=MOVES, seconds=SECONDS))
         out += _table(world, ways, due_ns, took)
     return out
 
@@ -122,12 +122,12 @@ def variants(works: Sequence[Work], start_ns: int) -> list[dict[str, Any]]:
         for tight in (0.5, 1.0, 2.0):
             due_ns = due_dates(works, start_ns, rule, tight)
             name = f"planned daily, due by {rule} x {tight:g}"
-            ends, took = _plan(world, Planning(due_ns, iterations=MOVES, seconds=60.0))
+            ends, took = _plan(world, Planning(due_ns, iterations=MOVES, seconds=SECONDS))
             fifo = by_rule(world, first_in)
             out += _table(world, {"as it was": real, "first in, first out": fifo, name: ends}, due_ns, {name: took})
     due_ns = due_dates(works, start_ns)
-    for name, how in (("planned every 8 h", Planning(due_ns, 8 * 3600.0, iterations=MOVES, seconds=60.0)),
-                      ("planned daily, durations known", Planning(due_ns, told=True, iterations=MOVES, seconds=60.0)),
+    for name, how in (("planned every 8 h", Planning(due_ns, 8 * 3600.0, iterations=MOVES, seconds=SECONDS)),
+                      ("planned daily, durations known", Planning(due_ns, told=True, iterations=MOVES, seconds=SECONDS)),
                       ("planned daily, no search", Planning(due_ns, seconds=0.0))):
         ends, took = _plan(world, how)
         out += _table(world, {"as it was": real, name: ends}, due_ns, {name: took})[1:]
@@ -163,7 +163,7 @@ def draw(path: Path) -> None:
     """Planned beside real flow times of the first world, an order a line."""
     _, works, start_ns, _ = log_and_start()
     world = world_of(works, start_ns, WORLDS[0])
-    ends, _ = _plan(world, Planning(due_dates(works, start_ns), iterations=MOVES, seconds=60.0))
+    ends, _ = _plan(world, Planning(due_dates(works, start_ns), iterations=MOVES, seconds=SECONDS))
     path.write_text(drawing(world, {o: world.real_ns[o][1] for o in world.orders}, ends), "utf-8")
 
 

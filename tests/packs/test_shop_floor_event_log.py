@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import re
+import shlex
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from loopwright.app.cli import main
 from loopwright.app.imports import import_files
 from loopwright.app.opening import open_site
 from loopwright.app.replaying import Asked, in_words, replayed
@@ -138,3 +141,22 @@ def test_a_wrong_row_stops_the_import_unless_the_rest_is_wanted(tmp_path: Path) 
         import_files("log", [path], tmp_path / "plant")
     row = import_files("log", [path], tmp_path / "plant", partly=True)[0]
     assert (row["rows"], row["stored"], row["refused"]) == (2, 1, {"start is no time": 1})
+
+
+def test_the_page_on_replaying_a_shop_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "how-to" / "replay-a-shop.md").read_text("utf-8")
+    (tmp_path / "examples").symlink_to(root / "examples")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        command, *lines = block.strip().splitlines()
+        with pytest.raises(SystemExit) as left:
+            main(shlex.split(command.removeprefix("$ loopwright")))
+        assert left.value.code == 0
+        said = capsys.readouterr().out
+        assert all(line in said for line in lines), said
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "replay-a-shop.md", "exec"), {})
+    assert "as it was: " in capsys.readouterr().out

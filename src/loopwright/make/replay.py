@@ -165,7 +165,7 @@ class Planning:
     objective: str = "tardiness"
     repair: bool = False
     told: bool = False
-    seconds: float = 30.0
+    seconds: float = 1.0
     iterations: int | None = 20_000
     seed: int = 0
 
