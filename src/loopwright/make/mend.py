@@ -155,7 +155,7 @@ def climb(
             restore(k, x, o, before, after)
             continue
         made += 1
-        keep(f, x, y, order, begin, stop, old, new, every, total)
+        keep(x, y, order, begin, stop, old, new, every, total)
         settle(k, before, after, count)
         cost[0] = price(w, total) - weight * count
         if cost[0] < cost[1] - 1e-9:
@@ -219,7 +219,7 @@ def insert(
     kept = recount(k, x, o, before, m)
     first, last = min(place, to_best), max(place, to_best)
     stop = run(f, s, x, y, order, way, hold, w, first, last, math.inf, old, new, every, total)
-    keep(f, x, y, order, first, stop, old, new, every, total)
+    keep(x, y, order, first, stop, old, new, every, total)
     settle(k, before, m, kept)
     cost[0] = price(w, total) - weight * kept
     return True
