@@ -21,6 +21,7 @@ from loopwright.make.bound import fastest
 from loopwright.make.lines import NEVER_S, Floor, Place
 from loopwright.make.shop import Job, Operation, in_order
 
+MOST_OPERATIONS = 200  # of a job: of longer ones each operation takes its earliest end, without a proof
 MOST_PLACES = 50_000  # that are looked at before the search gives up the proof
 Ends = Mapping[str, tuple[int, int]]
 
@@ -43,7 +44,11 @@ def insert(floor: Floor, job: Job, deadline_s: float, most: int = MOST_PLACES) -
     places that are looked at, about."""
     search = _Search(floor, job, deadline_s, most)
     search.greedy(floor, {})
-    search.go(floor, {})
+    if len(search.operations) > MOST_OPERATIONS:
+        return Inserted(search.best, search.end_s, False)
+    search.meet(floor)
+    if any(search.rivals.values()) or any(link.lot_s is not None for o in search.operations for link in o.links):
+        search.go(floor, {})
     return Inserted(search.best, search.end_s, search.whole)
 
 
@@ -88,6 +93,10 @@ class _Search:
         self.after = least_after(job)
         self.ready = {o.name: floor.shop.ready_s(job, o) for o in self.operations}
         self.behind = {o.name: [b for b in self.operations if o.name in b.after] for o in self.operations}
+        self.rivals: dict[str, set[str]] = {}
+
+    def meet(self, floor: Floor) -> None:
+        """Finds out which operations of the job can be in each other's way."""
         later = {o.name: _later(o, self.operations) for o in self.operations}
         self.rivals = {
             o.name: {b.name for b in self.operations if b is not o and _rivals(floor, o, b, later)}

@@ -189,7 +189,9 @@ def _refused(asked: _Asked, floor: Floor) -> PlanError:
             continue
         ways = ", ".join(f"{seconds} s on {machine}" for machine, seconds in o.on)
         needs = f" with somebody who can do {o.skill!r}" if o.skill else ""
-        given = (f"takes {ways}{needs} in one piece, can start after {ready} s, and until the horizon of "
+        last = max(o.materials, key=lambda name: shop.materials[name], default="")
+        why = f" ({last} arrives then)" if last and shop.materials[last] == ready else ""
+        given = (f"takes {ways}{needs} in one piece, can start after {ready} s{why}, and until the horizon of "
                  f"{shop.horizon_s} s there is no such time")
         return PlanError(where, given, "", "open a longer interval, or plan further ahead")
     return PlanError(f"order {job.id!r}", "no room before the horizon", "", "plan further ahead")
