@@ -124,7 +124,7 @@ def test_the_latest_order_stands_first() -> None:
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     with small_plant(tmp_path_factory.mktemp("plant"), empty=True) as made:
-        released(made.store, made.clock.now_ns() - (REPAIRED_S + HOUR) * NS_PER_S, 12)
+        released(made.store, made.clock.now_ns() - (REPAIRED_S + HOUR) * NS_PER_S, 40)
         yield made
 
 
@@ -144,6 +144,13 @@ def test_rows_of_the_plan_hold_every_operation_once_and_what_became_of_it(front:
     assert len(here) == len(set(here)) == len(data["slots"]["order"])
     assert {s["state"] for row in told["rows"] for s in row["slots"]} == {"done", "running", "planned"}
     assert any(b["why"] == "spindle bearing" for row in told["rows"] if row["machine"] == "mill-2" for b in row["blocked"])
+
+
+def test_a_late_order_says_what_it_waited_for_longest(front: Front) -> None:
+    late = [row for row in plan_reads.lateness(front) if row["late_s"] > 0]
+    assert late
+    assert all(row["why"] for row in late)
+    assert not any(row["why"] for row in plan_reads.lateness(front) if row["late_s"] <= 0)
 
 
 def test_a_plan_of_the_past_is_shown_as_it_was_released(front: Front) -> None:

@@ -69,7 +69,8 @@ def _after(operation: Operation | None, planned: set[Key]) -> list[Any]:
 
 
 def shop_of(body: Mapping[str, Any]) -> Shop:
-    """The shop that a plan.released body tells of, as far as it does: every operation can go only where it is planned.
+    """The shop that a plan.released body tells of, as far as it does: every operation can go only where it is planned,
+    and only with the person who is planned.
 
     Of a body without `shop` (plans from before it was told), an operation is taken to wait for what ended last before
     it in its order; due dates, closed times and materials are not known. Raises InputError or UnknownName for facts
@@ -90,7 +91,7 @@ def shop_of(body: Mapping[str, Any]) -> Shop:
     there = sorted({s.machine for s in slots} | {b.machine for b in blocked})
     names = dict.fromkeys([*told.get("machines", ()), *there])
     away = told.get("away", {})
-    people = [Operator(name, (), tuple((a, b) for a, b in away.get(name, ())))
+    people = [Operator(name, (name,), tuple((a, b) for a, b in away.get(name, ())))
               for name in sorted({s.operator for s in slots if s.operator} | set(away))]
     return Shop(int(body["origin_ns"]), tuple(Machine(name, "", batch=2**31) for name in names), jobs, tuple(blocked),
                 None, tuple(people), (), {name: 2**31 for held in tools for name in held}, told.get("arrivals", {}))
@@ -112,8 +113,9 @@ def _operation(slot: Slot, links: Sequence[Any], materials: Sequence[str], tools
     rows = [(row, 0, None) if isinstance(row, str) else tuple(row) for row in links]
     return Operation(
         slot.order, slot.operation, ((slot.machine, max(1, slot.end_s - slot.start_s)),),
-        tuple(name for name, _, _ in rows), slot if slot.frozen else None, materials=tuple(materials),
-        tools=tuple(tools), links=tuple(Link(name, lag, lot) for name, lag, lot in rows if lag or lot is not None))
+        tuple(name for name, _, _ in rows), slot if slot.frozen else None, skill=slot.operator,
+        materials=tuple(materials), tools=tuple(tools),
+        links=tuple(Link(name, lag, lot) for name, lag, lot in rows if lag or lot is not None))
 
 
 def _guessed(slots: Sequence[Slot]) -> list[list[str]]:

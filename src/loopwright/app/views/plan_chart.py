@@ -12,6 +12,7 @@ from loopwright.core.errors import LoopwrightError
 from loopwright.core.types import Event, Plan, Slot
 from loopwright.make.compare import compared
 from loopwright.make.gantt import wait_words
+from loopwright.make.lateness import lasting, late_orders
 from loopwright.make.open_work import from_body
 from loopwright.make.released import shop_of
 from loopwright.make.shop import Key, Shop
@@ -29,9 +30,9 @@ def chart(
     floor      what machines did so far; None: the plan as it was released, without what became of it
     since_ns   work that ended before this is not drawn
     before     the plan released before it: where operations stood then
-    returns    {plan, origin_ns, released_ns, reason, ..., start_s, end_s, now_s, machines, orders, due, ends, closed,
-               slots: columns {order, operation, machine, start, end, setup, person, state, frozen, slack, why, after,
-               was}}; order and machine are places in `orders` and `machines`, after places of other slots
+    returns    {plan, origin_ns, released_ns, reason, ..., start_s, end_s, now_s, machines, orders, due, ends, reasons,
+               closed, slots: columns {order, operation, machine, start, end, setup, person, state, frozen, slack, why,
+               after, was}}; order and machine are places in `orders` and `machines`, after places of other slots
     """
     plan = from_body(event.body)
     told = _told(event.body, plan)
@@ -51,7 +52,7 @@ def chart(
         **facts(event), "start_s": start_s, "end_s": end_s,
         "now_s": round((now_ns - plan.origin_ns) / NS_PER_S, 3), "in_force": floor is not None,
         "machines": machines, "orders": list(ends), "due": [due.get(order) for order in ends],
-        "ends": list(ends.values()),
+        "ends": list(ends.values()), "reasons": _reasons(shop, plan),
         "closed": [[machines.index(m), max(a, start_s), min(b, end_s), why, down]
                    for m, a, b, why, down in closed if m in machines and a < end_s and b > start_s],
         "slots": _columns(rows, machines, list(ends), _was(before, plan)),
@@ -103,6 +104,12 @@ def _row(slot: Slot, told: _Told | None, floor: Floor | None, origin_ns: int) ->
         "frozen": int(slot.frozen), "slack": told.story.slack_s(*key) if told and state < 2 else None,
         "why": [[w.kind, wait_words(w)] for w in waits], "after": told.after.get(key, ()) if told else (),
     }
+
+
+def _reasons(shop: Shop | None, plan: Plan) -> dict[str, str]:
+    """order -> the longest wait of a late order, in words."""
+    flows = late_orders(shop, plan) if shop else []
+    return {flow.order: f"{flow.most.says}, {lasting(flow.most.seconds)}" for flow in flows if flow.most}
 
 
 def _seconds(t_ns: int, origin_ns: int) -> int:

@@ -79,7 +79,9 @@ def _within(intervals: Iterable[Interval], periods: Sequence[Mapping[str, Any]])
 
 
 def lateness(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """[{order, due_s, end_s, late_s}] of orders with a due date, the latest first; late_s is negative for early."""
-    rows = [{"order": order, "due_s": due, "end_s": end, "late_s": end - due}
+    """[{order, due_s, end_s, late_s, why}] of orders with a due date, the latest first; late_s is negative for early;
+    why: the longest wait of a late one."""
+    why = data.get("reasons", {})
+    rows = [{"order": order, "due_s": due, "end_s": end, "late_s": end - due, "why": why.get(order, "")}
             for order, due, end in zip(data["orders"], data["due"], data["ends"], strict=True) if due is not None]
     return sorted(rows, key=lambda row: (-row["late_s"], row["order"]))

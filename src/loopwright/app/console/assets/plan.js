@@ -191,6 +191,8 @@ class Plan {
     else if (slot.state === 0 && !slot.frozen) out.push(slot.start - slot.setup <= 0 ? "begins at once" : "waits for nothing: it could begin earlier");
     if (slot.slack !== null) out.push(slot.slack ? `may slip by ${long(slot.slack)}` : "no slack: if it slips, an order ends later");
     if (due != null) out.push(`due ${this.time(due)}: ${end > due ? `${long(end - due)} late` : end < due ? `${long(due - end)} early` : "just in time"}`);
+    const reason = data.reasons[data.orders[slot.order]];
+    if (reason) out.push(`longest wait of its order: ${reason}`);
     if (slot.was) { const [machine, start] = slot.was, from = data.machines[machine] ?? machine, shift = slot.start - start; out.push(`before: ${from === data.machines[slot.machine] ? "" : `${from}, `}${shift ? `${long(Math.abs(shift))} ${shift > 0 ? "earlier" : "later"}` : "the same time"}`); }
     return out;
   }

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from loopwright.app.console.draw.chart import stretched
-from loopwright.app.console.markup import Safe, div, link, note, tag
+from loopwright.app.console.markup import Safe, div, link, note, small, tag
 from loopwright.app.views import shown
 
 LATEST = 8  # orders named
@@ -76,10 +76,14 @@ def lateness(rows: Sequence[Mapping[str, Any]]) -> Safe:
     plot = div("plot tall lateness-plot", stretched(_pattern(), *bars, ground), *labels)
     says = f"{len(late)} of {len(rows)} orders with a due date end late."
     named = [tag("li", link(row["order"], f"/orders?text={quote(row['order'])}"),
-                 tag("span", f"{shown.took(row['late_s'])} late")) for row in late[:LATEST]]
+                 tag("span", f"{shown.took(row['late_s'])} late"), small(_longest(row))) for row in late[:LATEST]]
     more = note(f"and {len(late) - LATEST} more") if len(late) > LATEST else None
     list_ = tag("ul", *named, cls="late-list") if named else None
     return tag("div", tag("figure", plot, cls="chart", role="img", aria_label=says), list_, more, cls="lateness")
+
+
+def _longest(row: Mapping[str, Any]) -> str:
+    return f"longest wait: {row['why']}" if row["why"] else ""
 
 
 def _bar(row: Mapping[str, Any], x: float, wide: float, zero: float, span: float) -> Safe:
