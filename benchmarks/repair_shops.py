@@ -41,7 +41,7 @@ def made(kind: str, size: int, seed: int) -> Shop:
     setups = tuple(Setup(m, a, b, rng.randint(5, 40)) for m in names[::2] for a in states for b in states if a != b)
     people = tuple(Operator(f"p{n + 1}", SKILLS if n % 3 == 0 else (SKILLS[n % 2],)) for n in range(6 * count // 10))
     return Shop(0, tuple(Machine(m, m, "red") for m in names), jobs, (), None, people, setups,
-                {"gauge": 2}, {"steel": int(0.2 * load), "paint": int(0.4 * load), "screws": 0})
+                {"gauge": 2}, {"steel": int(0.4 * load), "paint": int(0.7 * load), "screws": 0})
 
 
 def _job(rng: random.Random, kind: str, name: str, machines: list[str], nth: int) -> Job:

@@ -22,7 +22,7 @@ from loopwright.make.objective import Objective
 from loopwright.make.shop import Key, Shop
 from loopwright.make.tables import Tables, tables_of
 
-SLICE_S = 0.03  # how often the clock, and who wants to stop, are looked at
+SLICE_S = 0.02  # how often the clock, and who wants to stop, are looked at
 SLICE = 500  # moves between two looks where moves are counted
 FIRST = 0.3  # part of the budget in which what was hit is placed
 COOL = 0.8  # by then it is cold, and what moved for little is put back

@@ -32,6 +32,7 @@ from loopwright.make.tables import tables_of
 
 STABILITY = 0.8
 MANY = 20_000  # operations; above them one right shift is all there is time for
+LAST_S = 0.06  # that the search may take to hear that its time is over; then placing, counting and telling
 PRICE = 0.01  # of what a right shift costs, for moving everything; beside stability 0.8
 
 
@@ -91,7 +92,7 @@ def repair(
     took_s, cost, solver = monotonic_s() - began_s, value(aim, shop, begin), "right shift"
     bound = least_cost(shop, aim)
     terms = _terms(shop, stability, was, begin, cost)
-    left_s = seconds - (monotonic_s() - began_s) - 2 * took_s
+    left_s = seconds - (monotonic_s() - began_s) - 4 * took_s - LAST_S
     found, free = begin, None
     if cost > bound and (left_s > 0.02 or iterations):
         budget = Budget(left_s, workers, seed, iterations, stop)
