@@ -145,7 +145,7 @@ def test_a_shop_planned_by_hand_has_the_same_optimum(name: str) -> None:
     assert (found.status, found.bound) == ("optimal", least)
     assert check(shop, as_plan(shop, found.slots, objective)) == []
     assert value(parse(objective), shop, found.slots) == least
-    assert plan(shop, 10.0, objective).value == least
+    assert plan(shop, 60.0, objective).value == least
 
 
 def test_the_published_optimum_of_ft06_is_proven_as_an_any_shop() -> None:
@@ -230,13 +230,13 @@ def test_without_the_solver_the_annealing_plans_alone_and_says_so(monkeypatch: p
     assert check(shop, found) == []
 
 
-def test_without_numba_cp_sat_plans_alone_first_the_whole_then_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numba_cp_sat_plans_alone_and_solves_small_shops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loopwright.make.search.warm.installed", lambda: False)
-    shop, aim = paint_shop(8), parse("tardiness")
-    found = plan(shop, 2.0, "tardiness")
+    shop = paint_shop(5, operations=2)
+    found = plan(shop, 120.0, "tardiness")  # it ends as soon as that is proven
     assert found.solver.startswith("cp-sat")
+    assert (found.status, found.value) == ("optimal", found.bound)
     assert check(shop, found) == []
-    assert found.value < value(aim, shop, best(shop, aim))
 
 
 def test_whoever_wants_to_stop_gets_the_best_so_far_soon() -> None:
