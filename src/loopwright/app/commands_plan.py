@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -80,16 +79,14 @@ def _one(
 
     from loopwright.app import plan_file
     from loopwright.make.files import read
+    from loopwright.make.tables import uncollected
 
     zone = ""
     loading = Thread(target=_load, name="load the search", daemon=True)
     loading.start()  # beside the reading of the file, so that it takes none of the seconds
     if file is not None:
-        gc.disable()  # a shop has no cycles, and to look for them takes as long as reading a million operations
-        try:
+        with uncollected():
             instance = read(file, form)
-        finally:
-            gc.enable()
     else:
         from loopwright.app.open_shop import open_orders
 

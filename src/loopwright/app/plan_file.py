@@ -17,6 +17,7 @@ from loopwright.make.check import check
 from loopwright.make.files import Instance
 from loopwright.make.plan import plan
 from loopwright.make.shop import Shop
+from loopwright.make.tables import uncollected
 
 LONGEST_S = 7 * 86_400.0
 MOST_WORKERS = 64
@@ -84,7 +85,9 @@ def planned(shop: Shop, asked: Asked, watched: Watched) -> Plan:
             watched.stop.set()
             print("stopping with the best plan so far (Ctrl-C again: without it)", file=sys.stderr, flush=True)
     found = future.result()
-    if broken := check(shop, found):
+    with uncollected():
+        broken = check(shop, found)
+    if broken:
         raise PlanError("plan", f"the plan breaks the shop's rules: {broken[0].says}", "", "report this, with the file")
     return found
 

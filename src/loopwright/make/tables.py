@@ -5,8 +5,10 @@ Operations, machines, jobs and persons are row numbers in the order of the shop;
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,8 +85,25 @@ class Tables:
         return seconds
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage meanwhile: shops have no cycles, and to look for them takes as long as making one."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 def tables_of(shop: Shop, stay: Collection[Slot] = ()) -> Tables:
     """The lists of a shop. stay: slots that are treated as if they had begun."""
+    with uncollected():
+        return _tables_of(shop, stay)
+
+
+def _tables_of(shop: Shop, stay: Collection[Slot]) -> Tables:
     operations = shop.operations
     number = {o.key: k for k, o in enumerate(operations)}
     fixed: list[Slot | None] = [o.frozen for o in operations]
