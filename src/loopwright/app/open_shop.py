@@ -29,6 +29,7 @@ from loopwright.make import design as designs
 from loopwright.make.files import Instance, overdue
 from loopwright.make.firm import firm
 from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
+from loopwright.make.product import Product
 from loopwright.make.shifts import closed_times
 from loopwright.make.shop import Machine, Shop
 from loopwright.make.whatif import CLOSED_SHIFT
@@ -70,7 +71,8 @@ def open_work(plant: Plant) -> Told:
             mine[order].append(event)
     fitted = {order: events for order, events in mine.items() if {"order.placed", "order.fitted"} <= _kinds(events)}
     first = {order: min(e.known_ns for e in events if e.kind == "order.fitted") for order, events in fitted.items()}
-    work = tuple(_open_order(plant, order, fitted[order]) for order in sorted(fitted, key=lambda o: (first[o], o)))
+    product = plant.product  # read once, not for every order
+    work = tuple(_open_order(product, order, fitted[order]) for order in sorted(fitted, key=lambda o: (first[o], o)))
     machines = {machine.id for machine in plant.site.machines}
     done = steps([event for events in fitted.values() for event in events], work, machines)
     starts, ends = (bool(plant.store.recall(kind=kind, limit=1)) for kind in ("step.started", "step.finished"))
@@ -87,11 +89,11 @@ def _kinds(events: Sequence[Event]) -> set[str]:
     return {event.kind for event in events}
 
 
-def _open_order(plant: Plant, id_: str, events: Sequence[Event]) -> OpenOrder:
+def _open_order(product: Product, id_: str, events: Sequence[Event]) -> OpenOrder:
     """What is to be done for an order: its route, with all that has to be done again."""
     by_kind = {event.kind: event for event in events if event.kind.startswith("order.")}
     order: Order = order_of(by_kind["order.placed"])
-    made = route.operations(plant.product, order, designs.from_body(by_kind["order.fitted"].body))
+    made = route.operations(product, order, designs.from_body(by_kind["order.fitted"].body))
     operations, done, number = tuple(made), set[str](), 1
     for event in events:
         if event.kind == "step.finished":
