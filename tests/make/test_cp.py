@@ -57,7 +57,7 @@ def test_the_proven_optimum_of_a_tiny_shop_is_the_cheapest_of_all_its_plans(shop
         assert cost <= least + 1e-9
     if found.exact:
         assert found.bound == pytest.approx(cost)
-        assert max(s.end_s for s in first) > LAST_S or cost == pytest.approx(least)
+        assert max(s.end_s for s in found.slots) > LAST_S or cost == pytest.approx(least)
 
 
 @given(tiny_shops(), st.sampled_from(OBJECTIVES))
