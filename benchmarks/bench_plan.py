@@ -6,7 +6,8 @@
     python -m benchmarks.bench_plan --report                         the tables of what has been done
 
 Rows are kept in a file as JSON lines; a second start goes on where the first was ended (equal solver, instance,
-seconds, workers and seed are not solved again). Families take turns, so that whatever has been done is a fair sample.
+seconds, workers and seed are not solved again, unless our own planner's sources have changed since). Families take
+turns, so that whatever has been done is a fair sample.
 Each solve runs in a process of its own, pinned to `--workers` cores: what it takes to start is told too.
 Without the folder of published shops small generated ones take their place, and the table says so.
 """
@@ -22,11 +23,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmarks import plan_tables
 from benchmarks.plan_solvers import DATA, GENERATED, SOLVERS, shop_of
+from loopwright import make
 from loopwright.core.clock import monotonic_s
 from loopwright.make.best_known import known, read_best
 from loopwright.make.files import listed
@@ -95,8 +98,8 @@ def solve(one: Instance, solver: str, seconds: float, workers: int, seed: int) -
     """One solve in a process of its own. `process_s`: from its start to its end, `seconds`: the solver's call."""
     asked = {"folder": one.folder, "name": one.name, "solver": solver, "seconds": seconds, "workers": workers,
              "seed": seed}
-    row: Row = {**asked, "asked_s": seconds, "family": one.family, "operations": one.operations, "best": one.upper,
-                "best_bound": one.lower}
+    row: Row = {**asked, "asked_s": seconds, "code": code(solver), "family": one.family,
+                "operations": one.operations, "best": one.upper, "best_bound": one.lower}
     command = [sys.executable, "-m", "benchmarks.plan_solvers", json.dumps(asked)]
     begun_s = monotonic_s()
     try:
@@ -109,9 +112,20 @@ def solve(one: Instance, solver: str, seconds: float, workers: int, seed: int) -
     return row | json.loads(done.stdout.splitlines()[-1]) | {"process_s": round(monotonic_s() - begun_s, 3)}
 
 
+@cache
+def code(solver: str) -> str:
+    """What our planner's sources say, in few letters; '' for other people's solvers."""
+    if solver not in ("ours", "rules"):
+        return ""
+    found = hashlib.blake2b(digest_size=8)
+    for path in sorted(Path(make.__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
 def key(row: Row) -> tuple[Any, ...]:
     """What makes two rows the same question."""
-    return tuple(row[name] for name in ("folder", "name", "solver", "asked_s", "workers", "seed"))
+    return tuple(row.get(name, "") for name in ("folder", "name", "solver", "asked_s", "workers", "seed", "code"))
 
 
 def there(path: Path) -> dict[tuple[Any, ...], Row]:
@@ -139,7 +153,7 @@ def done(
     left_s, begun_s, planned_s, spent_s = sum(t for *_, t in todo), monotonic_s(), 0.0, 0.0
     for n, (one, solver, seconds) in enumerate(todo, 1):
         left_s -= seconds
-        row = old.get((one.folder, one.name, solver, seconds, asked.workers, asked.seed))
+        row = old.get((one.folder, one.name, solver, seconds, asked.workers, asked.seed, code(solver)))
         if row is None:
             row = solve(one, solver, seconds, asked.workers, asked.seed)
             planned_s, spent_s = planned_s + seconds, monotonic_s() - begun_s
@@ -213,9 +227,10 @@ def main(given: Sequence[str] | None = None) -> None:
         raise SystemExit(f"--only: no instance is like {asked.only!r}")
     solvers, found = usable(asked.solvers), list[Row]()
     if asked.report:
-        keys = {(o.folder, o.name, s, asked.seconds or o.seconds, asked.workers, asked.seed): 1
+        keys = {(o.folder, o.name, s, asked.seconds or o.seconds, asked.workers, asked.seed)
                 for o in chosen for s in solvers}
-        found = [row for k, row in there(asked.rows).items() if k in keys]
+        latest = {k[:-1]: row for k, row in there(asked.rows).items() if k[:-1] in keys}  # whatever our sources were
+        found = list(latest.values())
     else:
         compiled()
         try:

@@ -39,6 +39,13 @@ def test_a_row_cut_off_is_solved_again_and_the_others_are_not(tmp_path: Path) ->
     assert kept.read_text() == json.dumps(whole) + "\n"
 
 
+def test_rows_of_other_sources_of_ours_are_solved_again_and_those_of_others_are_not() -> None:
+    assert bench_plan.code("ours") == bench_plan.code("rules") != bench_plan.code("cpsat") == ""
+    mine, other = row("ta01", "ours", 101, code="before"), row("ta01", "cpsat", 101)
+    assert bench_plan.key(mine) != bench_plan.key({**mine, "code": bench_plan.code("ours")})
+    assert bench_plan.key(other) == bench_plan.key({**other, "code": bench_plan.code("cpsat")})
+
+
 def test_a_shorter_plan_of_another_solver_is_told_as_lost() -> None:
     told = plan_tables.tables([row("ta01", "ours", 105), row("ta01", "cpsat", 102), row("ta01", "rules", 130),
                                row("ta02", "ours", 101), row("ta02", "cpsat", 101)])
