@@ -319,6 +319,9 @@ def test_every_plan_of_a_replay_keeps_the_rules_and_every_order_is_done(example:
 def test_a_start_with_nothing_before_or_after_it_is_refused(example: Log) -> None:
     with pytest.raises(InputError, match="0 of 512 rows were completed before the start"):
         world_of(example.works, MONDAY - 999 * 24 * H, Assumed())
+    late = [*example.works, work("z", "saw", 9_000, 9_001)]
+    with pytest.raises(InputError, match="work at order 'z': begins 335 days after"):
+        world_of(late, MONDAY + 30 * 24 * H, Assumed())
     with pytest.raises(InputError, match="'anybody'"):
         Assumed(who="anybody")
 

@@ -37,9 +37,10 @@ def test_every_row_is_taken_repeated_or_refused_with_line_field_value_and_rule(t
         "A-2,saw,,,2025-01-13 08:00,2025-01-13 09:30,10,1\n"
         "A-2,saw,saw-1,p7,2025-01-13 08:00,2025-01-13 09:30,-3,1\n"
         "A-2,saw,saw-1\n"
+        "A-2,saw,saw-1,p7,2025-01-13 08:00,2052-01-13 09:30,3,1\n"
     )
     log = read_log(log_of(tmp_path, HEAD + GOOD + "\n" + GOOD + bad))
-    assert log.rows == 8 == len(log.works) + len(log.repeats) + len(log.refused)
+    assert log.rows == 9 == len(log.works) + len(log.repeats) + len(log.refused)
     assert log.repeats == (4,)
     assert log.refused == (
         (5, "order", "", "order is empty"),
@@ -48,6 +49,7 @@ def test_every_row_is_taken_repeated_or_refused_with_line_field_value_and_rule(t
         (8, "machine", "", "neither a machine nor an operator"),
         (9, "quantity", "-3", "quantity is no number of pieces"),
         (10, "row", "3 cells for 8 columns", "row cut off or too long"),
+        (11, "end", "2052-01-13 09:30", "takes more than 31 days without a break"),
     )
     work = log.works[0]
     assert (work.order, work.machine, work.operator, work.quantity, work.scrap, work.line) == ("A-1", "saw-1", "p7", 10, 1, 2)

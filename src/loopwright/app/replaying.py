@@ -107,6 +107,9 @@ def _works(asked: Asked) -> tuple[list[Work], dict[str, Any], str]:
 
         zone = asked.zone or "UTC"
         log = read_log(asked.log, zone, asked.columns)
+        if not log.works:
+            first = "; ".join(f"line {line}, {what} {value!r}: {rule}" for line, what, value, rule in log.refused[:3])
+            raise InputError(str(asked.log), f"none of {log.rows:,} rows can be used: {first}", "rows of work")
         told = {"rows": log.rows, "taken": len(log.works), "repeats": len(log.repeats), "refused": log.reasons,
                 "first_refused": [list(row) for row in log.refused[:5]], "columns": dict(log.columns),
                 "assumed": dict(log.assumed)}

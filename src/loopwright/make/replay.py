@@ -12,6 +12,7 @@ docs/how-to/replay-a-shop.md.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from loopwright.make.work_log import Work, known_by
 
 DAY_S = 86_400
 WHO, THERE, WAITS = ("same", "skilled"), ("seen", "usual"), ("none", "idle", "long")
+STANDSTILL_D = 92
 AHEAD_S = 28 * DAY_S  # how far the calendar is looked at
 AGAIN = " #"  # between a resource's name and the number of its lane
 AFTER_S = 84 * DAY_S  # how long after the log's end people are taken to come as usual
@@ -87,12 +89,14 @@ class World:
 
 
 def world_of(works: Sequence[Work], start_ns: int, assumed: Assumed) -> World:
-    """A log, ready to be done again from start_ns on. Raises InputError when nothing is known before, or left after."""
+    """A log, ready to be done again from start_ns on. Raises InputError when nothing is known before, or left
+    after, or the shop stands still for a quarter of a year."""
     rows = sorted(works, key=lambda w: (w.end_ns, w.order, w.line))
     known = known_by(rows, start_ns)
     if not known or len(known) == len(rows):
         raise InputError("replay", f"{len(known)} of {len(rows)} rows were completed before the start",
                          "some before and some after", "another start")
+    _refuse_gap(rows)
     pieces = pieces_of(rows)
     seen = attendance.presence(rows, assumed.bridge_s)
     if assumed.waits != "none":
@@ -108,6 +112,16 @@ def world_of(works: Sequence[Work], start_ns: int, assumed: Assumed) -> World:
     week = attendance.learn(rows, assumed.zone, start_ns)
     lanes = attendance.at_once(attendance.capacity(known, assumed.bridge_s))
     return World(start_ns, assumed, tuple(rows), tuple(pieces), there, able, week, lanes, orders, real)
+
+
+def _refuse_gap(rows: Sequence[Work]) -> None:
+    """A wrong year in one date leaves the shop standing still for years."""
+    for before, after in itertools.pairwise(rows):
+        gap_d = (after.start_ns - before.end_ns) / NS_PER_S / DAY_S
+        if gap_d > STANDSTILL_D:
+            where = f"work at order {after.order!r}" + (f", line {after.line}" if after.line else "")
+            raise InputError(f"replay: {where}", f"begins {gap_d:,.0f} days after everything before it has ended",
+                             f"{STANDSTILL_D} days at most", "correct its date, or cut the log there")
 
 
 def _there(rows: Sequence[Work], assumed: Assumed, skilled: Mapping[str, Any]) -> dict[str, Capacity]:
@@ -201,7 +215,7 @@ def by_plan(world: World, planning: Planning, check: Callable[[Shop, Plan], Any]
             if check:
                 check(shop, found)
             old = found
-        at_ns = at_ns + round(planning.every_s * NS_PER_S)
+        at_ns += round(planning.every_s * NS_PER_S)
         floor.run(_as_planned(old), at_ns if at_ns < last_ns else None)
     said.ends_ns = {order: floor.ends[order] for order in world.orders}
     return said

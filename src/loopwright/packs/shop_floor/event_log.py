@@ -52,6 +52,7 @@ _STAGES = {"s": SETUP, "setup": SETUP, "d": RUN, "run": RUN, "done": RUN}
 _TRUE, _FALSE = ("y", "yes", "true", "1", "x", "j", "ja"), ("", "n", "no", "false", "0", "nein")
 MARKER = "marks the start or end of an order, no work"
 CUT_OFF = "row cut off or too long"
+LONGEST_NS = 31 * 86_400 * 10**9  # a row that says more has a typing error in its date, as a rule
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 
 
@@ -165,6 +166,8 @@ class _Reader:
         end_ns = self._time("end", said["end"]) if "end" in said else start_ns
         if end_ns < start_ns:
             raise _Bad("end", said["end"], "ends before it starts")
+        if end_ns - start_ns > LONGEST_NS:
+            raise _Bad("end", said["end"], "takes more than 31 days without a break")
         quantity, scrap, review = (_count(word, said.get(word, "")) for word in ("quantity", "scrap", "review"))
         rework = said.get("rework", "").casefold()
         if rework not in _TRUE + _FALSE:
