@@ -79,6 +79,9 @@ def test_two_thousand_operations_are_each_drawn_once_and_no_word_crosses_another
             seen = does(page, "return plan.drawn.map(d => d.i)")
             assert sorted(seen) == list(range(count))
             does(page, "plan.tall = 0; plan.size()")
+        outside = """[...document.querySelectorAll('.lateness-plot .y, .loads th, .loads td')].filter(e => { const card = e.closest('.card').getBoundingClientRect(), at = e.getBoundingClientRect();
+            return at.left < card.left || at.height > 60 || (at.right > card.right && !e.closest('.scroll')); }).map(e => e.textContent)"""
+        assert page.evaluate(outside) == []
         assert page.evaluate("document.querySelectorAll('*').length") < 4_000
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.problems() == []
