@@ -149,8 +149,9 @@ def improve(shop: Shop, slots: Sequence[Slot], objective: Objective, budget: Bud
 
     slots   a plan that keeps the shop's rules (`dispatch.best`); what ends within the horizon stays within, and what
             does not is first of all brought there
-    The budget's progress is told the cost, rounded; equal seeds give equal plans in a budget of iterations, which are
-    moves of each thread.
+    To change a plan little around what happened is `make.mender`, on the same `Climber`; shops above some thousand
+    operations are better searched by `make.tuning` first. The budget's progress is told the cost, rounded; equal seeds
+    give equal plans in a budget of iterations, which are moves of each thread.
     """
     end_s = monotonic_s() + budget.seconds
     tables = tables_of(shop)

@@ -106,8 +106,10 @@ def _general(
         return slots, least, "dispatch"
     count, solver = len(ground.tables.operations), "dispatch"
     if count > TUNED and compiling.compiled():
-        slots, solver = _by_rules(ground, aim, slots, budget), "rules"
+        slots, solver = _by_rules(ground, aim, slots, least, budget), "rules"
         budget = budget if budget.iterations else replace(budget, seconds=end_s - monotonic_s())
+        if cost(aim, shop, slots) <= least and not _late(shop, slots):
+            return slots, least, solver
         if LARGE < count <= HUGE:
             from loopwright.make.general import improve
 
@@ -120,14 +122,14 @@ def _general(
     return found.slots, found.bound, found.solver if solver == "dispatch" else f"{solver}, {found.solver}"
 
 
-def _by_rules(ground: Ground, aim: Objective, slots: list[Slot], budget: Budget) -> list[Slot]:
+def _by_rules(ground: Ground, aim: Objective, slots: list[Slot], least: float, budget: Budget) -> list[Slot]:
     """What better rules make of a large shop; all of the time where it is very large."""
     from loopwright.make.tuning import improve
 
     share = 0.5 if len(ground.tables.operations) <= HUGE else 1.0
     steps = min(budget.iterations, TUNED_STEPS) if budget.iterations else None
     own = replace(budget, seconds=share * budget.seconds, iterations=steps)
-    return improve(ground.tables.shop, slots, aim, ground, own)
+    return improve(ground.tables.shop, slots, aim, ground, own, least)
 
 
 def _impossible(shop: Shop, budget: Budget, known: bool = False) -> PlanError | None:

@@ -51,7 +51,7 @@ class View:
 
 @dataclass
 class Tuning:
-    """What the threads share: the best plan, what it costs, and what it was made by."""
+    """What the threads share: the best plan, what it costs, and what it was made by; least: a bound."""
 
     objective: Objective
     ground: Ground
@@ -62,13 +62,14 @@ class Tuning:
     worked: Worked
     view: View
     cost: float
+    least: float = 0.0
     steps: int = 0
     lock: Lock = field(default_factory=Lock)
 
     def over(self) -> bool:
         """Whether the time is over, or somebody wants to stop."""
         stop, most = self.budget.stop, self.budget.iterations
-        return monotonic_s() >= self.end_s or (stop is not None and stop.is_set()) or self.cost <= 0 or (
+        return monotonic_s() >= self.end_s or (stop is not None and stop.is_set()) or self.cost <= self.least or (
             most is not None and self.steps >= most)
 
     def work(self, nth: int) -> None:
@@ -113,12 +114,13 @@ class Tuning:
 
 
 def improve(
-    shop: Shop, slots: list[Slot], objective: Objective, ground: Ground, budget: Budget
+    shop: Shop, slots: list[Slot], objective: Objective, ground: Ground, budget: Budget, bound: float = 0.0
 ) -> list[Slot]:
     """A plan that costs no more than `slots` by the objective, and ends no further behind the shop's horizon.
 
-    Searches in the budget's threads until its seconds are over. With `budget.iterations` one thread makes so many
-    steps, so that equal seeds give equal plans. Progress is told the cost of each plan that is better.
+    Searches in the budget's threads until its seconds are over, or a plan costs no more than the bound. With
+    `budget.iterations` one thread makes so many steps, so that equal seeds give equal plans. Progress is told the cost
+    of each plan that is better.
     """
     end_s = monotonic_s() + budget.seconds
     least = value(objective, shop, slots) + OVER * behind(shop, slots)
@@ -135,7 +137,7 @@ def improve(
         cost = cost_of(objective, ground, worked.way, worked.times, crew.f)
         if shared is None or cost < shared.cost:
             view = View(rule, ground.edges.tail, np.zeros(len(shop.jobs)))
-            shared = Tuning(objective, ground, crew, budget, end_s, tell, worked, view, cost)
+            shared = Tuning(objective, ground, crew, budget, end_s, tell, worked, view, cost, bound)
         if shared.over():
             break
     assert shared is not None  # there are rules
