@@ -29,7 +29,7 @@ from loopwright.make.shop import Job, Operation, Shop, in_order
 PARTS = (1 / 4, 1 / 16)  # of the longest delay that the earliest date costs: the dates between
 FREE = (0.5, 0.0, 0.25)  # which part of those that can wait, the ones with the least time, stays where it is, by turns
 PATIENCE = 20  # tries by chance in vain
-LAST = 0.6  # of the time: after that nothing more is begun; what was found is told and checked
+LAST = 0.65  # of the time: after that nothing more is begun; what was found is told and checked
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def promise(shop: Shop, plan: Plan, job: Job, seconds: float = 1.0, objective: s
     parse(asked.objective)
     least_s = _alone(asked)
     floor = floor_of(whole, plan.slots)
-    found = insert(floor, job, asked.until(0.3))
+    found = insert(floor, job, asked.until(0.2))
     offers = _menu(asked, floor, found.floor, least_s)
     for offer in offers:
         if broken := check(whole, offer.plan):
