@@ -344,6 +344,7 @@ def test_every_row_of_the_real_log_is_accounted_for(real: Log) -> None:
     assert real.assumed["time_zone"] == "UTC"
 
 
+@pytest.mark.slow
 def test_the_real_order_of_work_of_the_real_shop_gives_the_real_ends(real: Log) -> None:
     start_ns = int(datetime(2012, 3, 5, tzinfo=UTC).timestamp()) * NS_PER_S
     world = world_of(real.works, start_ns, Assumed(bridge_s=0.0))

@@ -145,6 +145,7 @@ def test_a_wrong_row_stops_the_import_unless_the_rest_is_wanted(tmp_path: Path) 
     assert (row["rows"], row["stored"], row["refused"]) == (2, 1, {"start is no time": 1})
 
 
+@pytest.mark.slow
 def test_the_page_on_replaying_a_shop_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(__file__).parents[2]
     page = (root / "docs" / "how-to" / "replay-a-shop.md").read_text("utf-8")
