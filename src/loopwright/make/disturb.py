@@ -97,7 +97,7 @@ Disturbance = Breakdown | Slower | Scrap | Rework | LateMaterial | Rush | Away |
 
 
 def disturbed(shop: Shop, plan: Plan, now_s: int, *disturbances: Disturbance) -> Shop:
-    """The shop as it stands at now_s, with what happened.
+    """The shop as it stands at now_s, with what happened, one thing after another (what finished first).
 
     Finished operations are gone (one stays, frozen, while something still waits a lag after its end), running ones
     stand frozen where they run. So do those whose setup has begun, unless what happened makes that impossible or what
