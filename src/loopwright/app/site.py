@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from loopwright.app.site_tables import DAYS, LIMIT_KEYS, LISTS, TABLES
-from loopwright.connect.wire import from_table
+from loopwright.app.site_check import check
+from loopwright.app.site_tables import LISTS, TABLES
 from loopwright.core import plug
 from loopwright.core.clock import from_iso
 from loopwright.core.errors import InputError, LoopwrightError, SiteError, UnknownName
@@ -147,7 +146,7 @@ def _resolve(raw: Mapping[str, Any], path: Path | None, digest: str) -> Site:
         tuple(rows["keep"]),
         {name: tuple(rows[name]) for name in ("operator", "setup", "tool", "material")},
     )
-    _check(site, where)
+    check(site, where)
     return site
 
 
@@ -209,78 +208,6 @@ def _kind(row: Mapping[str, Any], where: str) -> Kind:
     return Kind(row["name"], row["meaning"], tuple(signals))
 
 
-def _check(site: Site, where: str) -> None:
-    """What one key alone cannot show: names that must exist, values that must fit together."""
-    try:
-        ZoneInfo(site.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise SiteError(
-            f"{where} [site] time_zone",
-            f"{site.time_zone!r} is no IANA time zone",
-            "for example 'Europe/Berlin' or 'UTC'",
-        ) from None
-    try:
-        _ = site.origin_ns
-    except ValueError as error:
-        raise SiteError(f"{where} [assumed] origin", str(error), "2026-01-05T06:00:00+01:00") from None
-    approvers = site["site"]["approvers"]
-    if approvers and len(set(approvers)) < 2:
-        raise SiteError(f"{where} [site] approvers", f"{approvers}", "two different names, or none")
-    for day in site["shifts"]["days"]:
-        if day not in DAYS:
-            raise UnknownName(f"{where} [shifts] days", str(day), DAYS)
-    if site["edge"]["name"] or site["edge"]["centre"]:
-        from loopwright.app import edge_site
-
-        edge_site.check(site["edge"], f"{where} [edge]")
-    if any(site["store"].values()):
-        from loopwright.app import opening
-
-        opening.check(site, f"{where} [store]")
-    if site.keep:
-        from loopwright.app.keep import rules
-
-        rules(site)
-    from loopwright.app.resources import check as check_shop
-
-    check_shop(site, where)
-    kinds = {kind.name for kind in site.all_kinds}
-    seen: set[str] = set()
-    for machine in site.machines:
-        place = f"{where} machine {machine.id!r}"
-        if machine.id in seen:
-            raise SiteError(place, "stands twice", "a name of its own for each machine")
-        seen.add(machine.id)
-        if machine.kind not in kinds:
-            raise UnknownName(f"kind of {place}", machine.kind, kinds)
-        if machine.link:
-            _check_link(machine, place)
-        _check_limits(machine, site, place)
-        if not machine.stale_after_s > 0:
-            raise SiteError(f"{place} stale_after_s", f"is {machine.stale_after_s}", "seconds above 0")
-        if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
-            raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
-        outside = machine.plays.get("outside", False)
-        if outside not in (False, True) or (outside and not (machine.link and machine.plays["source"] == "recording")):
-            raise SiteError(f"{place} plays", f"outside is {outside!r}", "true, for a recording over a link")
-        pace = machine.plays.get("pace", 0)
-        if not isinstance(pace, (int, float)) or isinstance(pace, bool) or not pace >= 0:
-            raise SiteError(
-                f"{place} plays", f"pace is {pace!r}", "seconds of its time in one second; 0: as fast as it goes"
-            )
-
-
-def _check_limits(machine: Machine, site: Site, place: str) -> None:
-    kind = next(kind for kind in site.all_kinds if kind.name == machine.kind)
-    for limit in machine.limits:
-        for key in limit:
-            if key not in LIMIT_KEYS:
-                raise UnknownName(f"key of {place} limits", key, LIMIT_KEYS)
-        if "name" not in limit or "signal" not in limit:
-            raise SiteError(f"{place} limits", f"{dict(limit)} lacks name or signal", ", ".join(LIMIT_KEYS))
-        limit_of(limit, machine.id, kind.signal(str(limit["signal"])).unit)
-
-
 def limit_of(row: Mapping[str, Any], machine: str, unit: str) -> Limit:
     """A machine's [[machine.limits]] line as the alarm service takes it; InputError for one that cannot be."""
     from loopwright.serve.watch import Limit
@@ -288,16 +215,6 @@ def limit_of(row: Mapping[str, Any], machine: str, unit: str) -> Limit:
     return Limit(
         str(row["name"]), str(row["signal"]), row.get("low"), row.get("high"), row.get("deadband", 0.0), unit,
         frozenset({machine}), str(row.get("priority", "medium")))
-
-
-def _check_link(machine: Machine, place: str) -> None:
-    if not machine.protocol:
-        raise SiteError(f"{place} link", "has no protocol", ", ".join(sorted(plug.find("connect"))))
-    settings = {key: value for key, value in machine.link.items() if key != "protocol"}
-    wanted = plug.load("connect", machine.protocol).Settings
-    from_table(wanted, settings, f"{place} link")
-    if machine.played_here and "port" not in {field.name for field in fields(wanted)}:
-        raise SiteError(f"{place} plays", f"cannot be played over {machine.protocol}", "mqtt, mtconnect, opcua")
 
 
 def checked(site: Site) -> list[tuple[str, str]]:

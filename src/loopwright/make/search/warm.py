@@ -78,16 +78,13 @@ def wait() -> None:
 
 def main() -> None:
     """Searches a small shop with every sort of move."""
-    from loopwright.make.crew import Crew
     from loopwright.make.dispatch import dispatch
-    from loopwright.make.foreman import Rule
     from loopwright.make.general import improve
     from loopwright.make.kept import Terms
     from loopwright.make.mender import mended
     from loopwright.make.objective import parse
     from loopwright.make.search.rows import net_of
     from loopwright.make.search.run import Budget, active, between, shortest
-    from loopwright.make.tables import tables_of
 
     routes = {"a": "xyz", "b": "yxz", "c": "zyx"}
     jobs = [

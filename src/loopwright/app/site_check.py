@@ -1,0 +1,108 @@
+"""What of a site file one key alone cannot show: names that must exist, values that must fit together."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from loopwright.app.site_tables import DAYS, LIMIT_KEYS
+from loopwright.connect.wire import from_table
+from loopwright.core import plug
+from loopwright.core.errors import SiteError, UnknownName
+
+if TYPE_CHECKING:
+    from loopwright.app.site import Machine, Site
+
+
+def check(site: Site, where: str) -> None:
+    """Raises SiteError or UnknownName for the first thing that cannot be. where: the file's name."""
+    _check_times(site, where)
+    approvers = site["site"]["approvers"]
+    if approvers and len(set(approvers)) < 2:
+        raise SiteError(f"{where} [site] approvers", f"{approvers}", "two different names, or none")
+    _check_rooms(site, where)
+    kinds = {kind.name for kind in site.all_kinds}
+    seen: set[str] = set()
+    for machine in site.machines:
+        place = f"{where} machine {machine.id!r}"
+        if machine.id in seen:
+            raise SiteError(place, "stands twice", "a name of its own for each machine")
+        seen.add(machine.id)
+        if machine.kind not in kinds:
+            raise UnknownName(f"kind of {place}", machine.kind, kinds)
+        if machine.link:
+            _check_link(machine, place)
+        _check_limits(machine, site, place)
+        if not machine.stale_after_s > 0:
+            raise SiteError(f"{place} stale_after_s", f"is {machine.stale_after_s}", "seconds above 0")
+        _check_plays(machine, place)
+
+
+def _check_times(site: Site, where: str) -> None:
+    try:
+        ZoneInfo(site.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SiteError(f"{where} [site] time_zone", f"{site.time_zone!r} is no IANA time zone",
+                        "for example 'Europe/Berlin' or 'UTC'") from None
+    try:
+        _ = site.origin_ns
+    except ValueError as error:
+        raise SiteError(f"{where} [assumed] origin", str(error), "2026-01-05T06:00:00+01:00") from None
+    for day in site["shifts"]["days"]:
+        if day not in DAYS:
+            raise UnknownName(f"{where} [shifts] days", str(day), DAYS)
+
+
+def _check_rooms(site: Site, where: str) -> None:
+    """The tables that a module of their own knows; it is loaded only when there is such a table."""
+    if site["edge"]["name"] or site["edge"]["centre"]:
+        from loopwright.app import edge_site
+
+        edge_site.check(site["edge"], f"{where} [edge]")
+    if any(site["store"].values()):
+        from loopwright.app import opening
+
+        opening.check(site, f"{where} [store]")
+    if site.keep:
+        from loopwright.app.keep import rules
+
+        rules(site)
+    from loopwright.app import resources
+
+    resources.check(site, where)
+
+
+def _check_plays(machine: Machine, place: str) -> None:
+    if machine.plays and machine.plays.get("source") not in ("twin", "recording"):
+        raise SiteError(f"{place} plays", f"source is {machine.plays.get('source')!r}", "'twin' or 'recording'")
+    outside = machine.plays.get("outside", False)
+    if outside not in (False, True) or (outside and not (machine.link and machine.plays["source"] == "recording")):
+        raise SiteError(f"{place} plays", f"outside is {outside!r}", "true, for a recording over a link")
+    pace = machine.plays.get("pace", 0)
+    if not isinstance(pace, (int, float)) or isinstance(pace, bool) or not pace >= 0:
+        raise SiteError(f"{place} plays", f"pace is {pace!r}",
+                        "seconds of its time in one second; 0: as fast as it goes")
+
+
+def _check_limits(machine: Machine, site: Site, place: str) -> None:
+    from loopwright.app.site import limit_of
+
+    kind = next(kind for kind in site.all_kinds if kind.name == machine.kind)
+    for limit in machine.limits:
+        for key in limit:
+            if key not in LIMIT_KEYS:
+                raise UnknownName(f"key of {place} limits", key, LIMIT_KEYS)
+        if "name" not in limit or "signal" not in limit:
+            raise SiteError(f"{place} limits", f"{dict(limit)} lacks name or signal", ", ".join(LIMIT_KEYS))
+        limit_of(limit, machine.id, kind.signal(str(limit["signal"])).unit)
+
+
+def _check_link(machine: Machine, place: str) -> None:
+    if not machine.protocol:
+        raise SiteError(f"{place} link", "has no protocol", ", ".join(sorted(plug.find("connect"))))
+    settings = {key: value for key, value in machine.link.items() if key != "protocol"}
+    wanted = plug.load("connect", machine.protocol).Settings
+    from_table(wanted, settings, f"{place} link")
+    if machine.played_here and "port" not in {field.name for field in fields(wanted)}:
+        raise SiteError(f"{place} plays", f"cannot be played over {machine.protocol}", "mqtt, mtconnect, opcua")
