@@ -6,6 +6,7 @@ import sys
 import threading
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from threading import Event
 
@@ -22,6 +23,7 @@ from loopwright.make.cp.model import Model, Relax, Window, base_of, build
 from loopwright.make.cp.solve import Effort, Found, library, solve
 from loopwright.make.cp.turns import relax_for, search
 from loopwright.make.dispatch import best
+from loopwright.make.files import listed
 from loopwright.make.objective import parse, value
 from loopwright.make.plan import plan
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
@@ -151,6 +153,18 @@ def test_a_shop_planned_by_hand_has_the_same_optimum(name: str) -> None:
 def test_the_published_optimum_of_ft06_is_proven_as_an_any_shop() -> None:
     found = solved(job_shop(FT06), "makespan")
     assert (found.status, found.bound) == ("optimal", FT06_OPTIMUM)
+
+
+@pytest.mark.parametrize(("name", "optimum"), [("la01", 666), ("la02", 655), ("la05", 593)])
+def test_published_optima_of_lawrence_are_proven_where_his_shops_are_staged(name: str, optimum: int) -> None:
+    """S. Lawrence, Resource constrained project scheduling (Carnegie Mellon, 1984); optima as in ScheduleOpt/benchmarks."""
+    staged = Path(__file__).parents[3] / "shared" / "data" / "jobshop" / "instances.zip"
+    if not staged.exists():
+        pytest.skip("no ../shared/data/jobshop")
+    shop = next(source for source in listed(staged) if source.name == name).read().shop
+    found = solved(shop, "makespan")
+    assert (found.status, found.bound) == ("optimal", optimum)
+    assert check(shop, as_plan(shop, found.slots)) == []
 
 
 def test_within_a_horizon_that_is_too_short_nothing_is_found_and_that_is_proven() -> None:

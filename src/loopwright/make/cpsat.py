@@ -1,4 +1,4 @@
-"""The search behind `plan`: OR-Tools CP-SAT, the only file that imports it.
+"""OR-Tools CP-SAT for plain shops and the makespan; all other shops are `make.cp`'s.
 
 Each operation has a start; on its machine nothing overlaps. Machines that are alike for everything they can do form one
 pool (a cumulative constraint: the solver need not try which of three equal mills it is); an operation with a choice

@@ -3,7 +3,8 @@
     plan(shop, seconds=1.0) -> Plan
 
 A dispatching rule gives the first plan and a bound; where they meet, that is the answer. Else a tabu search and then
-OR-Tools CP-SAT search on from there (extra `plan`; without it the dispatched plan stands, as its solver's name says).
+OR-Tools CP-SAT search on from there (extra `plan`; without it the dispatched plan stands, as its solver's name says);
+for shops that are not plain, and other objectives, annealing and CP-SAT by turns (`make.cp.turns`).
 Why there is one function: docs/decisions/0006-one-plan-function.md.
 """
 
@@ -60,8 +61,8 @@ def plan(
     progress   called with each better makespan, from the thread that found it
     iterations of the search in each thread, instead of the time: the same plan on every machine; where the tabu search
                can search the shop it alone does, for CP-SAT's work depends on the clock
-    Raises PlanError naming the operation that has no machine or fits into no open interval, or saying that not
-    everything ends before the shop's horizon; UnknownName for an objective that is not there.
+    Raises PlanError naming the operation that has no machine or fits into no open interval, or saying why not
+    everything can end by the shop's horizon (make.reasons); UnknownName for an objective that is not there.
     """
     started_s = monotonic_s()
     aim = parse(objective)
