@@ -37,8 +37,8 @@ def steps(events: Sequence[Event], work: Sequence[OpenOrder], machines: Collecti
             if (known is None or known.end_ns is None or step.end_ns is not None) and (
                     step.end_ns is not None or step.machine in machines):
                 found[step.order, step.operation] = step
-    known = [step for key, step in found.items() if step.end_ns is not None or key in left]
-    return tuple(_one_at_a_time(_behind(known, work)))
+    counted = [step for key, step in found.items() if step.end_ns is not None or key in left]
+    return tuple(_one_at_a_time(_behind(counted, work)))
 
 
 def _behind(known: list[Step], work: Sequence[OpenOrder]) -> list[Step]:
