@@ -1,12 +1,4 @@
-"""How early the last operation can end at best: a proven bound, without a solver.
-
-    lower_bound(shop) -> seconds that no plan can beat
-    bound(shop, objective) -> the same in the unit of any objective
-
-Two reasons, the larger counts: a job takes as long as its longest chain, and a group of machines needs time for its
-load. The second follows J. Carlier, Scheduling jobs with release dates and tails on identical machines to minimize the
-makespan (EJOR 29, 1987), with heads and tails that also see that what feeds the group, and what it feeds, takes turns.
-"""
+"""Bounds one job and one group after another, in plain Python: the slow twin of `make.bound` and `make.edges`."""
 
 from __future__ import annotations
 
