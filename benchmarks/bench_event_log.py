@@ -32,7 +32,7 @@ from loopwright.packs.shop_floor.event_log import read_log
 HERE = Path(__file__).parent
 REAL = HERE.parents[1] / "shared" / "data" / "factory_event_log" / "production_dev.csv.gz"
 MADE_UP = HERE.parent / "examples" / "event_log" / "log.csv"
-MOVES, SECONDS = 20_000, 1.0  # of the annealing; of CP-SAT, counted as work: the same plan on every machine
+MOVES, SECONDS = 5_000, 0.25  # of the annealing; of CP-SAT, counted as work: the same plan on every machine
 WORLDS = (
     Assumed(who="skilled"), Assumed(who="skilled", waits="idle"), Assumed(who="skilled", waits="long"),
     Assumed(who="skilled", bridge_s=0.0), Assumed(who="skilled", there="usual"), Assumed(who="same"),
