@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Event, Thread
@@ -17,7 +17,7 @@ from loopwright.make.cp.model import Model
 
 BOUNDS = ("bounds",)
 LOOK_S = 0.05  # how often is looked whether somebody wants to stop
-PATIENCE = 5  # looks after which a solver that does not stop is left to itself
+PATIENCE_S = 0.25  # after which a solver that does not stop is left behind
 MANY = 4_000  # variables above which trying each of them beforehand takes longer than it is worth
 
 
@@ -105,23 +105,24 @@ def solve(model: Model, effort: Effort) -> Found:
 
 def solved(solver: Any, model: Any, stop: Event | None) -> Any:
     """The status that the solver ends with. Once `stop` is set it is told to end; while it simplifies a model it does
-    not listen, so that after a moment it is left to itself, and the status is None."""
+    not listen, so that after a moment it is left behind, and the status is None. It ends when it listens again; a
+    process that ends before waits for it, since ending in the midst of it aborts."""
     if stop is None:
         return solver.solve(model)
-    answer: Future[Any] = Future()
+    thread = ThreadPoolExecutor(1, "cp-sat")
+    answer = thread.submit(solver.solve, model)
+    thread.shutdown(wait=False)
 
-    def work() -> None:
-        try:
-            answer.set_result(solver.solve(model))
-        except IndexError as error:  # see `solve`
-            answer.set_exception(error)
-
-    Thread(target=work, name="cp-sat", daemon=True).start()
-    left = PATIENCE
-    while left:
-        if stop.is_set():
+    def end() -> None:
+        while not wait([answer], LOOK_S).done:
             solver.stop_search()  # again and again: one that comes before the search begins is lost
-            left -= 1
-        if wait([answer], LOOK_S).done:
-            return answer.result()
-    return None
+
+    try:
+        while not wait([answer], LOOK_S).done:
+            if stop.is_set():
+                Thread(target=end, name="cp-sat stop").start()
+                return answer.result() if wait([answer], PATIENCE_S).done else None
+    except KeyboardInterrupt:
+        Thread(target=end, name="cp-sat stop").start()
+        raise
+    return answer.result()
