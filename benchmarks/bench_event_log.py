@@ -1,11 +1,11 @@
-"""A real metal shop's three months: what its log tells, durations on weeks they were not fitted to, its last weeks again.
+"""A real metal shop's three months: what its log tells, durations on weeks not fitted to, its last weeks again.
 
     python -m benchmarks.bench_event_log [DRAWING.svg]
 
 Peers in the same run: the median of each activity and one median of all (durations); what really happened, first in
 first out, earliest due date (replay). The log names neither due dates nor free machines; each row says under which
-assumptions it holds, and docs/how-to/replay-a-shop.md what they mean. Where ../shared/data is not there, the small made-
-up log of examples/ stands in and the rows say so. Plans by a budget of moves and seed 0; waiting time is wall time.
+assumptions it holds, and docs/how-to/replay-a-shop.md what they mean. Where ../shared/data is not there, the small log
+made up of examples/ stands in and the rows say so. Plans by a budget of moves and seed 0; waiting time is wall time.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.clock import NS_PER_S
-from loopwright.make import attendance, durations
 from loopwright.make.check import check
-from loopwright.make.due import RULES, due_dates
-from loopwright.make.floor import as_it_was, by, first_in
-from loopwright.make.replay import Assumed, Planning, World, by_plan, by_rule, world_of
-from loopwright.make.replayed import compared, drawing
+from loopwright.make.past import attendance, durations
+from loopwright.make.past.due import RULES, due_dates
+from loopwright.make.past.floor import as_it_was, by, first_in
+from loopwright.make.past.replay import Assumed, Planning, World, by_plan, by_rule, world_of
+from loopwright.make.past.replayed import compared, drawing
+from loopwright.make.past.work_log import Work, overlaps
 from loopwright.make.shop import Shop
-from loopwright.make.work_log import Work, overlaps
 from loopwright.packs.shop_floor.event_log import read_log
 
 HERE = Path(__file__).parent
@@ -78,7 +78,8 @@ def told(works: Sequence[Work], start_ns: int) -> list[dict[str, Any]]:
     for way in ways:
         low, high = _interval(works, way, peer)
         out.append({"durations by": way.name, "held-out rows": len(way.y), "pinball loss, min": way.loss_s / 60,
-                    "less than median of activity": f"{(way.loss_s - peer.loss_s) / 60:+.2f} ({low:+.2f} to {high:+.2f})",
+                    "less than median of activity":
+                    f"{(way.loss_s - peer.loss_s) / 60:+.2f} ({low:+.2f} to {high:+.2f})",
                     "inside 10-90 %": way.inside})
     return out
 
@@ -127,7 +128,8 @@ def variants(works: Sequence[Work], start_ns: int) -> list[dict[str, Any]]:
             out += _table(world, {"as it was": real, "first in, first out": fifo, name: ends}, due_ns, {name: took})
     due_ns = due_dates(works, start_ns)
     for name, how in (("planned every 8 h", Planning(due_ns, 8 * 3600.0, iterations=MOVES, seconds=SECONDS)),
-                      ("planned daily, durations known", Planning(due_ns, told=True, iterations=MOVES, seconds=SECONDS)),
+                      ("planned daily, durations known",
+                       Planning(due_ns, told=True, iterations=MOVES, seconds=SECONDS)),
                       ("planned daily, no search", Planning(due_ns, seconds=0.0))):
         ends, took = _plan(world, how)
         out += _table(world, {"as it was": real, name: ends}, due_ns, {name: took})[1:]
@@ -154,7 +156,8 @@ def _table(
     return [{
         "assumed": says, "way": w.name, "orders": w.orders, "flow days": round(w.flow_d, 2),
         "median": round(w.median_d, 2), "beside as it was": f"{w.beside_d:+.2f} ({w.low_d:+.2f} to {w.high_d:+.2f})",
-        "beside first in": f"{b.beside_d:+.2f} ({b.low_d:+.2f} to {b.high_d:+.2f})" if (b := beside.get(w.name)) else "-",
+        "beside first in": "-" if (b := beside.get(w.name)) is None else
+        f"{b.beside_d:+.2f} ({b.low_d:+.2f} to {b.high_d:+.2f})",
         "late": f"{w.late:.0%}", "days late": round(w.late_d, 2), "plans": took.get(w.name, "-")}
         for w in compared(world, ways, due_ns)]
 

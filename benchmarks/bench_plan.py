@@ -31,8 +31,8 @@ from benchmarks import plan_tables
 from benchmarks.plan_solvers import DATA, GENERATED, SOLVERS, shop_of
 from loopwright import make
 from loopwright.core.clock import monotonic_s
-from loopwright.make.best_known import known, read_best
-from loopwright.make.files import listed
+from loopwright.make.reading.best_known import known, read_best
+from loopwright.make.reading.files import listed
 
 FOLDERS = ("jobshop", "flexible_jobshop")
 ROWS = Path(__file__).parent / "bench_plan.jsonl"

@@ -26,8 +26,8 @@ from typing import Any
 from benchmarks.large_shops import bottleneck_shop, cut_shop, orders_shop
 from loopwright.core.clock import monotonic_s
 from loopwright.make.check import check
-from loopwright.make.files import listed
 from loopwright.make.plan import plan
+from loopwright.make.reading.files import listed
 from loopwright.make.shop import Shop
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "jobshop"

@@ -7,7 +7,7 @@ machine, 60 people in shifts, tools and materials; seed 1. Orders more are asked
 the same plan, in a warm process. `cpu` is processor time, which a busy machine does not stretch.
 
 gaps: the date with nobody moved; proven says that no place in the gaps is earlier. moves: the date with nobody late,
-beside ten seconds of the same search, and beside ten seconds of annealing (make.general) of the whole shop from the
+beside ten seconds of the same search, and beside ten seconds of annealing (anneal.general) of the whole shop from the
 quick answer, with the new order's end as its objective and a second of anybody's lateness at ten thousand times that.
 """
 
@@ -86,7 +86,7 @@ def kept(answer: Promise) -> Offer:
 
 def annealed_s(shop: Shop, there: Plan, job: Job, quick: Offer, seconds: float) -> int:
     """When the job ends after annealing the whole shop from a quick answer, nobody late."""
-    from loopwright.make.general import improve
+    from loopwright.make.anneal.general import improve
 
     ends = {s.order: 0 for s in there.slots}
     for slot in there.slots:

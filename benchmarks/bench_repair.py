@@ -25,13 +25,13 @@ from typing import Any
 from benchmarks.repair_shops import HAPPENS, KINDS, MACHINES, happening, made
 from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Plan, Slot
+from loopwright.make.change.disturb import disturbed
+from loopwright.make.change.kept import beside, kept
+from loopwright.make.change.right_shift import right_shift, unstarted
 from loopwright.make.check import check
-from loopwright.make.disturb import disturbed
-from loopwright.make.kept import beside, kept
 from loopwright.make.objective import parse, value
 from loopwright.make.plan import plan
 from loopwright.make.repair import repair
-from loopwright.make.right_shift import right_shift, unstarted
 from loopwright.make.shop import Shop
 
 ROWS = Path(__file__).parent / "bench_repair.jsonl"

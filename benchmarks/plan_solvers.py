@@ -25,9 +25,9 @@ from typing import Any
 from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Plan, Slot
 from loopwright.make.check import check
-from loopwright.make.files import listed
+from loopwright.make.reading.files import listed
+from loopwright.make.reading.texts import parse
 from loopwright.make.shop import Shop
-from loopwright.make.texts import parse
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 GENERATED = "generated"
@@ -73,7 +73,7 @@ def ours(shop: Shop, seconds: float, workers: int, seed: int) -> Found:
 
 def rules(shop: Shop, seconds: float, workers: int, seed: int) -> Found:
     """The best of the dispatching rules."""
-    from loopwright.make.dispatch import best
+    from loopwright.make.dispatching.dispatch import best
 
     return best(shop), 0.0, "dispatching rules"
 

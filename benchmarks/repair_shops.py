@@ -18,7 +18,17 @@ import random
 from dataclasses import replace
 
 from loopwright.core.types import Plan
-from loopwright.make.disturb import Away, Breakdown, Disturbance, Finish, LateMaterial, Rework, Rush, Scrap, Slower
+from loopwright.make.change.disturb import (
+    Away,
+    Breakdown,
+    Disturbance,
+    Finish,
+    LateMaterial,
+    Rework,
+    Rush,
+    Scrap,
+    Slower,
+)
 from loopwright.make.shop import Job, Machine, Operation, Operator, Setup, Shop
 
 KINDS = ("job", "flexible", "people")

@@ -28,8 +28,8 @@ from loopwright.core.errors import InputError, PlanError
 from loopwright.core.kinds import KINDS
 from loopwright.core.types import Event, Plan, Slot
 from loopwright.make.check import check
-from loopwright.make.files import listed, read
-from loopwright.make.shop_json import to_json
+from loopwright.make.reading.files import listed, read
+from loopwright.make.reading.shop_json import to_json
 from tests.make.shops import FT06, FT06_OPTIMUM, club_shop, job_shop
 
 STICKS = Path(__file__).parents[2] / "examples" / "walking_stick"

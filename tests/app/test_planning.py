@@ -23,8 +23,8 @@ from loopwright.app.telling import WHATS, tell
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, PlanError, SiteError, UnknownName
 from loopwright.core.types import POINTS_IN, Batch, Event
+from loopwright.make.change.disturb import Breakdown, disturbed
 from loopwright.make.check import check
-from loopwright.make.disturb import Breakdown, disturbed
 from loopwright.make.open_work import from_body
 from tests.app.stick_shop import MIN, MONDAY_NS, new_orders, slots, stick_shop, stick_site
 
@@ -344,7 +344,7 @@ def test_an_alarm_that_the_site_names_takes_its_machine_out_and_its_end_brings_i
 
 
 def test_a_shop_from_events_is_the_one_that_a_disturbance_makes(tmp_path: Path) -> None:
-    """`make.disturb` says what a breakdown means; the events of a plant mean the same."""
+    """`make.change.disturb` says what a breakdown means; the events of a plant mean the same."""
     with stick_shop(tmp_path, orders=3) as plant:
         first = repaired(plant)
         shop = shop_at(plant, MONDAY_NS, open_work(plant))

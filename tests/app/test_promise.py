@@ -24,7 +24,7 @@ from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.core.types import Slot
 from loopwright.make.check import check
 from loopwright.make.open_work import from_body
-from loopwright.make.shop_json import to_json
+from loopwright.make.reading.shop_json import to_json
 from loopwright.store import User
 from tests.app.small_plant import PASSWORD, add_users, quick_hash
 from tests.app.stick_shop import MIN, MONDAY_NS, new_orders, stick_shop

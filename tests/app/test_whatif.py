@@ -24,7 +24,7 @@ from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.make.check import check
 from loopwright.make.open_work import from_body
-from loopwright.make.shop_json import to_json
+from loopwright.make.reading.shop_json import to_json
 from loopwright.make.whatif import Change
 from tests.app.small_plant import PASSWORD, add_users
 from tests.app.stick_shop import MONDAY_NS, WORKERS, new_orders, slots, stick_shop

@@ -5,8 +5,18 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from loopwright.core.types import Plan, Slot
-from loopwright.make.dispatch import best
-from loopwright.make.disturb import Away, Breakdown, Disturbance, Finish, LateMaterial, Rework, Rush, Scrap, Slower
+from loopwright.make.change.disturb import (
+    Away,
+    Breakdown,
+    Disturbance,
+    Finish,
+    LateMaterial,
+    Rework,
+    Rush,
+    Scrap,
+    Slower,
+)
+from loopwright.make.dispatching.dispatch import best
 from loopwright.make.objective import parse
 from loopwright.make.shop import Job, Operation, Shop
 from tests.make.general_shops import as_plan

@@ -1,4 +1,4 @@
-"""Bounds one job and one group after another, in plain Python: the slow twin of `make.bound` and `make.edges`."""
+"""Bounds one job and one group after another, in plain Python: the slow twin of `make.dispatching.bound` and `make.dispatching.edges`."""
 
 from __future__ import annotations
 

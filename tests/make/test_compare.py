@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loopwright.core.types import Plan, Slot
-from loopwright.make.compare import compared
+from loopwright.make.change.compare import compared
 
 NS = 1_000_000_000
 

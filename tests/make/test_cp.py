@@ -22,10 +22,10 @@ from loopwright.make.cp import aims, people, windows
 from loopwright.make.cp.model import Model, Relax, Window, base_of, build
 from loopwright.make.cp.solve import Effort, Found, library, solve
 from loopwright.make.cp.turns import relax_for, search
-from loopwright.make.dispatch import best
-from loopwright.make.files import listed
+from loopwright.make.dispatching.dispatch import best
 from loopwright.make.objective import parse, value
 from loopwright.make.plan import plan
+from loopwright.make.reading.files import listed
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
 from tests.make.general_shops import as_plan, general_shops, paint_shop
 from tests.make.shops import FT06, FT06_OPTIMUM, job_shop

@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.errors import PlanError
-from loopwright.make.board import Board, follow, sequence
-from loopwright.make.bound import bound
 from loopwright.make.check import check
-from loopwright.make.dispatch import best, dispatch, settle
+from loopwright.make.dispatching.board import Board, follow, sequence
+from loopwright.make.dispatching.bound import bound
+from loopwright.make.dispatching.dispatch import best, dispatch, settle
+from loopwright.make.dispatching.tables import tables_of
 from loopwright.make.objective import parse, value
 from loopwright.make.shop import Job, Machine, Operation, Operator, Setup, Shop
-from loopwright.make.tables import tables_of
 from tests.make.general_shops import as_plan, brute_force, general_shops, paint_shop
 from tests.make.shops import shops
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Plan, Slot
-from loopwright.make.check import check
-from loopwright.make.disturb import (
+from loopwright.make.change.disturb import (
     Away,
     Breakdown,
     Disturbance,
@@ -24,6 +23,7 @@ from loopwright.make.disturb import (
     Slower,
     disturbed,
 )
+from loopwright.make.check import check
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
 from tests.make.disturbances import finished, hits, planned
 from tests.make.general_shops import as_plan, general_shops

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, PlanError, UnknownName
-from loopwright.make import attendance, durations
 from loopwright.make.check import check
-from loopwright.make.due import due_dates, usual
-from loopwright.make.floor import Floor, as_it_was, by, first_in, idle_waits, pieces_of
-from loopwright.make.replay import Assumed, Planning, by_plan, by_rule, learnt_at, shop_at, world_of
-from loopwright.make.replayed import compared, drawing
-from loopwright.make.work_log import Work, by_order, from_event, known_by, overlaps, seconds_each
+from loopwright.make.past import attendance, durations
+from loopwright.make.past.due import due_dates, usual
+from loopwright.make.past.floor import Floor, as_it_was, by, first_in, idle_waits, pieces_of
+from loopwright.make.past.replay import Assumed, Planning, by_plan, by_rule, learnt_at, shop_at, world_of
+from loopwright.make.past.replayed import compared, drawing
+from loopwright.make.past.work_log import Work, by_order, from_event, known_by, overlaps, seconds_each
 from loopwright.packs.shop_floor.event_log import Log, events, read_log
 
 H = 3_600 * NS_PER_S

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Slot
-from loopwright.make.best_known import family, known, read_best
-from loopwright.make.files import decoded, listed, read
+from loopwright.make.reading.best_known import family, known, read_best
+from loopwright.make.reading.files import decoded, listed, read
+from loopwright.make.reading.shop_json import from_json, to_json
+from loopwright.make.reading.texts import FORMS, parse
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
-from loopwright.make.shop_json import from_json, to_json
-from loopwright.make.texts import FORMS, parse
 from tests.make.shops import FT06, job_shop, shops
 
 STAGED = Path(__file__).parents[3] / "shared" / "data"

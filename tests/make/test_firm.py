@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopwright.make.change.firm import firm
 from loopwright.make.check import check
-from loopwright.make.firm import firm
 from loopwright.make.plan import plan
 from loopwright.make.repair import repair
 from loopwright.make.shop import Blocked, Job, Machine, Operation, Operator, Setup, Shop

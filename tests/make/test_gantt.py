@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError
 from loopwright.core.types import Plan, Slot
-from loopwright.make.gantt import DRAWINGS, compared, lateness, load, machines, orders
+from loopwright.make.draw.gantt import DRAWINGS, compared, lateness, load, machines, orders
+from loopwright.make.draw.svg import OKABE_ITO, Time, colour, escaped, h_min
 from loopwright.make.plan import plan
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
-from loopwright.make.svg import OKABE_ITO, Time, colour, escaped, h_min
 from tests.make.shops import FT06, club_shop, job_shop, shops
 
 NS = 1_000_000_000

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loopwright.make.board import follow, sequence
 from loopwright.make.budget import Budget
 from loopwright.make.check import check
-from loopwright.make.dispatch import best
+from loopwright.make.dispatching.board import follow, sequence
+from loopwright.make.dispatching.dispatch import best
+from loopwright.make.dispatching.tables import tables_of
 from loopwright.make.objective import parse, value
 from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
-from loopwright.make.tables import tables_of
 from tests.make.general_shops import as_plan, brute_force, general_shops, paint_shop
 
 pytest.importorskip("numba", reason="the search is compiled: extra `plan`")
 
-from loopwright.make.decode import fixed_of
-from loopwright.make.general import Climber, improve
+from loopwright.make.anneal.decode import fixed_of
+from loopwright.make.anneal.general import Climber, improve
 
 MIX = "makespan:1,tardiness:2,setup:0.5"
 OBJECTIVES = ("makespan", "tardiness", "setup", MIX)

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from benchmarks.large_shops import FULL_S, bottleneck_shop, cut_shop, orders_shop
 from loopwright.core.errors import InputError, PlanError
-from loopwright.make import dispatch, files, foreman
-from loopwright.make.bound import bound, first_fit, ground_of, lower_bound
 from loopwright.make.budget import Budget
 from loopwright.make.check import check
-from loopwright.make.edges import Taken, edges_of
-from loopwright.make.first import first_plan
+from loopwright.make.dispatching import dispatch, foreman
+from loopwright.make.dispatching.bound import bound, first_fit, ground_of, lower_bound
+from loopwright.make.dispatching.edges import Taken, edges_of
+from loopwright.make.dispatching.first import first_plan
+from loopwright.make.dispatching.tables import tables_of
 from loopwright.make.objective import behind, parse, value
 from loopwright.make.plan import plan
+from loopwright.make.reading import files
 from loopwright.make.shop import Job, Machine, Operation, Operator, Setup, Shop
-from loopwright.make.tables import tables_of
 from tests.make import slow_bounds
 from tests.make.general_shops import as_plan, brute_force, general_shops, paint_shop
 from tests.make.shops import FT06, FT06_OPTIMUM, job_shop, shops
@@ -141,7 +142,7 @@ def compiled() -> None:
 @given(general_shops(jobs_at_most=6), st.sampled_from(KINDS), st.sampled_from((0.0, 0.4)))
 @settings(many, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_compiled_rules_hand_out_as_those_in_python_do(shop: Shop, kind: str, noise: float) -> None:
-    from loopwright.make.crew import Crew
+    from loopwright.make.dispatching.crew import Crew
 
     ground, rule = ground_of(shop), foreman.Rule(kind, 2.0, noise, 3, 2.0)  # type: ignore[arg-type]
     crew = Crew(ground.tables)
@@ -152,7 +153,7 @@ def test_compiled_rules_hand_out_as_those_in_python_do(shop: Shop, kind: str, no
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("objective", ["tardiness", "makespan", "makespan:1,tardiness:2,setup:0.5"])
 def test_better_rules_never_cost_more_and_give_the_same_plan_for_a_seed(objective: str) -> None:
-    from loopwright.make.tuning import improve
+    from loopwright.make.dispatching.tuning import improve
 
     shop, goal = orders_shop(150, machines=12), parse(objective)
     ground, first = ground_of(shop), dispatch.best(orders_shop(150, machines=12), goal)
@@ -165,8 +166,8 @@ def test_better_rules_never_cost_more_and_give_the_same_plan_for_a_seed(objectiv
 
 @pytest.mark.usefixtures("compiled")
 def test_what_a_plan_costs_by_its_arrays_is_what_its_slots_cost() -> None:
-    from loopwright.make.crew import Crew
-    from loopwright.make.first import cost_of
+    from loopwright.make.dispatching.crew import Crew
+    from loopwright.make.dispatching.first import cost_of
 
     for seed in range(3):
         shop = paint_shop(12, seed)
@@ -178,7 +179,7 @@ def test_what_a_plan_costs_by_its_arrays_is_what_its_slots_cost() -> None:
 
 @pytest.mark.usefixtures("compiled")
 def test_a_search_that_begins_behind_the_horizon_aims_for_it() -> None:
-    from loopwright.make.general import improve
+    from loopwright.make.anneal.general import improve
 
     shop, goal = paint_shop(8, 5, shifts=False), parse("tardiness")
     first = dispatch.best(shop, goal)
@@ -200,7 +201,8 @@ def foreman_plan(shop: Shop) -> list[object]:
 @pytest.mark.usefixtures("compiled")
 def test_compiled_code_is_kept_only_while_all_that_it_calls_stays_the_same() -> None:
     from loopwright.make import compiled as kept
-    from loopwright.make import crew, decode, general, neighbours
+    from loopwright.make.anneal import decode, general, neighbours
+    from loopwright.make.dispatching import crew
 
     here = Path(kept.__file__).parent
     names = {path.name for path in kept.sources(here / "general.py")}
@@ -214,7 +216,7 @@ def test_compiled_code_is_kept_only_while_all_that_it_calls_stays_the_same() -> 
 
 @pytest.mark.usefixtures("compiled")
 def test_first_plans_of_a_large_shop_are_the_best_of_the_rules() -> None:
-    from loopwright.make.crew import Crew
+    from loopwright.make.dispatching.crew import Crew
     from loopwright.make.search import warm
 
     if not warm.compiled():

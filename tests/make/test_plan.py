@@ -12,9 +12,9 @@ from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError, UnknownName
 from loopwright.core.types import Slot
 from loopwright.engine.local import Workers
-from loopwright.make.bound import first_fit, lower_bound
 from loopwright.make.check import check
-from loopwright.make.dispatch import dispatch, makespan, settle
+from loopwright.make.dispatching.bound import first_fit, lower_bound
+from loopwright.make.dispatching.dispatch import dispatch, makespan, settle
 from loopwright.make.plan import plan, warm
 from loopwright.make.shop import Blocked, Job, Machine, Operation, Operator, Setup, Shop
 from tests.make.shops import FT06, FT06_OPTIMUM, chain, club_shop, job_shop, shops

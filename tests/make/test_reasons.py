@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from loopwright.core.errors import PlanError
+from loopwright.make.cp.reason_rules import Rule, rules_of, says, time, todo, without
+from loopwright.make.cp.reasons import reason
 from loopwright.make.plan import plan
-from loopwright.make.reason_rules import Rule, rules_of, says, time, todo, without
-from loopwright.make.reasons import reason
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
 from tests.make.shops import chain
 from tests.make.tiny_shops import cheapest, tiny_shops

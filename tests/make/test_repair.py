@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from benchmarks.repair_shops import happening, made
 from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.core.types import Plan, Slot
-from loopwright.make import mend
+from loopwright.make.anneal import mend
+from loopwright.make.change.disturb import Breakdown, Disturbance, LateMaterial, Rush, Slower, disturbed
+from loopwright.make.change.kept import Slots, beside, kept
+from loopwright.make.change.repair_words import lasting, struck
+from loopwright.make.change.right_shift import right_shift, unstarted
 from loopwright.make.check import check
-from loopwright.make.disturb import Breakdown, Disturbance, LateMaterial, Rush, Slower, disturbed
-from loopwright.make.kept import Slots, beside, kept
 from loopwright.make.objective import parse, value
 from loopwright.make.repair import Repair, repair
-from loopwright.make.repair_words import lasting, struck
-from loopwright.make.right_shift import right_shift, unstarted
 from loopwright.make.search import warm
 from loopwright.make.shop import Job, Machine, Operation, Operator, Setup, Shop
 from tests.make.disturbances import hits, planned

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loopwright.core.types import Plan, Slot
 from loopwright.make.budget import Budget
 from loopwright.make.check import check
-from loopwright.make.dispatch import dispatch, makespan
+from loopwright.make.dispatching.dispatch import dispatch, makespan
 from loopwright.make.plan import plan
 from loopwright.make.shop import Job, Machine, Operation, Shop
 from tests.make.shops import FT06, FT06_OPTIMUM, chain, job_shop, shops

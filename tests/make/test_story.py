@@ -9,11 +9,11 @@ from itertools import pairwise
 from hypothesis import given, settings
 
 from loopwright.core.types import Plan, Slot
+from loopwright.make.change.released import shop_of
+from loopwright.make.change.story import Wait, story
 from loopwright.make.open_work import as_body, from_body
 from loopwright.make.plan import plan
-from loopwright.make.released import shop_of
 from loopwright.make.shop import Blocked, Job, Key, Link, Machine, Operation, Operator, Shop
-from loopwright.make.story import Wait, story
 from tests.make.general_shops import general_shops
 from tests.make.shops import shops
 

@@ -16,7 +16,7 @@ from loopwright.app.imports import import_files
 from loopwright.app.opening import open_site
 from loopwright.app.replaying import Asked, in_words, replayed
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.make.work_log import EVENT, from_event
+from loopwright.make.past.work_log import EVENT, from_event
 from loopwright.packs.shop_floor.event_log import MARKER, events, read_log
 
 HEAD = "order,activity,machine,operator,start,end,quantity,scrap\n"

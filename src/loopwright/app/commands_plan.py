@@ -78,8 +78,8 @@ def _one(
     from threading import Event, Thread
 
     from loopwright.app import plan_file
-    from loopwright.make.files import read
-    from loopwright.make.tables import uncollected
+    from loopwright.make.dispatching.tables import uncollected
+    from loopwright.make.reading.files import read
 
     zone = ""
     loading = Thread(target=_load, name="load the search", daemon=True)
@@ -120,8 +120,8 @@ def _suite(
     place: Path, form: str, asked: Any, wanted: tuple[Path | None, str, int | None, Path | None], as_json: bool
 ) -> None:
     from loopwright.app import suite
-    from loopwright.make.best_known import read_best
-    from loopwright.make.files import listed
+    from loopwright.make.reading.best_known import read_best
+    from loopwright.make.reading.files import listed
 
     best_known, family, limit, kept = wanted
     best = read_best(best_known) if best_known else {}

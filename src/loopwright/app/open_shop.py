@@ -26,10 +26,10 @@ from loopwright.core.errors import PlanError
 from loopwright.core.types import Event, Order
 from loopwright.make import again, route
 from loopwright.make import design as designs
-from loopwright.make.files import Instance, overdue
-from loopwright.make.firm import firm
+from loopwright.make.change.firm import firm
 from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
 from loopwright.make.product import Product
+from loopwright.make.reading.files import Instance, overdue
 from loopwright.make.shifts import closed_times
 from loopwright.make.shop import Machine, Shop
 from loopwright.make.whatif import CLOSED_SHIFT

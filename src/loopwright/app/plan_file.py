@@ -14,10 +14,10 @@ from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import InputError, PlanError, StoreError
 from loopwright.core.types import Plan
 from loopwright.make.check import check
-from loopwright.make.files import Instance
+from loopwright.make.dispatching.tables import uncollected
 from loopwright.make.plan import plan
+from loopwright.make.reading.files import Instance
 from loopwright.make.shop import Shop
-from loopwright.make.tables import uncollected
 
 LONGEST_S = 7 * 86_400.0
 MOST_WORKERS = 64
@@ -130,7 +130,7 @@ def in_words(told: Mapping[str, Any]) -> str:
 
 def drawn(shop: Shop, found: Plan, zone: str, path: Path, what: str) -> list[Path]:
     """Draws the plan in a file, or with 'all' in one file a drawing; where they are."""
-    from loopwright.make.gantt import DRAWINGS
+    from loopwright.make.draw.gantt import DRAWINGS
 
     places = {what: path}
     if what not in DRAWINGS:

@@ -14,9 +14,9 @@ from loopwright.app.views import plan_chart, plan_load, plan_past, plan_steps
 from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import LoopwrightError, UnknownName
 from loopwright.core.types import Event
-from loopwright.make.gantt import DRAWINGS
+from loopwright.make.change.released import shop_of
+from loopwright.make.draw.gantt import DRAWINGS
 from loopwright.make.open_work import from_body
-from loopwright.make.released import shop_of
 
 _PLAN = "plan.released"
 NOW = "now"  # the plan in force
@@ -135,7 +135,7 @@ def as_csv(front: Front, plan: str = NOW) -> str:
 
 
 def as_svg(front: Front, plan: str = NOW, view: str = "machines") -> str:
-    """A plan as it was released, drawn by `make.gantt` in the plant's zone. Raises UnknownName when there is none."""
+    """A plan as it was released, drawn by `draw.gantt` in the plant's zone. Raises UnknownName when there is none."""
     event = _event(front, past(front), plan)
     try:
         shop = shop_of(event.body)

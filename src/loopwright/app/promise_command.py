@@ -15,7 +15,7 @@ from loopwright.core import plug
 from loopwright.core.clock import RealClock
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Plan
-from loopwright.make.lateness import flow_of, lasting
+from loopwright.make.promises.lateness import flow_of, lasting
 from loopwright.make.shop import Shop
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def of_file(path: Path, searched: Searched) -> tuple[Shop, Plan]:
     from threading import Event
 
     from loopwright.app.plan_file import Asked, Watched, planned
-    from loopwright.make.files import read
+    from loopwright.make.reading.files import read
 
     shop = read(path).shop
     return shop, planned(shop, Asked(searched.seconds, searched.objective), Watched(Event(), loud=False))
@@ -63,7 +63,7 @@ def promise(path: Path, asked: Mapping[str, Any], job: Path | None, searched: Se
     if job is None:
         raise InputError("promise", f"{path.name} is a shop in a file", "--job FILE.json: the order that is asked for")
     from loopwright.make.promise import promise as answer
-    from loopwright.make.shop_json import job_from_json
+    from loopwright.make.reading.shop_json import job_from_json
 
     try:
         text = job.read_text("utf-8")

@@ -17,8 +17,8 @@ from typing import Any
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Event, Plan, Slot
-from loopwright.make.lateness import flows_of
 from loopwright.make.open_work import slot_rows
+from loopwright.make.promises.lateness import flows_of
 from loopwright.make.shop import Shop
 
 

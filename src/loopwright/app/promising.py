@@ -21,15 +21,15 @@ from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.core.moments import moment_ns
 from loopwright.core.types import Design, Order, Parameter, Plan, Slot
 from loopwright.make import route
+from loopwright.make.change.right_shift import right_shift
 from loopwright.make.check import check
 from loopwright.make.fit import fit
-from loopwright.make.lateness import Flow, by_cause, lasting, late_orders
 from loopwright.make.objective import parse, value
 from loopwright.make.open_work import OpenOrder, from_body, slot_rows
-from loopwright.make.pegging import pegging
 from loopwright.make.plan import plan as planned
 from loopwright.make.promise import Offer, Promise, promise
-from loopwright.make.right_shift import right_shift
+from loopwright.make.promises.lateness import Flow, by_cause, lasting, late_orders
+from loopwright.make.promises.pegging import pegging
 from loopwright.make.shop import Shop
 
 LONGEST_S = 60.0
@@ -168,7 +168,7 @@ def lateness(shop: Shop, there: Plan, flows: Sequence[Flow] | None = None) -> di
 
 
 def pegged(shop: Shop, there: Plan, of: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The rows of `make.pegging` with times as ISO 8601."""
+    """The rows of `make.promises.pegging` with times as ISO 8601."""
     return [{**row, **_when(shop.origin_ns, row["start_s"], "start"), **_when(shop.origin_ns, row["end_s"], "end")}
             for row in pegging(shop, there, **of)]
 

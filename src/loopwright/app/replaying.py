@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
-from loopwright.make import attendance, durations
-from loopwright.make.due import due_dates
-from loopwright.make.floor import by, first_in
-from loopwright.make.replay import Assumed, Planning, World, by_plan, by_rule, world_of
-from loopwright.make.replayed import compared, drawing
-from loopwright.make.work_log import EVENT, Work, from_event, known_by, overlaps
+from loopwright.make.past import attendance, durations
+from loopwright.make.past.due import due_dates
+from loopwright.make.past.floor import by, first_in
+from loopwright.make.past.replay import Assumed, Planning, World, by_plan, by_rule, world_of
+from loopwright.make.past.replayed import compared, drawing
+from loopwright.make.past.work_log import EVENT, Work, from_event, known_by, overlaps
 
 OPTIMISTIC = (
     "everybody does what the plan says, and a piece takes as long by whoever does it",

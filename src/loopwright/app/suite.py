@@ -20,11 +20,11 @@ from typing import Any
 
 from loopwright.app.plan_file import Asked, Watched, planned
 from loopwright.core.errors import InputError, LoopwrightError, StoreError
-from loopwright.make.best_known import Best, family, known
-from loopwright.make.files import Source
 from loopwright.make.plan import plan
-from loopwright.make.shop_json import load
-from loopwright.make.texts import parse
+from loopwright.make.reading.best_known import Best, family, known
+from loopwright.make.reading.files import Source
+from loopwright.make.reading.shop_json import load
+from loopwright.make.reading.texts import parse
 
 Row = dict[str, Any]
 

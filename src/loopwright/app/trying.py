@@ -22,10 +22,10 @@ from loopwright.app.whatif_words import parse_all
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.core.types import Event, Plan
+from loopwright.make.change.released import shop_of
 from loopwright.make.check import check
 from loopwright.make.objective import parse, value
 from loopwright.make.open_work import as_body, from_body
-from loopwright.make.released import shop_of
 from loopwright.make.shop import Shop
 from loopwright.make.whatif import Calendar, Change, changed, compared, drawn
 

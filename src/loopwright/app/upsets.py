@@ -4,7 +4,7 @@ material that is late.
     upset = upsets(plant, at_ns)
     upset.end_ns("mill-1", start_ns, 600)      when an operation that began there will end
 
-What these words mean is what `make.disturb` says of shops that have no events; tests hold the two together.
+What these words mean is what `make.change.disturb` says of shops that have no events; tests hold the two together.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _of_file(path: Path, asked: Asked, draw: bool) -> tuple[dict[str, Any], str]
 
     from loopwright.app.plan_file import Asked as Search
     from loopwright.app.plan_file import Watched, planned
-    from loopwright.make.files import read
+    from loopwright.make.reading.files import read
     from loopwright.make.whatif import changed, compared, drawn
 
     if asked.action:

@@ -14,7 +14,7 @@ from typing import Any
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Plan, Slot
-from loopwright.make.released import facts
+from loopwright.make.change.released import facts
 from loopwright.make.route import RouteOperation
 from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Operator, Setup, Shop
 
@@ -199,7 +199,7 @@ def as_body(plan: Plan, reason: str, shop: Shop | None = None) -> dict[str, Any]
     """The body of a plan.released event: plain data. reason: why it was planned ('order o-1', 'work order w-2').
 
     shop  the one that was planned: its due dates, closed times and what waits for what are told with it
-          (`make.released`), so that pages can say why each operation stands where it stands
+          (`make.change.released`), so that pages can say why each operation stands where it stands
     """
     return {
         "origin_ns": plan.origin_ns, "slots": slot_rows(plan.slots), "status": plan.status, "objective": plan.objective,

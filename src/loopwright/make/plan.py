@@ -20,15 +20,15 @@ import numpy as np
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Plan, Slot
-from loopwright.make import cpsat
-from loopwright.make.bound import Ground, Interval, fastest, ground_of
-from loopwright.make.bound import bound as least_cost
 from loopwright.make.budget import Budget
-from loopwright.make.dispatch import dispatch, makespan
-from loopwright.make.first import first_plan
+from loopwright.make.cp import cpsat
+from loopwright.make.cp.reason_rules import time
+from loopwright.make.dispatching.bound import Ground, Interval, fastest, ground_of
+from loopwright.make.dispatching.bound import bound as least_cost
+from loopwright.make.dispatching.dispatch import dispatch, makespan
+from loopwright.make.dispatching.first import first_plan
 from loopwright.make.objective import Objective, parse
 from loopwright.make.objective import value as cost
-from loopwright.make.reason_rules import time
 from loopwright.make.shop import Job, Key, Machine, Operation, Shop, busy
 
 MAKESPAN = Objective(makespan=1.0)
@@ -62,7 +62,7 @@ def plan(
     iterations of the search in each thread, instead of the time: the same plan on every machine; where the tabu search
                can search the shop it alone does, for CP-SAT's work depends on the clock
     Raises PlanError naming the operation that has no machine or fits into no open interval, or saying why not
-    everything can end by the shop's horizon (make.reasons); UnknownName for an objective that is not there.
+    everything can end by the shop's horizon (make.cp.reasons); UnknownName for an objective that is not there.
     """
     started_s = monotonic_s()
     aim = parse(objective)
@@ -112,7 +112,7 @@ def _general(
         if cost(aim, shop, slots) <= least and not _late(shop, slots):
             return slots, least, solver
         if LARGE < count <= HUGE:
-            from loopwright.make.general import improve
+            from loopwright.make.anneal.general import improve
 
             return improve(shop, slots, aim, budget), least, f"{solver}, annealing"
     if count > LARGE:
@@ -125,7 +125,7 @@ def _general(
 
 def _by_rules(ground: Ground, aim: Objective, slots: list[Slot], least: float, budget: Budget) -> list[Slot]:
     """What better rules make of a large shop; all of the time where it is very large."""
-    from loopwright.make.tuning import improve
+    from loopwright.make.dispatching.tuning import improve
 
     share = 0.5 if len(ground.tables.operations) <= HUGE else 1.0
     steps = min(budget.iterations, TUNED_STEPS) if budget.iterations else None
@@ -135,7 +135,7 @@ def _by_rules(ground: Ground, aim: Objective, slots: list[Slot], least: float, b
 
 def _impossible(shop: Shop, budget: Budget, known: bool = False) -> PlanError | None:
     """Why it is proven that not everything can end by the horizon; None where it is not. known: that it is."""
-    from loopwright.make.reasons import reason
+    from loopwright.make.cp.reasons import reason
 
     found = reason(shop, min(REASON_S, max(0.3, budget.seconds)), budget.stop, known)
     return found.error() if found else None

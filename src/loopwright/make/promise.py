@@ -19,11 +19,11 @@ from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import InputError, PlanError
 from loopwright.core.types import Plan, Slot
 from loopwright.make.check import check
-from loopwright.make.displacing import displaced
-from loopwright.make.insertion import insert, ready_s
-from loopwright.make.lateness import Flow, flow_of, lasting
-from loopwright.make.lines import NEVER_S, Floor, floor_of
 from loopwright.make.objective import parse, value
+from loopwright.make.promises.displacing import displaced
+from loopwright.make.promises.insertion import insert, ready_s
+from loopwright.make.promises.lateness import Flow, flow_of, lasting
+from loopwright.make.promises.lines import NEVER_S, Floor, floor_of
 from loopwright.make.shop import Job, Operation, Shop, in_order
 
 PARTS = (1 / 4, 1 / 16)  # of the longest delay that the earliest date costs: the dates between

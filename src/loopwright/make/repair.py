@@ -1,10 +1,10 @@
 """A new plan that keeps what it can of the old one, after something happened in the shop.
 
-    again = repair(shop, old)               shop as it is now (make.disturb, make.open_work), old: the plan so far
+    again = repair(shop, old)               shop as it is now (change.disturb, make.open_work), old: the plan so far
     again.plan, again.kept_part, again.why, again.note
 
-First the old plan is pushed to the right (`make.right_shift`), which is always there; then a search that may move only
-so many operations makes it better, within the seconds (`make.mend`). What has begun stays where it is.
+First the old plan is pushed to the right (`change.right_shift`), which is always there; then a search that may move
+only so many operations makes it better, within the seconds (`make.anneal.mend`). What has begun stays where it is.
 Why one dial, and what it says: docs/decisions/0023-repair.md.
 """
 
@@ -18,17 +18,17 @@ from threading import Event
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import InputError
 from loopwright.core.types import Plan, Slot
-from loopwright.make.board import follow, sequence
-from loopwright.make.bound import bound as least_cost
 from loopwright.make.budget import Budget
-from loopwright.make.dispatch import dispatch
-from loopwright.make.kept import Slots, Terms, beside, kept
+from loopwright.make.change.kept import Slots, Terms, beside, kept
+from loopwright.make.change.repair_words import note, struck, why
+from loopwright.make.change.right_shift import right_shift, unstarted
+from loopwright.make.dispatching.board import follow, sequence
+from loopwright.make.dispatching.bound import bound as least_cost
+from loopwright.make.dispatching.dispatch import dispatch
+from loopwright.make.dispatching.tables import tables_of
 from loopwright.make.objective import Objective, parse, value
 from loopwright.make.plan import plan
-from loopwright.make.repair_words import note, struck, why
-from loopwright.make.right_shift import right_shift, unstarted
 from loopwright.make.shop import Key, Shop
-from loopwright.make.tables import tables_of
 
 STABILITY = 0.8
 MANY = 20_000  # operations; above them one right shift is all there is time for
@@ -130,7 +130,7 @@ def _searched(
     from loopwright.make.search import warm
 
     if warm.compiled():
-        from loopwright.make.mender import mended
+        from loopwright.make.anneal.mender import mended
 
         return *mended(shop, was, begin, aim, terms, budget), "repair"
     slots = dispatch(shop, was)

@@ -17,7 +17,7 @@ from typing import Any
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Plan, Slot
-from loopwright.make.kept import kept
+from loopwright.make.change.kept import kept
 from loopwright.make.objective import setup, tardiness
 from loopwright.make.shifts import DAYS, open_times
 from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Setup, Shop, merged
@@ -313,8 +313,8 @@ def _ends(job: Job, before: _Side, after: _Side, shop: Shop, other: Shop) -> dic
 def drawn(
     shop: Shop, plan: Plan, other_shop: Shop, other: Plan, names: tuple[str, str] = ("before", "after"), zone: str = ""
 ) -> str:
-    """Both plans in one SVG, machine by machine, on one scale of time, what moved joined. zone: as in `make.gantt`."""
-    from loopwright.make.beside import compared as beside
+    """Both plans in one SVG, machine by machine, on one scale of time, what moved joined. zone: as in `draw.gantt`."""
+    from loopwright.make.draw.beside import compared as beside
 
     return beside(shop, plan, other_shop, other, names, zone)
 

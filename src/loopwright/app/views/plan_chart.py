@@ -10,13 +10,13 @@ from loopwright.app.views.plan_steps import Floor
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError
 from loopwright.core.types import Event, Plan, Slot
-from loopwright.make.compare import compared
-from loopwright.make.gantt import wait_words
-from loopwright.make.lateness import lasting, late_orders
+from loopwright.make.change.compare import compared
+from loopwright.make.change.released import shop_of
+from loopwright.make.change.story import Story, story
+from loopwright.make.draw.gantt import wait_words
 from loopwright.make.open_work import from_body
-from loopwright.make.released import shop_of
+from loopwright.make.promises.lateness import lasting, late_orders
 from loopwright.make.shop import Key, Shop
-from loopwright.make.story import Story, story
 
 STATES = ("planned", "running", "done")
 MOST_BEFORE_NS = 86_400 * NS_PER_S  # of finished work before the plan's origin

@@ -10,11 +10,11 @@ from loopwright.app.views.plan_chart import facts
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError
 from loopwright.core.types import Event, Plan
-from loopwright.make.compare import Compared, Move, compared
-from loopwright.make.gantt import wait_words
+from loopwright.make.change.compare import Compared, Move, compared
+from loopwright.make.change.released import shop_of
+from loopwright.make.change.story import Story, story
+from loopwright.make.draw.gantt import wait_words
 from loopwright.make.open_work import from_body
-from loopwright.make.released import shop_of
-from loopwright.make.story import Story, story
 
 MOST = 1_000  # rows kept
 

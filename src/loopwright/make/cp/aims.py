@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from loopwright.core.types import Slot
-from loopwright.make.bound import least_setup
+from loopwright.make.dispatching.bound import least_setup
 from loopwright.make.objective import Objective, value
 from loopwright.make.objective import setup as setups_of
 from loopwright.make.shop import Shop

@@ -18,8 +18,8 @@ from threading import Event
 from typing import Any
 
 from loopwright.core.types import Slot
-from loopwright.make.bound import heads, tails
 from loopwright.make.cp import aims, machines, people
+from loopwright.make.dispatching.bound import heads, tails
 from loopwright.make.objective import Objective
 from loopwright.make.shop import Job, Key, Operation, Shop, busy, merged
 

@@ -21,7 +21,7 @@ from loopwright.make.budget import Budget
 from loopwright.make.cp import windows
 from loopwright.make.cp.model import Base, Relax, Stopped, base_of, build
 from loopwright.make.cp.solve import BOUNDS, Effort, Found, library, name, solve
-from loopwright.make.dispatch import makespan, settle
+from loopwright.make.dispatching.dispatch import makespan, settle
 from loopwright.make.objective import Objective, parse, value
 from loopwright.make.shop import Shop
 
@@ -128,7 +128,7 @@ def late(shop: Shop, slots: Sequence[Slot]) -> bool:
 
 def _annealed(shop: Shop, slots: list[Slot], aim: Objective, budget: Budget) -> list[Slot]:
     """What the annealing makes of a plan; what ends too late is first made short."""
-    from loopwright.make.general import improve
+    from loopwright.make.anneal.general import improve
 
     if late(shop, slots):
         shorter = improve(shop, slots, MAKESPAN, replace(budget, seconds=budget.seconds / 2))

@@ -29,7 +29,7 @@ def installed() -> bool:
 
 def ready() -> bool:
     """Whether the compiled search is on the disk, for this version of everything."""
-    from loopwright.make import general, mend
+    from loopwright.make.anneal import general, mend
     from loopwright.make.search import start, tabu
 
     functions: list[Any] = [
@@ -78,10 +78,10 @@ def wait() -> None:
 
 def main() -> None:
     """Searches a small shop with every sort of move."""
-    from loopwright.make.dispatch import dispatch
-    from loopwright.make.general import improve
-    from loopwright.make.kept import Terms
-    from loopwright.make.mender import mended
+    from loopwright.make.anneal.general import improve
+    from loopwright.make.anneal.mender import mended
+    from loopwright.make.change.kept import Terms
+    from loopwright.make.dispatching.dispatch import dispatch
     from loopwright.make.objective import parse
     from loopwright.make.search.rows import net_of
     from loopwright.make.search.run import Budget, active, between, shortest

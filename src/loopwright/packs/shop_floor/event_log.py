@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.pack import Imported, ImportOptions
 from loopwright.core.types import Event
-from loopwright.make.work_log import EVENT, RUN, SETUP, Work, as_body
+from loopwright.make.past.work_log import EVENT, RUN, SETUP, Work, as_body
 
 _KIND = "a CSV file, plain or compressed with gzip, with a header and a row for each piece of work"
 LARGEST = 256 * 2**20  # bytes of text; a log of ten million rows is a few times that and belongs into a database

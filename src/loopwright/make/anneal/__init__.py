@@ -1,0 +1,1 @@
+"""The search for shops of any kind, by any objective, and that of repairs."""

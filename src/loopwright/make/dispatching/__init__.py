@@ -1,0 +1,1 @@
+"""The first plan of a shop, by rules, and what no plan can be better than."""

@@ -1,0 +1,1 @@
+"""Shops from files, and back."""
