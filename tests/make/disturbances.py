@@ -78,4 +78,7 @@ def hits(draw: st.DrawFn, shop: Shop, objective: str = "makespan") -> tuple[Plan
     plan = planned(shop, objective)
     now_s = draw(st.integers(0, max(1, plan.makespan_s)))
     happen = draw(st.lists(happenings(shop, plan, now_s), min_size=1, max_size=2, unique_by=type))
+    scrapped = [one.order for one in happen if isinstance(one, Scrap)]
+    if isinstance(happen[-1], Rework) and happen[-1].order in scrapped:
+        happen = happen[:1]  # what is lost cannot be worked again: it has another name now
     return plan, now_s, tuple(happen)

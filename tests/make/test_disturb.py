@@ -236,3 +236,14 @@ def test_a_shop_where_nothing_happens_keeps_its_plan(data: st.DataObject, shop: 
     slots = [replace(s, start_s=s.start_s - now_s, end_s=s.end_s - now_s, frozen=bool(next(o for o in now.operations if o.key == (s.order, s.operation)).frozen))
              for s in plan.slots if (s.order, s.operation) in left]
     assert check(now, as_plan(now, slots)) == []
+
+
+def test_scrap_takes_with_it_what_was_built_on_anything_that_is_made_again() -> None:
+    """A frame is cut, then painted and drilled; drilling spoils it: the new frame must be painted again, too."""
+    operations = (Operation("o", "cut", (("m", 2),)), Operation("o", "paint", (("n", 2),), ("cut",)),
+                  Operation("o", "drill", (("m", 2),), ("cut",)))
+    shop = Shop(0, (Machine("m", "m"), Machine("n", "n")), (Job("o", operations),))
+    slots = [Slot("o", "cut", "m", 0, 2), Slot("o", "paint", "n", 2, 4), Slot("o", "drill", "m", 2, 4)]
+    plan = as_plan(shop, slots, "makespan")
+    left = disturbed(shop, plan, 4, Scrap("o", "drill"))
+    assert {o.name for o in left.operations} == {"cut~2", "paint~2", "drill~2"}

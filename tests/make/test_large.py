@@ -205,7 +205,7 @@ def test_compiled_code_is_kept_only_while_all_that_it_calls_stays_the_same() -> 
     from loopwright.make.dispatching import crew
 
     here = Path(kept.__file__).parent
-    names = {path.name for path in kept.sources(here / "general.py")}
+    names = {path.name for path in kept.sources(here / "anneal" / "general.py")}
     assert {"general.py", "decode.py", "neighbours.py"} <= names
     for module in (crew, decode, general, neighbours):
         path = Path(str(module.__file__))

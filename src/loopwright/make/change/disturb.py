@@ -230,10 +230,12 @@ def _scrap(floor: Floor, given: Scrap) -> None:
         made = sorted(name for name in operations if (given.order, name) in floor.begun)
         raise InputError(f"scrap: {given.operation!r} of order {given.order!r}", f"has not begun at {floor.now_s} s",
                          f"what has begun: {made or 'nothing'}")
-    built = {n for n in _behind(operations, [given.operation]) if (given.order, n) in floor.begun}
-    lost = {given.operation, *built}
-    for name in [*lost]:
-        lost |= _ahead(operations, name)
+    lost, grown = set[str](), {given.operation}
+    while grown != lost:
+        lost = set(grown)
+        grown |= {n for n in _behind(operations, lost) if (given.order, n) in floor.begun}
+        for name in lost:
+            grown |= _ahead(operations, name)
     names = {name: _again(name, "~", operations) for name in operations if name in lost}
     floor.operations[given.order] = {
         (o := _renamed(old, names, old.name in lost)).name: o for old in operations.values()}
