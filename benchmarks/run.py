@@ -92,7 +92,10 @@ def main(names: Sequence[str]) -> None:
     modules, sections = found(), kept()
     full = "--full" in names
     wanted = [name for name in names if name != "--full"]
-    chosen = [name for name in modules if any(name.startswith(part) for part in wanted)] if full else wanted
+    for name in wanted:
+        if not any(module.startswith(name) for module in modules):
+            sys.exit(f"there is no benchmark {name!r}; allowed: --full, {', '.join(modules)}")
+    chosen = [name for name in modules if any(name.startswith(part) for part in wanted)]
     for name in chosen or modules:
         print(f"{name} ...", file=sys.stderr, flush=True)
         sections[name] = section(name, modules[name], full)

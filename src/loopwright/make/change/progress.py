@@ -159,7 +159,8 @@ def _still(floor: Floor, operation: Operation, slot: Slot, stands: Mapping[Key, 
         return False
     span = (slot.start_s, slot.end_s)
     return not any(
-        begin_s < other.end_s and other.start_s < slot.end_s and span != (other.start_s, other.end_s)
+        (begin_s if other.machine == slot.machine else slot.start_s) < other.end_s and other.start_s < slot.end_s
+        and span != (other.start_s, other.end_s)  # nobody is needed for a setup
         for other in stands.values()
         if other.machine == slot.machine or (slot.operator and other.operator == slot.operator))
 
