@@ -108,6 +108,8 @@ def test_notes_of_the_file_are_said(run: Any, tmp_path: Path) -> None:
     (["FILE", "--suite", "."], "what to plan is not clear"),
     (["FILE", "--limit", "3"], "together with --suite"),
     (["--suite", ".", "--gantt", "x.svg"], "--gantt"),
+    (["FILE", "--draw", "all"], "--draw all; allowed: together with --gantt"),
+    (["FILE", "--objective", "makespan:1e300"], "a number from 0 to"),
     (["FILE", "--seconds", "-1"], "--seconds: -1; allowed: 0"),
     (["FILE", "--seconds", "nan"], "--seconds: nan; allowed"),
     (["FILE", "--workers", "0"], "--workers: 0; allowed: 1 to"),

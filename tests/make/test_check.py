@@ -214,7 +214,7 @@ def test_an_objective_that_is_not_one_is_seen() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("makspan", "did you mean 'makespan'"), ("setup:x", "a number from 0 on"), ("setup:-1", "a number from 0 on"),
+    [("makspan", "did you mean 'makespan'"), ("setup:x", "a number from 0 to"), ("setup:-1", "a number from 0 to"),
      ("setup:0", "at least one weight"), ("setup,setup:2", "stands twice"), ("", "objective"), ("setup:nan", "a number")],
 )
 def test_an_objective_that_cannot_be_read_is_named(text: str, message: str) -> None:

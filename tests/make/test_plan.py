@@ -226,6 +226,14 @@ def test_setups_persons_and_due_dates_are_planned_by_the_objective_that_is_asked
     assert {slot.operator for slot in found.slots} == {"ada"}
 
 
+def test_times_that_do_not_fit_in_the_tabu_searchs_numbers_are_planned_without_it() -> None:
+    far = job_shop([[(machine, 10**8 * seconds) for machine, seconds in row] for row in FT06])
+    found = plan(far, seconds=3.0)
+    assert check(far, found) == []
+    assert found.value >= FT06_OPTIMUM * 10**8
+    assert "tabu" not in found.solver
+
+
 def test_an_objective_that_is_not_there_is_named() -> None:
     with pytest.raises(UnknownName, match="tardyness"):
         plan(club_shop(1), objective="tardyness")

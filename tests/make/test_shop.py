@@ -13,7 +13,7 @@ from loopwright.make.plan import plan
 from loopwright.make.repair import repair
 from loopwright.make.route import RouteOperation
 from loopwright.make.shifts import closed_times, open_times
-from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
+from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Setup, Shop
 from tests.make.shops import chain, club_shop
 
 ROUTE = (
@@ -178,3 +178,47 @@ def test_what_is_closed_is_what_is_not_open_cut_to_the_time_asked_for() -> None:
 def test_a_shift_table_that_cannot_be_read_is_named(table: dict[str, list[str]], zone: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         open_times(table, zone, 0, NS_PER_S)
+
+
+def one(**more: object) -> Shop:
+    """A shop of one operation; more: fields of the operation."""
+    return Shop(0, (Machine("m", "mill"), Machine("n", "mill")), (Job("a", (Operation("a", "x", **{"on": (("m", 5),), **more}),)),),  # type: ignore[arg-type]
+                tools={"jig": 2})
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"on": (("m", 5), ("m", 6))}, r"\['m'\] stand twice"), ({"on": (("m", 1.5),)}, "takes 1.5 s.*whole seconds"),
+        ({"on": (("m", 2**62),)}, "at most 10,000,000,000"), ({"tools": ("jig", "jig")}, "one of each"),
+        ({"frozen": Slot("a", "x", "saw", 0, 5)}, "frozen slot.*there is no 'saw'"),
+        ({"frozen": Slot("b", "x", "m", 0, 5)}, "its own order and operation"),
+        ({"frozen": Slot("a", "x", "m", 0, 2**62)}, "from the origin"),
+    ],
+)
+def test_an_operation_that_contradicts_itself_is_refused(more: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        one(**more)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"jobs": (Job("a", (), release_s=2**62),)}, "release of job 'a'.*317 years"),
+        ({"jobs": (Job("a", (), due_s=-(2**62)),)}, "due date of job 'a'"), ({"materials": {"oak": 2**62}}, "'oak'"),
+        ({"jobs": (Job("a", (), weight=float("nan")),)}, "weight nan"), ({"jobs": (Job("a", (), weight=1e300),)}, "weight"),
+        ({"horizon_s": 2**62}, "horizon"), ({"setups": (Setup("m", "a", "*", 5),)}, "only stands before"),
+        ({"machines": (Machine("m", "mill", batch=0),)}, "batch 0"),
+        ({"jobs": (Job("a", (Operation("a", "x", (("m", 1),)), Operation(
+            "a", "y", (("m", 1),), ("x",), links=(Link("x", 5), Link("x", 9))))),)}, r"links: \['x'\] stand twice"),
+    ],
+)
+def test_a_shop_whose_numbers_make_no_sense_is_refused(more: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Shop(**{"origin_ns": 0, "machines": (Machine("m", "mill"),), "jobs": (), **more})  # type: ignore[arg-type]
+
+
+def test_what_has_begun_is_frozen_without_saying_so_again() -> None:
+    shop = one(frozen=Slot("a", "x", "n", -3, 10))
+    assert shop.operations[0].frozen == Slot("a", "x", "n", -3, 10, frozen=True)
+    assert check(shop, plan(shop)) == []

@@ -41,8 +41,8 @@ def plan(
     form: Annotated[str, typer.Option("--format", help="job-shop, flexible or times-machines, where a text fits two")]
     = "",
     gantt: Annotated[Path | None, typer.Option(help="an SVG to draw the plan in")] = None,
-    draw: Annotated[Draw, typer.Option(help="what --gantt draws; all: four files, out-machines.svg and its like")]
-    = Draw.machines,
+    draw: Annotated[Draw | None, typer.Option(help="what --gantt draws, machines unless you say otherwise; all: four "
+                                                    "files, out-machines.svg and its like")] = None,
     site: Annotated[Path | None, typer.Option("--site", help="a site file: plan its open orders, changing nothing")]
     = None,
     suite: Annotated[Path | None, typer.Option(help="a folder or .zip of shops: plan them all")] = None,
@@ -64,12 +64,14 @@ def plan(
         raise InputError("plan", "what to plan is not clear", "one of FILE, --suite FOLDER_OR_ZIP, --site SITE")
     if suite is None and (best_known or family or limit or kept):
         raise InputError("plan", "--best-known, --family, --limit and --out", "together with --suite")
+    if draw and not gantt:
+        raise InputError("plan", f"--draw {draw.value}", "together with --gantt out.svg, the file to draw in")
     if suite is not None:
         if gantt:
             raise InputError("plan", "--gantt", "a FILE or --site; a suite is not drawn")
         _suite(suite, form, asked, (best_known, family, limit, kept), as_json)
     else:
-        _one(file, site, form, asked, (gantt, draw), as_json)
+        _one(file, site, form, asked, (gantt, draw or Draw.machines), as_json)
 
 
 def _one(

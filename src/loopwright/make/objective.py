@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Slot
-from loopwright.make.shop import Shop
+from loopwright.make.shop import HEAVIEST, Shop
 
 NAMES = ("makespan", "tardiness", "setup")
 
@@ -58,8 +58,9 @@ def _weight(name: str, number: str) -> float:
         weight = float(number)
     except ValueError:
         weight = math.nan
-    if not 0 <= weight < math.inf:
-        raise InputError(f"objective of a plan: {name}", f"weight {number!r}", "a number from 0 on: 'tardiness:5'")
+    if not 0 <= weight <= HEAVIEST:
+        raise InputError(f"objective of a plan: {name}", f"weight {number!r}",
+                         f"a number from 0 to {HEAVIEST:,.0f}: 'tardiness:5'")
     return weight
 
 

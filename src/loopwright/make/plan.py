@@ -151,7 +151,7 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
     from loopwright.make.search import warm as compiling
 
     end_s, bound, solvers = monotonic_s() + goal.seconds, goal.bound, list[str]()
-    able = not goal.keep and compiling.installed() and _able(goal.shop)
+    able = not goal.keep and compiling.installed() and _able(goal.shop, slots)
     tabu = able and (compiling.compiled() or budget.iterations is not None)
     if tabu and budget.iterations is not None:
         compiling.wait()
@@ -184,10 +184,11 @@ def _turns(seconds: float, tabu: bool, alone: bool, soon: bool) -> Sequence[tupl
     return ((TURN_S / seconds, False),) * (int(seconds / TURN_S) if soon else 0) + ((1.0, False),)
 
 
-def _able(shop: Shop) -> bool:
-    from loopwright.make.search.rows import able
+def _able(shop: Shop, slots: Sequence[Slot]) -> bool:
+    """Whether the tabu search keeps the shop's rules, and its times fit in the numbers that it counts with."""
+    from loopwright.make.search.rows import MOST_S, able
 
-    return able(shop)
+    return able(shop) and makespan(slots) < MOST_S and all(s < MOST_S for o in shop.operations for _, s in o.on)
 
 
 def _searched(shop: Shop, slots: list[Slot], budget: Budget, bound: int) -> list[Slot]:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Slot
 
 Key = tuple[str, str]  # order, operation
+LONGEST_S = 10**10  # 317 years: no time of a shop is further from its origin
+HEAVIEST = 1e9  # weight
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,10 @@ class Operation:
         """(job, name): what its slot is found by."""
         return self.job, self.name
 
+    def __post_init__(self) -> None:
+        if self.frozen and not self.frozen.frozen:
+            object.__setattr__(self, "frozen", replace(self.frozen, frozen=True))
+
     def link(self, name: str) -> Link:
         """How it waits for the operation of that name."""
         return next((link for link in self.links if link.operation == name), Link(name))
@@ -141,7 +147,7 @@ class Shop:
     horizon_s  how far the calendar is known; everything must end by then (None: no limit)
     tools      how many there are of each; materials: when each arrives, seconds from the origin
     Raises InputError or UnknownName at birth when names stand twice or are not there, operations wait for each other, a
-    duration is not positive, or what is frozen cannot be so.
+    duration is not positive, a time is beyond LONGEST_S, or what is frozen cannot be so.
     """
 
     origin_ns: int
@@ -159,20 +165,26 @@ class Shop:
         _once([machine.id for machine in self.machines], "machines of the shop")
         _once([job.id for job in self.jobs], "jobs of the shop")
         _once([operator.id for operator in self.operators], "operators of the shop")
+        for machine in self.machines:
+            if machine.batch < 1:
+                raise InputError(f"machine {machine.id!r}", f"batch {machine.batch}", "operations at once, from 1 on")
         for blocked in self.blocked:
             if blocked.machine not in machines:
                 raise UnknownName(f"blocked interval ({blocked.why}): machine", blocked.machine, machines)
             if blocked.start_s >= blocked.end_s:
-                raise InputError(f"blocked interval of {blocked.machine!r}", f"{blocked.start_s} to {blocked.end_s} s")
+                raise InputError(f"blocked interval of {blocked.machine!r}", f"{blocked.start_s} to {blocked.end_s} s",
+                                 "an end after the start")
         _check_setups(self, machines)
         for operator in self.operators:
             for start_s, end_s in operator.away:
                 if start_s >= end_s:
-                    raise InputError(f"operator {operator.id!r}", f"away from {start_s} to {end_s} s")
+                    raise InputError(f"operator {operator.id!r}", f"away from {start_s} to {end_s} s",
+                                     "an end after the start")
+        _check_far(self)
         for job in self.jobs:
             _check_job(job, machines)
             _check_needs(self, job)
-        _check_frozen(self, [o.frozen for job in self.jobs for o in job.operations if o.frozen])
+        _check_frozen(self, [o for job in self.jobs for o in job.operations if o.frozen])
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -206,14 +218,13 @@ def _check_job(job: Job, machines: set[str]) -> None:
         for machine, seconds in operation.on:
             if machine not in machines:
                 raise UnknownName(f"{where}: machine", machine, machines)
-            if seconds <= 0:
-                raise InputError(where, f"takes {seconds} s on {machine!r}", "whole seconds above 0")
-        for link in operation.links:
-            if link.operation not in operation.after:
-                raise UnknownName(f"{where}: link", link.operation, operation.after)
-            if link.lag_s < 0 or (link.lot_s is not None and link.lot_s < 0):
-                raise InputError(f"{where}: link to {link.operation!r}", f"lag {link.lag_s} s, lot {link.lot_s} s",
-                                 "seconds from 0 on")
+            if not 0 < seconds <= LONGEST_S or seconds % 1:
+                limit = f", at most {LONGEST_S:,}" if seconds > LONGEST_S else ""
+                raise InputError(where, f"takes {seconds} s on {machine!r}", f"whole seconds above 0{limit}")
+        if len(operation.on) > 1:
+            _once([machine for machine, _ in operation.on], f"{where}: machines")
+        if operation.links:
+            _check_links(operation, where)
         for before in operation.after:
             if before not in names:
                 raise UnknownName(f"{where}: after", before, names)
@@ -225,12 +236,45 @@ def _check_job(job: Job, machines: set[str]) -> None:
         raise InputError(f"job {job.id!r}", f"operations wait for each other: {error.args[1]}") from error
 
 
+def _check_links(operation: Operation, where: str) -> None:
+    _once([link.operation for link in operation.links], f"{where}: links")
+    for link in operation.links:
+        if link.operation not in operation.after:
+            raise UnknownName(f"{where}: link", link.operation, operation.after)
+        if not 0 <= link.lag_s <= LONGEST_S or not 0 <= (link.lot_s or 0) <= LONGEST_S:
+            raise InputError(f"{where}: link to {link.operation!r}", f"lag {link.lag_s} s, lot {link.lot_s} s",
+                             f"seconds from 0 to {LONGEST_S:,}")
+
+
+def _check_far(shop: Shop) -> None:
+    """No time is so far away that sums of it would not fit."""
+    def near(where: str, *times_s: int | None) -> None:
+        for time_s in times_s:
+            if time_s is not None and not -LONGEST_S <= time_s <= LONGEST_S:
+                raise InputError(where, f"{time_s} s", f"at most {LONGEST_S:,} s from the origin, which is 317 years")
+
+    near("horizon of the shop", shop.horizon_s)
+    for blocked in shop.blocked:
+        near(f"blocked interval of {blocked.machine!r}", blocked.start_s, blocked.end_s)
+    for setup in shop.setups:
+        near(f"setup of {setup.machine!r} from {setup.before!r} to {setup.after!r}", setup.seconds)
+    for operator in shop.operators:
+        near(f"operator {operator.id!r}: away", *(time_s for pair in operator.away for time_s in pair))
+    for name, arrival_s in shop.materials.items():
+        near(f"arrival of material {name!r}", arrival_s)
+    for job in shop.jobs:
+        near(f"release of job {job.id!r}", job.release_s)
+        near(f"due date of job {job.id!r}", job.due_s)
+
+
 def _check_setups(shop: Shop, machines: set[str]) -> None:
     seen = set()
     for setup in shop.setups:
         where = f"setup of {setup.machine!r} from {setup.before!r} to {setup.after!r}"
         if setup.machine not in machines:
             raise UnknownName(f"{where}: machine", setup.machine, machines)
+        if setup.after in ("", "*"):
+            raise InputError(where, f"after {setup.after!r}", "a setup by its name; '*' only stands before")
         if setup.seconds < 0:
             raise InputError(where, f"takes {setup.seconds} s", "whole seconds from 0 on")
         if (setup.machine, setup.before, setup.after) in seen:
@@ -241,12 +285,14 @@ def _check_setups(shop: Shop, machines: set[str]) -> None:
 def _check_needs(shop: Shop, job: Job) -> None:
     """Skills, tools and materials must be there; a due date and a weight must make sense."""
     skills = {skill for operator in shop.operators for skill in operator.skills}
-    if job.weight < 0:
-        raise InputError(f"job {job.id!r}", f"weight {job.weight}", "a number from 0 on")
+    if not 0 <= job.weight <= HEAVIEST:
+        raise InputError(f"job {job.id!r}", f"weight {job.weight}", f"a number from 0 to {HEAVIEST:,.0f}")
     for operation in job.operations:
         where = f"operation {operation.name!r} of job {job.id!r}"
         if operation.skill and operation.skill not in skills:
             raise UnknownName(f"{where}: skill", operation.skill, skills)
+        if len(operation.tools) > 1:
+            _once(operation.tools, f"{where}: tools (it holds one of each)")
         for tool in operation.tools:
             if shop.tools.get(tool, 0) < 1:
                 raise UnknownName(f"{where}: tool", tool, [name for name, count in shop.tools.items() if count > 0])
@@ -255,9 +301,22 @@ def _check_needs(shop: Shop, job: Job) -> None:
                 raise UnknownName(f"{where}: material", material, shop.materials)
 
 
-def _check_frozen(shop: Shop, slots: Sequence[Slot]) -> None:
+def _check_frozen(shop: Shop, frozen: Sequence[Operation]) -> None:
+    """What has begun stands on a machine that there is, under its own name, and nothing else at the same time."""
     last: dict[str, Slot] = {}
+    machines = {machine.id for machine in shop.machines}
     together = {machine.id for machine in shop.machines if machine.batch > 1}
+    slots = []
+    for operation in frozen:
+        slot, where = operation.frozen, f"frozen slot of operation {operation.name!r} of job {operation.job!r}"
+        assert slot
+        if slot.machine not in machines:
+            raise UnknownName(f"{where}: machine", slot.machine, machines)
+        if (slot.order, slot.operation) != operation.key:
+            raise InputError(where, f"it is of {slot.operation!r} of {slot.order!r}", "its own order and operation")
+        if max(abs(slot.start_s), abs(slot.end_s), abs(slot.setup_s)) > LONGEST_S:
+            raise InputError(where, f"{slot.start_s} to {slot.end_s} s", f"at most {LONGEST_S:,} s from the origin")
+        slots.append(slot)
     for slot in sorted(slots, key=lambda s: (s.machine, s.start_s)):
         other = None if slot.machine in together else last.get(slot.machine)
         if slot.start_s > slot.end_s or (other and slot.start_s < other.end_s):
