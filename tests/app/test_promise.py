@@ -219,6 +219,24 @@ def test_an_order_that_cannot_be_read_or_done_is_refused_in_a_sentence(tmp_path:
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("options", "says"), [
+    (["--like", "a"], "--like a; allowed: with a plant"), (["--due", "2026-12-24"], "--due 2026-12-24; allowed: with a plant"),
+    (["--seconds", "-1"], "-1; allowed: 0"), (["--seconds", "nan"], "nan; allowed: 0"), (["--seconds", "1e9"], "to 60"),
+])
+def test_what_an_order_in_a_file_cannot_be_asked_with_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str) -> None:
+    (tmp_path / "shop.json").write_text(to_json(small()[0]))
+    (tmp_path / "job.json").write_text(json.dumps(JOB))
+    code, _, said = command(capsys, "promise", tmp_path / "shop.json", "--job", tmp_path / "job.json", *options)
+    assert (code, says in said) == (2, True)
+
+
+def test_an_order_without_a_due_date_is_not_called_in_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "two.jsp").write_text("2 1\n0 10\n0 20\n")
+    code, out, _ = command(capsys, "late", tmp_path / "two.jsp", "--why", "j1")
+    assert code == 0
+    assert out.startswith("j1: no due date, ")
+
+
 def test_the_page_does_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/how-to/promise-a-date.md: its commands say what stands there, and its code gives what it says."""
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "promise-a-date.md").read_text("utf-8")

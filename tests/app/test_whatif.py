@@ -231,6 +231,14 @@ def test_a_shop_in_a_file_is_compared_and_nothing_is_kept(tmp_path: Path, capsys
     assert sorted(one.name for one in tmp_path.iterdir()) == ["mill.json", "x.svg"]
 
 
+def test_a_file_that_counts_from_no_date_has_no_saturday(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "queue.jsp").write_text("1 1\n0 10\n")
+    with pytest.raises(SystemExit) as left:
+        main(["whatif", str(tmp_path / "queue.jsp"), "--shift-less", "sat"])
+    assert left.value.code == 2
+    assert "counts from no date" in capsys.readouterr().err
+
+
 async def test_the_api_tells_tries_and_adopts_by_role(tmp_path: Path) -> None:
     with stick_shop(tmp_path, orders=2) as plant:
         add_users(plant.store)

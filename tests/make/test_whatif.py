@@ -146,6 +146,11 @@ def test_a_name_that_is_not_there_lists_those_that_are(kind: str, name: str) -> 
         changed(PEOPLE, [Change(kind, name, 5)])
 
 
+def test_a_person_of_a_shop_that_has_none_is_named() -> None:
+    with pytest.raises(UnknownName, match="none is defined"):
+        changed(MILL, [Change("operator-more", "p")])
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(UnknownName, match="did you mean"):
         Change("machine-mor", "mill")

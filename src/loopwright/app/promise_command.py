@@ -62,6 +62,7 @@ def promise(path: Path, asked: Mapping[str, Any], job: Path | None, searched: Se
         return at_plant(path, lambda plant: promising.promised(plant, asked))
     if job is None:
         raise InputError("promise", f"{path.name} is a shop in a file", "--job FILE.json: the order that is asked for")
+    _refuse_of_plants(asked)
     from loopwright.make.promise import promise as answer
     from loopwright.make.reading.shop_json import job_from_json
 
@@ -72,6 +73,14 @@ def promise(path: Path, asked: Mapping[str, Any], job: Path | None, searched: Se
     new = job_from_json(text, job.name)
     shop, plan = of_file(path, searched)
     return promising.document(answer(shop, plan, new, float(asked["seconds"])), shop, plan.objective)
+
+
+def _refuse_of_plants(asked: Mapping[str, Any]) -> None:
+    """What only a plant's order can be asked with, and seconds that are none."""
+    if given := [name for name in ("person", "like", "due", "order") if asked.get(name)]:
+        raise InputError("promise", f"--{given[0]} {asked[given[0]]}", "with a plant; an order in a file says it itself")
+    if not 0 <= float(asked["seconds"]) <= promising.LONGEST_S:
+        raise InputError("promise: seconds", f"{asked['seconds']:g}", f"0 (only the gaps) to {promising.LONGEST_S:g}")
 
 
 def late_in(plant: Plant, order: str = "", at_ns: int | None = None) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def _at(row: Mapping[str, Any], name: str = "end") -> str:
 def promise_in_words(told: Mapping[str, Any]) -> str:
     """A promise in lines."""
     lines = [f"{told['order']}: {told['says']}", f"end       {_at(told)}"]
-    lines += [f"  {lasting(p['seconds']):<12}{p['cause']:<9}{p['says']}" for p in told["waits"]]
+    lines += [f"  {lasting(p['seconds']):<11} {p['cause']:<8} {p['says']}" for p in told["waits"]]
     words = {"gaps": "nobody moves", "moves": "nobody becomes late", "delays": "makes late"}
     for offer in told["offers"]:
         late = [f"{d['order']} by {lasting(d['late_s'])}" for d in offer["delayed"] if d["late_s"]]
@@ -127,9 +136,10 @@ def late_in_words(told: Mapping[str, Any]) -> str:
         return f"no order is late, of {told['of']}"
     lines = []
     for row in told["orders"]:
-        late = f"{lasting(row['late_s'])} late" if row["late_s"] else "in time"
+        kept = "in time" if row["due_s"] is not None else "no due date"
+        late = f"{lasting(row['late_s'])} late" if row["late_s"] else kept
         lines.append(f"{row['order']}: {late}, {lasting(row['flow_s'])} from its release to {_at(row)}")
-        lines += [f"  {lasting(p['seconds']):<12}{p['cause']:<9}{p['says']}" for p in row["parts"]]
+        lines += [f"  {lasting(p['seconds']):<11} {p['cause']:<8} {p['says']}" for p in row["parts"]]
     causes = ", ".join(f"{cause} {lasting(s)}" for cause, s in sorted(told["by_cause"].items(), key=lambda c: -c[1]))
     return "\n".join([*lines, f"by cause: {causes}"])
 

@@ -106,6 +106,9 @@ def _of_file(path: Path, asked: Asked, draw: bool) -> tuple[dict[str, Any], str]
     changes = parse_all(asked.changes)
     search = Search(10.0 if asked.seconds is None else asked.seconds, asked.objective)
     shop = read(path).shop
+    if not shop.origin_ns and (days := [change for change in changes if change.kind.startswith("shift-")]):
+        raise InputError(f"what if: {days[0].kind} {days[0].name}", f"{path.name} counts from no date",
+                         "a shop whose origin_ns is a moment (ns UTC)")
     other_shop = changed(shop, changes)
     plans = [planned(one, search, Watched(Event(), loud=False)) for one in (shop, other_shop)]
     document = {"name": asked.name or path.name, "changes": list(asked.changes), "state": "",

@@ -206,7 +206,8 @@ def _order_more(shop: Shop, change: Change, _: Calendar) -> Shop:
 
 def _operator_more(shop: Shop, change: Change, _: Calendar) -> Shop:
     names = [one.id for one in shop.operators]
-    like = next(one for one in shop.operators if one.id == _find(change.name, names, "operator"))
+    name = _find(change.name, names, "operator")
+    like = next(one for one in shop.operators if one.id == name)
     return replace(shop, operators=(*shop.operators, replace(like, id=_fresh(change, names))))
 
 
