@@ -78,7 +78,8 @@ def promise(path: Path, asked: Mapping[str, Any], job: Path | None, searched: Se
 def _refuse_of_plants(asked: Mapping[str, Any]) -> None:
     """What only a plant's order can be asked with, and seconds that are none."""
     if given := [name for name in ("person", "like", "due", "order") if asked.get(name)]:
-        raise InputError("promise", f"--{given[0]} {asked[given[0]]}", "with a plant; an order in a file says it itself")
+        said = f"--{given[0]} {asked[given[0]]}"
+        raise InputError("promise", said, "with a plant; an order in a file says it itself")
     if not 0 <= float(asked["seconds"]) <= promising.LONGEST_S:
         raise InputError("promise: seconds", f"{asked['seconds']:g}", f"0 (only the gaps) to {promising.LONGEST_S:g}")
 

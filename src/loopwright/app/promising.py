@@ -163,7 +163,8 @@ def lateness(shop: Shop, there: Plan, flows: Sequence[Flow] | None = None) -> di
     """Every late order with its chain, and seconds by cause; or those that are given."""
     late = late_orders(shop, there) if flows is None else list(flows)
     rows = [{"order": f.order, "late_s": f.late_s, "flow_s": f.end_s - f.from_s,
-             **_when(shop.origin_ns, f.end_s, "end"), **_when(shop.origin_ns, f.due_s, "due"), "parts": parts(f, shop.origin_ns)} for f in late]
+             **_when(shop.origin_ns, f.end_s, "end"), **_when(shop.origin_ns, f.due_s, "due"),
+             "parts": parts(f, shop.origin_ns)} for f in late]
     return {"orders": rows, "by_cause": by_cause(late), "of": len(shop.jobs)}
 
 
