@@ -173,6 +173,8 @@ def test_people_and_material_of_the_site_are_planned_and_their_absence_repairs(t
         say(plant, "away", other, until="3h", why="school")
         assert slots(repaired(plant))["S001", "finish"][1] == 180
         say(plant, "back", who["finish"])
+        with pytest.raises(InputError, match="nobody said that they are away"):
+            say(plant, "back", who["finish"])
         assert slots(repaired(plant))["S001", "finish"][1] == 120
 
 
@@ -407,6 +409,10 @@ def untold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     ({"what": "started", "about": "S001", "operations": ["finish"]}, "waits for 'turn'"),
     ({"what": "started", "about": "S001", "operations": ["turn"], "at": "2030-01-01"}, "has been"),
     ({"what": "started", "about": "S001", "operations": ["turn"], "operator": "p-9"}, "operator"),
+    ({"what": "started", "about": "S001", "operations": ["turn"], "machine": "lathe-1", "at": "2026-11-22"}, "after it was ordered, 2026-11-23"),
+    ({"what": "finished", "about": "S001", "operations": ["turn"], "machine": "lathe-1", "at": "2026-11-22"}, "after it was ordered, 2026-11-23"),
+    ({"what": "down", "about": "lathe-1", "at": "2016-11-23"}, "of the last 366 days"),
+    ({"what": "up", "about": "lathe-1"}, "neither down nor slower"),
     ({"what": "finished", "about": "S001", "operations": ["finish"]}, "waits for 'turn'"),
     ({"what": "scrapped", "about": "S001"}, "nothing has begun"),
     ({"what": "rework", "about": "S001", "operations": ["turn"]}, "nothing has begun"),

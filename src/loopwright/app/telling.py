@@ -17,7 +17,8 @@ from loopwright.app.correcting import ask_there, me
 from loopwright.app.lasting import moment_or_length_ns
 from loopwright.app.open_shop import Told, open_work
 from loopwright.app.plant import Plant, open_plant
-from loopwright.core.clock import NS_PER_S
+from loopwright.app.upsets import upsets
+from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import InputError, PlantBusy, UnknownName
 from loopwright.core.moments import moment_ns
 from loopwright.core.types import Event
@@ -26,6 +27,7 @@ from loopwright.make.open_work import OpenOrder, Step
 from loopwright.make.route import RouteOperation
 
 AHEAD_NS = 60 * NS_PER_S  # by which a clock may be ahead of ours
+LONG_AGO_NS = 366 * 86_400 * NS_PER_S  # nobody tells of it so late; what was meant is another year
 FIELDS = ("what", "about", "operations", "machine", "operator", "at", "until", "why", "factor", "weight")
 
 
@@ -45,6 +47,8 @@ def tell(plant: Plant, author: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     now_ns = plant.clock.now_ns()
     if at_ns is not None and at_ns > now_ns + AHEAD_NS and what not in ("down", "away", "workorder"):
         raise InputError("--at", str(asked["at"]), "a moment that has been: it is told when it has happened")
+    if at_ns is not None and at_ns < now_ns - LONG_AGO_NS:
+        raise InputError("--at", str(asked["at"]), "a moment of the last 366 days")
     event = WHATS[what][0](plant, asked, now_ns if at_ns is None else at_ns)
     recorded = plant.store.record([Event(event.kind, event.about, event.t_ns, author, event.body, key=event.key)])[0]
     return {"says": f"Noted: {planning.says(recorded)}.", "event": recorded.id}
@@ -95,6 +99,7 @@ def _began(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
         raise InputError(where, f"has {'begun' if step.end_ns is None else 'ended'} on {step.machine} already",
                          "an operation that has not begun")
     _behind(order, operation, steps, where)
+    _ordered(plant, order, at_ns, where)
     for step in told.steps:
         if step.machine == machine and step.end_ns is None:
             raise InputError(where, f"{machine} runs {step.operation} of {step.order}", "a machine that is free",
@@ -117,6 +122,12 @@ def _behind(
                              f"loopwright tell SITE finished {order.id} {name}")
 
 
+def _ordered(plant: Plant, order: OpenOrder, at_ns: int, where: str) -> None:
+    placed = plant.store.recall(kind="order.placed", about=order.id)
+    if placed and at_ns < placed[0].t_ns:
+        raise InputError(f"{where}: --at", iso(at_ns), f"a moment after it was ordered, {iso(placed[0].t_ns)}")
+
+
 def _ended(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
     told = open_work(plant)
     order = _order(told, str(asked["about"]))
@@ -127,6 +138,7 @@ def _ended(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
     if step and step.end_ns is not None:
         raise InputError(where, f"has ended on {step.machine} already", "an operation that has not ended")
     _behind(order, operation, steps, where)
+    _ordered(plant, order, at_ns, where)
     machine = step.machine if step and not asked.get("machine") else _machine(plant, told, order, operation, asked)
     start_ns = step.start_ns if step else at_ns - operation.seconds * NS_PER_S
     if start_ns > at_ns:
@@ -205,7 +217,10 @@ def _until(asked: Mapping[str, Any], at_ns: int) -> int:
 
 
 def _up(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
-    return Event("machine.up", _machine_named(plant, asked), at_ns, "", {"why": _why(asked)})
+    machine, now = _machine_named(plant, asked), upsets(plant, plant.clock.now_ns())
+    if machine not in now.slow and not any(down.open for down in now.downs if down.machine == machine):
+        raise InputError(f"tell up {machine}", "it is neither down nor slower", "one that was told down or slower")
+    return Event("machine.up", machine, at_ns, "", {"why": _why(asked)})
 
 
 def _slower(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
@@ -225,7 +240,10 @@ def _away(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
 
 
 def _back(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
-    return Event("operator.back", _operator(plant, asked), at_ns, "", {})
+    who = _operator(plant, asked)
+    if not any(end_ns > at_ns for _, end_ns in upsets(plant, plant.clock.now_ns()).away.get(who, ())):
+        raise InputError(f"tell back {who}", "nobody said that they are away then", "an operator who was told away")
+    return Event("operator.back", who, at_ns, "", {})
 
 
 def _late(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
