@@ -119,13 +119,18 @@ def in_words(told: Mapping[str, Any]) -> str:
         ("shop", f"{told['name']}, {size}"),
         ("read as", told["dialect"]), *(("note", note) for note in told["notes"]),
         ("makespan", f"{told['makespan']:,} s"),
-        *([(told["objective"], f"{told['value']:,.10g}")] if told["objective"] != "makespan" else []),
-        ("bound", f"{told['bound']:,.10g}"),
+        *([(told["objective"], _seconds(told["value"]))] if told["objective"] != "makespan" else []),
+        ("bound", _seconds(told["bound"])),
         ("status", told["status"] + (", stopped early" if told["stopped"] else "")),
         ("gap", f"{told['gap'] * 100:.2f} % ({proof})"), ("seconds", f"{told['seconds']:.2f}"),
         ("solver", told["solver"]),
     ]
-    return "\n".join(f"{name:<10}{words}" for name, words in rows)
+    return "\n".join(f"{name:<9} {words}" for name, words in rows)
+
+
+def _seconds(value: float) -> str:
+    """Seconds, or weighted seconds, to a thousandth."""
+    return f"{round(value, 3):,.15g} s"
 
 
 def drawn(shop: Shop, found: Plan, zone: str, path: Path, what: str) -> list[Path]:

@@ -125,7 +125,7 @@ def promise_in_words(told: Mapping[str, Any]) -> str:
     for offer in told["offers"]:
         late = [f"{d['order']} by {lasting(d['late_s'])}" for d in offer["delayed"] if d["late_s"]]
         who = f": {', '.join(late[:5])}" + (f" and {len(late) - 5} more" if len(late) > 5 else "") if late else ""
-        cost = f", {told['objective']} {offer['extra']:+,.10g}"
+        cost = f", {told['objective']} {offer['extra']:+,.10g} s"
         lines.append(f"offer     {_at(offer)}  {words[offer['how']]}{who}; {offer['moved']} operations move{cost}")
     lines.append(f"proof     plan {told['proof']['plan_sha256'][:16]}, {told['took_s']:.2f} s")
     return "\n".join(lines)

@@ -91,8 +91,8 @@ def table(data: Mapping[str, Any]) -> list[str]:
     for row in data["machines"]:
         lines.append(_row(f"load {row['machine']}", _share(row["before_share"]), _share(row["after_share"])))
     for row in _most(data["orders"]):
-        ends = _whole(row["before_s"]), _whole(row["after_s"])
-        lines.append(_row(f"end of {row['order']}", *ends) + _late(row))
+        before, after = (_whole(v) + (" s" if v is not None else "") for v in (row["before_s"], row["after_s"]))
+        lines.append(_row(f"end of {row['order']}", before, after) + _late(row))
     rest = sum(row["before_s"] != row["after_s"] for row in data["orders"]) - SHOWN
     lines += [f"and {rest} more orders that end at another time"] if rest > 0 else []
     lines.append(f"{data['moved']} of {data['operations']} operations are done elsewhere or in another turn, "
@@ -129,7 +129,8 @@ def _beside(document: Mapping[str, Any]) -> str:
     names = document["names"]
     lines = ["".join([f"{'':<18}", *(f"{name:>18}" for name in names)])]
     for row in document["figures_of"]:
-        values = [_time(v) if row["unit"] == "ns" else _whole(v) for v in row["values"]]
+        unit = " s" if row["unit"] == "s" else ""
+        values = [_time(v) if row["unit"] == "ns" else _whole(v) + unit for v in row["values"]]
         lines.append("".join([f"{row['what']:<18}", *(f"{value:>18}" for value in values)]))
     return "\n".join(lines)
 
