@@ -166,6 +166,7 @@ def test_a_table_for_spreadsheets_holds_every_operation_and_no_formula(front: Fr
     assert len(rows) == len(plan_reads.chart(front)["slots"]["order"])
     assert all(row["start"] <= row["end"] for row in rows)
     assert {"done", "planned"} <= {row["state"] for row in rows}
+    assert "'" not in {cell for row in rows for cell in row.values()}, "an empty cell is empty"
 
 
 def test_orders_that_look_like_formulas_stay_text(tmp_path: Path) -> None:

@@ -122,6 +122,10 @@ _COLUMNS = ("order", "operation", "machine", "start", "end", "setup_s", "person"
             "waits for")
 
 
+def _no_formula(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 def as_csv(front: Front, plan: str = NOW) -> str:
     """Every operation of a plan as CSV (RFC 4180), times in ISO 8601 UTC. Text that a spreadsheet would take for a
     formula is given a quote before it."""
@@ -130,7 +134,7 @@ def as_csv(front: Front, plan: str = NOW) -> str:
     write.writerow(_COLUMNS)
     data = chart(front, plan)
     for row in _rows(data) if data else ():
-        write.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row])
+        write.writerow([_no_formula(cell) for cell in row])
     return out.getvalue()
 
 
