@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,7 +11,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from loopwright.app import planning, trying
+from loopwright.app import plan_file, planning, trying
 from loopwright.app.auth import COOKIE, Auth
 from loopwright.app.cli import main
 from loopwright.app.flow import Flow
@@ -22,9 +23,12 @@ from loopwright.app.telling import tell
 from loopwright.app.whatif_words import parse, parse_all, told
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, PlanError, UnknownName
+from loopwright.core.types import Plan
 from loopwright.make.check import check
 from loopwright.make.open_work import from_body
+from loopwright.make.plan import plan
 from loopwright.make.reading.shop_json import to_json
+from loopwright.make.shop import Shop
 from loopwright.make.whatif import Change
 from tests.app.small_plant import PASSWORD, add_users
 from tests.app.stick_shop import MONDAY_NS, WORKERS, new_orders, slots, stick_shop
@@ -229,6 +233,20 @@ def test_a_shop_in_a_file_is_compared_and_nothing_is_kept(tmp_path: Path, capsys
     assert figures(said)["makespan"] == (30, 20)
     assert run(capsys, "whatif", path, "adopt", "x")[0] == 2
     assert sorted(one.name for one in tmp_path.iterdir()) == ["mill.json", "x.svg"]
+
+
+def test_after_ctrl_c_the_other_plan_is_searched_for_as_long(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def planned(shop: Shop, asked: plan_file.Asked, watched: plan_file.Watched) -> Plan:
+        given.append(asked.seconds)
+        watched.stop.set()
+        return replace(plan(shop, 0), took_s=3.5)
+
+    monkeypatch.setattr(plan_file, "planned", planned)
+    (tmp_path / "mill.json").write_text(to_json(MILL))
+    assert run(capsys, "whatif", tmp_path / "mill.json", "--machine-more", "mill", "--seconds", "60")[0] == 0
+    assert given == [60, 3.5]
 
 
 def test_a_file_that_counts_from_no_date_has_no_saturday(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

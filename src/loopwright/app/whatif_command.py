@@ -4,7 +4,7 @@ a file."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,12 @@ def _of_file(path: Path, asked: Asked, draw: bool) -> tuple[dict[str, Any], str]
         raise InputError(f"what if: {days[0].kind} {days[0].name}", f"{path.name} counts from no date",
                          "a shop whose origin_ns is a moment (ns UTC)")
     other_shop = changed(shop, changes)
-    plans = [planned(one, search, Watched(Event(), loud=False)) for one in (shop, other_shop)]
+    plans = []
+    for one in (shop, other_shop):
+        watched = Watched(Event(), loud=False)
+        plans.append(planned(one, search, watched))
+        if watched.stop.is_set():  # by Ctrl-C: the other is searched for as long, so that they can be compared
+            search = replace(search, seconds=plans[0].took_s)
     document = {"name": asked.name or path.name, "changes": list(asked.changes), "state": "",
                 "says_changes": [change.says() for change in changes],
                 "table": compared(shop, plans[0], other_shop, plans[1])}
