@@ -64,7 +64,9 @@ class Reason:
         more = len(self.rules) - len(named)
         if more > 0:
             named.append(f"{more} more such rules")
-        end = f"everything is to end within {time(self.shop.horizon_s or 0)} ({self.shop.horizon_s} s)"
+        horizon_s = self.shop.horizon_s or 0
+        exact = f" ({horizon_s} s)" if horizon_s >= 60 else ""
+        end = f"everything is to end within {time(horizon_s)}{exact}"
         note = "" if self.minimal else " (perhaps fewer of them are enough: there was no time to try)"
         return f"these cannot all hold{note}: {end}; " + "; ".join(named)
 
