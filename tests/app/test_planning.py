@@ -465,6 +465,7 @@ def test_where_nobody_runs_the_plant_what_is_told_repairs_it_at_once(tmp_path: P
     ('[[operator]]\nid = "a"\nskills = []\n[[operator]]\nid = "a"\nskills = []', "stand twice"),
     ('[[setup]]\nmachine = "mill-1"\nafter = "x"\nminutes = 1', "mill-1"),
     ('[[setup]]\nmachine = "bench-1"\nafter = "x"\nminutes = -1', "minutes"),
+    ('[[setup]]\nmachine = "bench-1"\nafter = "*"\nminutes = 1', "only stands before"),
     ('[[tool]]\nname = "jig"\ncount = 0', "1 or more"),
     ('[[material]]\nitem = "ash blank"\narrives = "soon"', "arrives"),
 ])
