@@ -217,7 +217,7 @@ def running(site: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
             process.send_signal(signal.SIGINT)
             _, rest = process.communicate(timeout=20)
     assert process.returncode == 130, rest
-    assert "Traceback" not in rest
+    assert "Traceback" not in rest, rest
     assert "run it again to continue" in rest
     assert not alive(family), "what it had started ends with it"
 

@@ -34,6 +34,8 @@ def windows(store: Store, things: list[str], signals: list[str], start_ns: int, 
     steps = -(-(end_ns - start_ns) // step_ns)
     values, mask = np.zeros((len(things), steps, len(signals))), np.zeros((len(things), steps, len(signals)), bool)
     for b, thing in enumerate(things):
+        if thing not in store.things():
+            continue
         for c, signal in enumerate(signals):
             for t_ns, _, value in rows_of(store, thing, signal, known_by_ns):
                 if start_ns <= t_ns < end_ns and value is not None:

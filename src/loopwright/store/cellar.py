@@ -360,9 +360,8 @@ class Store:
     ) -> pa.Table:
         """Blocks that reach into start_ns <= t < end_ns."""
         begin_ns = None if start_ns is None else start_ns - self._memory.span_ns
-        return self.get(
-            things=things, signals=signals, start_ns=begin_ns, end_ns=end_ns, known_by_ns=known_by_ns, blocks=True
-        )
+        wanted = Wanted(listed(things), signals, begin_ns, end_ns, known_by_ns)
+        return self._again(lambda: self._reader.get(self._view(True, wanted), wanted))
 
     def _again(self, read: Callable[[], _Result]) -> _Result:
         """Reads, and once more when files went away meanwhile (they were erased)."""
