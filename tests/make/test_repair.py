@@ -295,3 +295,12 @@ def test_the_dial_goes_from_quality_to_stability() -> None:
     assert costs[1] < costs[2]
     assert costs[0] <= costs[1] * 1.02
     assert stays[0] < stays[1] < stays[2] == 4.0
+
+
+def test_what_only_starts_later_says_what_stood_in_its_way() -> None:
+    paint = [Job(o, (Operation(o, "paint", (("booth", 600),), materials=("lacquer",)),)) for o in ("A10", "A11", "A12")]
+    shop = Shop(0, (Machine("booth", "paint"),), tuple(paint), materials={"lacquer": 0})
+    old = planned(shop)
+    now = disturbed(shop, old, 600, LateMaterial("lacquer", 4200))
+    again = repair(now, old, 0.0)
+    assert again.why == ("2 that keep machine and turn start later, by up to 1 h 00 min: lacquer arrives 1 h 00 min from now",)

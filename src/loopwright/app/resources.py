@@ -47,7 +47,7 @@ def check(site: Site, where: str) -> None:
             raise UnknownName(f"{where} [[setup]] machine", row["machine"], machines)
         if row["after"] in ("", "*"):
             given = f"after {row['after']!r}"
-            raise SiteError(f"{where} [[setup]] {row['machine']!r}", given, "a setup by its name; '*' only stands before")
+            raise SiteError(f"{where} [[setup]] {row['machine']!r}", given, "a name; '*' only stands before")
         if not 0 <= row["minutes"] <= 60 * 24 * 365:
             raise SiteError(f"{where} [[setup]] {row['machine']!r}", f"minutes {row['minutes']}", "from 0 on")
     for row in rows.get("tool", ()):

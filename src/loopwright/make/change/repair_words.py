@@ -7,7 +7,7 @@ Reasons are read off the shop and the two plans: what an operation met where it 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loopwright.make.repair import Repair
 
 NAMED = 3  # operations that a sentence names; the others are counted
+CAUSES = 2  # that the sentence of those that only start later names
 Slots = Mapping[Key, Slot]
 
 
@@ -46,7 +47,7 @@ def why(shop: Shop, was: Slots, now: Slots, moved: Sequence[Key], added: Sequenc
         verb = "goes" if len(keys) == 1 else "go"
         to = f"from {before} to {after}" if before != after else f"into another turn on {before}"
         told.append(f"{_names(keys)} {verb} {to}: {reason}")
-    return (*told, *_new(now, added), *_times(was, now, set(moved)))
+    return (*told, *_new(now, added), *_times(look, set(moved)))
 
 
 def note(done: Repair, stability: float, free: tuple[float, int] | None) -> str:
@@ -175,13 +176,17 @@ def _new(now: Slots, added: Sequence[Key]) -> list[str]:
     return told
 
 
-def _times(was: Slots, now: Slots, moved: Iterable[Key]) -> list[str]:
-    """How many of those that keep their turn start later or earlier."""
-    changes = [now[key].start_s - slot.start_s for key, slot in was.items() if key not in moved]
-    later, earlier = [c for c in changes if c > 0], [-c for c in changes if c < 0]
+def _times(look: _Look, moved: Iterable[Key]) -> list[str]:
+    """How many of those that keep their turn start later, with what stood in their way most often, or earlier."""
+    changes = {key: look.now[key].start_s - slot.start_s for key, slot in look.was.items() if key not in moved}
+    later, earlier = [c for c in changes.values() if c > 0], [-c for c in changes.values() if c < 0]
+    met = Counter(look.struck[key] for key, change in changes.items() if change > 0 and key in look.struck)
     told = []
     for word, found in (("later", later), ("earlier", earlier)):
         if found:
             s = "s" if len(found) == 1 else ""
-            told.append(f"{len(found)} that keep{s} machine and turn start{s} {word}, by up to {lasting(max(found))}")
+            reasons = [reason for reason, _ in met.most_common(CAUSES)] if word == "later" else []
+            because = f": {'; '.join(reasons)}" if reasons else ""
+            told.append(
+                f"{len(found)} that keep{s} machine and turn start{s} {word}, by up to {lasting(max(found))}{because}")
     return told
