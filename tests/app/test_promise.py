@@ -252,3 +252,9 @@ def test_the_page_does_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixtur
     (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(python, "promise-a-date.md", "exec"), {})
     assert capsys.readouterr().out.strip() == python.strip().rpartition("# ")[2]
+
+
+@pytest.mark.parametrize("verb", ["late", "pegging", "whatif"])
+def test_a_shop_file_that_is_not_there_is_no_plant_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    code, _, said = command(capsys, verb, tmp_path / "none.json")
+    assert (code, "none.json: there is no such file" in said) == (2, True)

@@ -18,6 +18,7 @@ from loopwright.core.types import Plan
 from loopwright.make.promises.lateness import flow_of, lasting
 from loopwright.make.shop import Shop
 
+SHOPS = (".json", ".jsp", ".fjs", ".txt")
 T = TypeVar("T")
 
 
@@ -30,7 +31,9 @@ class Searched:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a shop in a file is meant, not a plant."""
+    """Whether a shop in a file is meant, not a plant. InputError for such a file that is not there."""
+    if path.suffix in SHOPS and not path.exists():
+        raise InputError(str(path), "there is no such file", "a shop in a file, a site file or the folder of a plant")
     return path.is_file() and path.suffix != ".toml"
 
 

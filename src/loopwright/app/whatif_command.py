@@ -12,6 +12,7 @@ from loopwright.app import trying
 from loopwright.app.correcting import ask_there, me
 from loopwright.app.opening import open_site, there
 from loopwright.app.plant import Plant, open_plant
+from loopwright.app.promise_command import is_file
 from loopwright.app.site import Site, site_of
 from loopwright.app.whatif_words import parse_all
 from loopwright.core import plug
@@ -39,7 +40,7 @@ def answer(path: Path, asked: Asked, draw: bool) -> tuple[dict[str, Any], str]:
     """(what came of it, the drawing when it is wanted)."""
     if asked.action and asked.changes:
         raise InputError(f"whatif {asked.action}", f"changes ({asked.changes[0]})", "changes only with a new try")
-    if path.is_file() and path.suffix != ".toml":
+    if is_file(path):
         return _of_file(path, asked, draw)
     site = site_of(path)
     there(site)
