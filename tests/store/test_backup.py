@@ -481,6 +481,24 @@ def test_a_backup_beside_erasures_and_retention_is_a_plant_that_adds_up(store: S
     assert generations(tmp_path / "backup")[-1][0] == 6
 
 
+def test_a_plant_copied_just_after_a_checkpoint_can_be_tidied(store: Store, tmp_path: Path) -> None:
+    """Its log then holds one version alone; a file that nobody names is what tidying has to remove."""
+    store.put(numbered(speeds([1, 2]), 0))
+    store.flush()
+    store.tables["points"].checkpoint(0)
+    log = store.path / "points" / "_delta_log"
+    version = store.tables["points"].snapshot.version
+    assert (log / f"{version:020}.checkpoint.parquet").exists()
+    backup(store, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "new")
+    left = tmp_path / "new" / "points" / "left.parquet"
+    left.write_bytes(b"cut short")
+    with open_store(tmp_path / "new", SimClock()) as other:
+        other.tables["points"].checkpoint(0)
+        assert not left.exists()
+        assert other.get().column("value").to_pylist() == [1, 2]
+
+
 def test_a_restored_plant_that_went_another_way_is_backed_up_as_it_is(store: Store, tmp_path: Path) -> None:
     """Both ways have a commit of the same number and length; only what is in it differs."""
     store.put(numbered(speeds([1]), 0))

@@ -264,8 +264,9 @@ def _data(table: DeltaTable) -> Iterable[tuple[str, int, int]]:
 
 
 def _log(files: Iterable[str], version: int) -> list[str]:
-    """The files of a table's log that its version needs: the last checkpoint, and the commits after it.
+    """The files of a table's log that its version needs: the last checkpoint with its commit, and the commits after it.
 
+    delta-rs opens a log without the commit of its checkpoint but then refuses to vacuum it, so that commit comes too.
     _last_checkpoint is left out: it is a hint, and the only file of a log that changes.
     """
     names = sorted(files)
@@ -274,6 +275,8 @@ def _log(files: Iterable[str], version: int) -> list[str]:
     commits = [f"{number:020}.json" for number in range(first + 1, version + 1)]
     if gone := set(commits) - set(names):
         raise FileNotFoundError(min(gone))
+    if f"{first:020}.json" in names:
+        commits.insert(0, f"{first:020}.json")
     return [*(name for name in checkpoints if int(name[:20]) == first), *commits]
 
 
