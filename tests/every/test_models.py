@@ -1,4 +1,4 @@
-"""Every model of learn/models, found by its file: the contract that evaluation and training rely on."""
+"""Every model of learn/models/wear, found by its file: the contract that evaluation and training rely on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from loopwright.learn.train import weigh
 from tests.learn.run_rows import made_up
 
 
-@pytest.fixture(params=sorted(plug.find("learn.models")))
+@pytest.fixture(params=sorted(plug.find("learn.models.wear")))
 def model(request: pytest.FixtureRequest) -> ModuleType:
-    module = plug.load("learn.models", request.param)
+    module = plug.load("learn.models.wear", request.param)
     try:
         getattr(module, "require", lambda: None)()
     except MissingExtra as missing:

@@ -78,7 +78,7 @@ def test_baselines_are_always_there_and_boosting_is_a_peer_where_it_is_installed
 
 
 def test_a_model_whose_library_is_missing_is_listed_as_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    from loopwright.learn.models import boosting
+    from loopwright.learn.models.wear import boosting
 
     monkeypatch.setattr(boosting.importlib.util, "find_spec", lambda name: None)
     result = evaluate_runs(*made_up(8), models=["ridge", "boosting"])

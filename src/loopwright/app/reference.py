@@ -153,12 +153,13 @@ def units() -> str:
 def plug_ins() -> str:
     """What is one file to add, and what there is."""
     parts = ["# Plug-ins\n\nA file's name is its name; another package adds its own by an entry point of the group.\n"]
-    for room in ("connect", "learn.models", "serve", "packs"):
+    for room in sorted(plug.PARTS):
         rows = []
         for name, path in sorted(plug.find(room).items()):
             doc = inspect.getdoc(importlib.import_module(path)) or ""
             rows.append((f"`{name}`", doc.split("\n\n")[0].replace("\n", " ")))
-        parts.append(f"## `loopwright.{room}`\n\n" + table(["name", "what it is"], rows))
+        if rows:
+            parts.append(f"## `loopwright.{room}`\n\n" + table(["name", "what it is"], rows))
     return HEAD + "\n".join(parts)
 
 

@@ -20,7 +20,11 @@ from loopwright.core.errors import UnknownName
 # room -> module names in it that are not plug-ins but parts of the room itself
 PARTS: dict[str, frozenset[str]] = {
     "connect": frozenset({"broker", "batch", "centre", "door", "outbox", "payload", "relay", "sequence", "wire"}),
-    "learn.models": frozenset(),
+    "learn.models.wear": frozenset(),
+    "learn.models.classes": frozenset(),
+    "learn.models.forecast": frozenset(),
+    "learn.models.anomaly": frozenset(),
+    "learn.models.life": frozenset(),
     "serve": frozenset(),
     "packs": frozenset(),
 }
@@ -46,5 +50,5 @@ def load(room: str, name: str) -> ModuleType:
     """The module of that name in the room; UnknownName lists what there is."""
     names = find(room)
     if name not in names:
-        raise UnknownName(room.replace("learn.models", "model"), name, names)
+        raise UnknownName(room.replace("learn.models.", "model of "), name, names)
     return importlib.import_module(names[name])

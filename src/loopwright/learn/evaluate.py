@@ -33,7 +33,7 @@ def evaluate_runs(
     """Leave-one-run-out evaluation of every model, JSON-ready.
 
     features, y  runs and their labels (n,) 0 unworn, 1 worn
-    models       names of learn/models (None: all there are); baselines are always among them
+    models       names of learn/models/wear (None: all there are); baselines are always among them
     returns      {runs, worn, split, abstains, models: {name: {...}}, champion, nested: {...}, baseline: {...},
                   better_than_baseline, verdict}; with `abstains` set, nothing else is said
     Copies of a run (equal numbers) are left out together. A model whose extra is missing is listed as skipped.
@@ -69,10 +69,10 @@ def why_not(y: np.ndarray) -> str:
 
 def load(models: Sequence[str] | None = None) -> tuple[dict[str, ModuleType], dict[str, Any]]:
     """(modules by name, baselines first; {name: {'skipped': why}} of those whose extra is missing)."""
-    names = sorted(plug.find("learn.models"))
-    found = {name: plug.load("learn.models", name) for name in (names if models is None else models)}
+    names = sorted(plug.find("learn.models.wear"))
+    found = {name: plug.load("learn.models.wear", name) for name in (names if models is None else models)}
     for name in names:
-        module = plug.load("learn.models", name)
+        module = plug.load("learn.models.wear", name)
         if getattr(module, "BASELINE", False):
             found.setdefault(name, module)
     ordered = dict(sorted(found.items(), key=lambda item: (not getattr(item[1], "BASELINE", False), item[0])))

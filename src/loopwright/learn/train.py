@@ -36,7 +36,7 @@ class Trained:
     """A fitted model with its card.
 
     card        what it is, what it saw, how good it is, what it may not be used for
-    name        its file in learn/models
+    name        its file in learn/models/wear
     state       what `fit` gave; jackknife: the same, fitted without each group of runs once
     seen        run -> probability by a model that had not seen that run
     evaluation  what `evaluate_runs` gave
@@ -103,7 +103,7 @@ def judge(trained: Trained, features: Features) -> dict[str, dict[str, Any]]:
     """
     if not features.runs:
         return {}
-    module = plug.load("learn.models", trained.name)
+    module = plug.load("learn.models.wear", trained.name)
     p = np.array([trained.seen.get(run, np.nan) for run in features.runs])
     fresh = np.asarray(module.predict(trained.state, features), dtype=np.float64)
     p = np.where(np.isnan(p), fresh, p)

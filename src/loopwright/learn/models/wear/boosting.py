@@ -19,7 +19,7 @@ INPUTS = ("feed_m_s", *UNSTEADY, *LEVELS)
 def require() -> None:
     """Raises MissingExtra where scikit-learn is not installed."""
     if importlib.util.find_spec("sklearn") is None:
-        raise MissingExtra("learn/models/boosting", "scikit-learn", "learn")
+        raise MissingExtra("learn/models/wear/boosting", "scikit-learn", "learn")
 
 
 def fit(features: Features, y: np.ndarray, seed: int) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Models of remaining life: fit(units, seed) -> state, predict(state, units) -> (median (n,), quantiles (n, Q))."""
