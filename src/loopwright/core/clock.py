@@ -79,6 +79,11 @@ def monotonic_s() -> float:
     return time.perf_counter()
 
 
+def cpu_s() -> float:
+    """Seconds that processors have worked for this process, all its threads together; sleeping counts nothing."""
+    return time.process_time()
+
+
 def wall_ns() -> int:
     """The machine's own clock, whatever the plant's clock says: for what is compared with times of files."""
     return time.time_ns()

@@ -25,6 +25,7 @@ PARTS: dict[str, frozenset[str]] = {
     "learn.models.forecast": frozenset(),
     "learn.models.anomaly": frozenset(),
     "learn.models.life": frozenset(),
+    "learn.sets": frozenset(),
     "serve": frozenset(),
     "packs": frozenset(),
 }
