@@ -588,3 +588,29 @@ def test_whatever_is_told_the_plan_keeps_the_rules_and_what_runs_stays_where_it_
                     assert 0 <= event.body["origin_ns"] + slot["start_s"] * NS_PER_S - step.start_ns < NS_PER_S
         assert plans > 10
         assert refused < 80
+
+
+def test_an_oven_of_the_site_takes_a_batch_and_pieces_in_it_stay_together(tmp_path: Path) -> None:
+    """Three sticks are finished in one oven; two were put in a minute apart, and a repair leaves them where they are."""
+    oven = '[[machine]]\nid = "oven-1"\nkind = "lathe"\nrole = "bake"\nbatch = 3\n'
+    site = stick_site(tmp_path, more=oven, product='batch = "lacquer"\nwait_minutes = 5')
+    product = site.parent / "product.toml"
+    product.write_text(product.read_text().replace('role = "finish"', 'role = "bake"'))
+    with stick_shop(tmp_path) as plant:
+        first = slots(repaired(plant))
+        baked = {key: slot for key, slot in first.items() if slot[0] == "oven-1"}
+        assert len(baked) == 3
+        name = next(iter(baked))[1]
+        for minute, order, lathe in ((38, "S001", "lathe-1"), (39, "S002", "lathe-2")):
+            after(plant, minute)
+            say(plant, "finished", order, "turn", machine=lathe)
+        for minute, order in ((46, "S001"), (47, "S002")):
+            after(plant, minute)
+            say(plant, "started", order, name, machine="oven-1")
+        with pytest.raises(InputError, match="oven-1 runs finish of S00. and 1 more"):
+            say(plant, "started", "S003", "turn", machine="oven-1")
+        again = slots(repaired(plant))
+        assert again["S001", name] == again["S002", name] == ("oven-1", 46, 67)
+        assert again["S003", name][1] >= 67
+        assert min(again[o, "measure"][1] for o in ("S001", "S002")) >= 72
+        assert check(shop_at(plant, plant.clock.now_ns(), open_work(plant)), from_body(planned(plant).body)) == []

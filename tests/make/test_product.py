@@ -107,11 +107,23 @@ def test_an_operation_without_after_follows_the_one_above_it(tmp_path: Path) -> 
     assert route[1].after == ("mill",)
 
 
+def test_batches_waits_and_lots_of_a_route_are_read(tmp_path: Path) -> None:
+    more = 'minutes = 4\nbatch = "{shaft_flex}, {hand}"\nwait_minutes = 1.5\nlot_minutes = 2\n'
+    product = load_product(written(tmp_path, TEXT.replace("minutes = 4\n", more, 1)))
+    step = product.route[2]
+    assert (step.batch, step.lag_s, step.lot_s) == ("{shaft_flex}, {hand}", 90, 120)
+    assert (product.route[0].batch, product.route[0].lag_s, product.route[0].lot_s) == ("", 0, None)
+    bend = operations(product, ORDER, made())[2]
+    assert (bend.batch, bend.lag_s, bend.lot_s) == ("R, right", 90, 120)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "error", "message"),
     [
         ("minutes = 18.0", "minutes = 0", InputError, r"\[\[route\]\] 1: minutes 0.*minutes > 0"),
         ('after = ["mill"]', 'after = ["mil"]', UnknownName, "did you mean 'mill'"),
+        ("minutes = 4\n", "minutes = 4\nwait_minutes = -1\n", InputError, "wait_minutes -1.*0 or more"),
+        ("after = []", "after = []\nwait_minutes = 1", InputError, "it waits for nothing"),
         ('after = ["mill"]', 'after = ["measure"]', InputError, "wait for each other"),
         ('after = ["mill"]', 'after = "mill"', InputError, "a list of texts"),
         ('role = "saw"', 'rolle = "saw"', InputError, "has no 'role'; is 'rolle' misspelt"),

@@ -73,7 +73,7 @@ def open_work(plant: Plant) -> Told:
     first = {order: min(e.known_ns for e in events if e.kind == "order.fitted") for order, events in fitted.items()}
     product = plant.product  # read once, not for every order
     work = tuple(_open_order(product, order, fitted[order]) for order in sorted(fitted, key=lambda o: (first[o], o)))
-    machines = {machine.id for machine in plant.site.machines}
+    machines = {machine.id: machine.batch for machine in plant.site.machines}
     done = steps([event for events in fitted.values() for event in events], work, machines)
     starts, ends = (bool(plant.store.recall(kind=kind, limit=1)) for kind in ("step.started", "step.finished"))
     return Told(work, done, starts or not ends, in_force(plant))
@@ -119,7 +119,7 @@ def _names(event: Event, operations: Sequence[route.RouteOperation]) -> list[str
 def shop_at(plant: Plant, at_ns: int, told: Told) -> Shop:
     """The shop at a moment: open work, what has begun, and all that the plant can and cannot have from then on."""
     upset = upsets.upsets(plant, at_ns)
-    machines = [Machine(m.id, m.role, m.setup) for m in plant.site.machines]
+    machines = [Machine(m.id, m.role, m.setup, m.batch) for m in plant.site.machines]
     shop = shop_from(
         at_ns, told.work, machines, _running(plant, told, upset, at_ns), [*closed(plant, at_ns), *upset.closed()],
         horizon_ns=at_ns + HORIZON_DAYS * DAY_NS, resources=upset.met(resources(plant.site), told.work))

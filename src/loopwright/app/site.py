@@ -39,6 +39,7 @@ class Machine:
     limits: tuple[Mapping[str, Any], ...] = ()
     plays: Mapping[str, Any] = field(default_factory=dict)
     setup: str = ""
+    batch: int = 1
 
     @property
     def protocol(self) -> str:

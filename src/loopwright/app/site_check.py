@@ -36,6 +36,8 @@ def check(site: Site, where: str) -> None:
         _check_limits(machine, site, place)
         if not machine.stale_after_s > 0:
             raise SiteError(f"{place} stale_after_s", f"is {machine.stale_after_s}", "seconds above 0")
+        if not 1 <= machine.batch <= 10_000:
+            raise SiteError(f"{place} batch", f"is {machine.batch}", "pieces at once, from 1 to 10,000")
         _check_plays(machine, place)
 
 

@@ -52,6 +52,7 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
             {},
         ),
         "setup": (str, "the setup it stands in before anything was done on it; '': of no matter", ""),
+        "batch": (int, "so many pieces of equal `batch` in the route may be in it at once, as in an oven", 1),
     },
     "product": {
         "pack": (

@@ -98,12 +98,9 @@ def _began(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
         step = steps[order.id, operation.name]
         raise InputError(where, f"has {'begun' if step.end_ns is None else 'ended'} on {step.machine} already",
                          "an operation that has not begun")
-    _behind(order, operation, steps, where)
+    _behind(order, operation, steps, where, lots=operation.lot_s is not None)
     _ordered(plant, order, at_ns, where)
-    for step in told.steps:
-        if step.machine == machine and step.end_ns is None:
-            raise InputError(where, f"{machine} runs {step.operation} of {step.order}", "a machine that is free",
-                             f"loopwright tell SITE finished {step.order} {step.operation}")
+    _free(plant, told, machine, operation, where)
     body = {"order": order.id, "operation": operation.name, "machine": machine, "setup": operation.setup}
     who = str(asked.get("operator") or "")
     if who:
@@ -112,11 +109,28 @@ def _began(plant: Plant, asked: Mapping[str, Any], at_ns: int) -> Event:
     return Event("step.started", _serial(order, operation), at_ns, "", body)
 
 
+def _free(plant: Plant, told: Told, machine: str, operation: RouteOperation, where: str) -> None:
+    """Raises InputError when the machine has no room: it runs one operation, or a batch that this is none of."""
+    most = next(m.batch for m in plant.site.machines if m.id == machine)
+    batches = {(order.id, o.name): o.batch for order in told.work for o in order.operations}
+    running = [step for step in told.steps if step.machine == machine and step.end_ns is None]
+    alike = operation.batch and all(batches.get((s.order, s.operation)) == operation.batch for s in running)
+    if running and not (alike and len(running) < most):
+        step = running[0]
+        also = f" and {len(running) - 1} more" if len(running) > 1 else ""
+        raise InputError(where, f"{machine} runs {step.operation} of {step.order}{also}",
+                         "a machine that is free, or runs a batch that it belongs to and has room",
+                         f"loopwright tell SITE finished {step.order} {step.operation}")
+
+
 def _behind(
-    order: OpenOrder, operation: RouteOperation, steps: Mapping[tuple[str, str], Step], where: str
+    order: OpenOrder, operation: RouteOperation, steps: Mapping[tuple[str, str], Step], where: str, lots: bool = False
 ) -> None:
+    """Raises InputError while what it waits for has not ended; lots: has not begun."""
     for name in operation.after:
         step = steps.get((order.id, name))
+        if lots and step is not None:
+            continue
         if (step is None or step.end_ns is None) and name in {o.name for o in order.operations}:
             raise InputError(where, f"waits for {name!r}, which has not ended", "what it waits for first",
                              f"loopwright tell SITE finished {order.id} {name}")

@@ -16,7 +16,7 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Plan, Slot
 from loopwright.make.change.released import facts
 from loopwright.make.route import RouteOperation
-from loopwright.make.shop import Blocked, Job, Key, Machine, Operation, Operator, Setup, Shop
+from loopwright.make.shop import Blocked, Job, Key, Link, Machine, Operation, Operator, Setup, Shop
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,11 @@ def shop_from(
     for machine in machines:
         roles.setdefault(machine.role, []).append(machine.id)
     late = {name: _seconds(t_ns, origin_ns) for name, t_ns in resources.arrives_ns.items() if t_ns > origin_ns}
-    jobs = [_job(order, roles, happened, origin_ns) for order in orders]
+    rests = _rests(orders, happened, origin_ns)
+    late |= {name: at_s for found in rests.values() for name, at_s in found.items()}
+    jobs = _together([_job(order, roles, happened, origin_ns) for order in orders], machines)
     pairs = zip(jobs, orders, strict=True)
-    jobs = [replace(job, operations=_needs(job, one, resources, late)) for job, one in pairs if job.operations]
+    jobs = [replace(job, operations=_needs(job, one, resources, late, rests)) for job, one in pairs if job.operations]
     running = {o.frozen.machine: o.frozen.end_s for job in jobs for o in job.operations if o.frozen}
     blocked = [b for item in closed if (b := _blocked(item, running, origin_ns))]
     horizon_s = None if horizon_ns is None else _seconds(horizon_ns, origin_ns)
@@ -121,15 +123,67 @@ def shop_from(
                 resources.setups, dict(resources.tools), late)
 
 
-def _needs(job: Job, order: OpenOrder, resources: Resources, late: Mapping[str, int]) -> tuple[Operation, ...]:
-    """A job's operations with the setup, skill, tools and late material that they need."""
+def _needs(
+    job: Job, order: OpenOrder, resources: Resources, late: Mapping[str, int], rests: Mapping[Key, Mapping[str, int]]
+) -> tuple[Operation, ...]:
+    """A job's operations with the setup, skill, tools, late material and rest after others that they need."""
     by_name = {o.name: o for o in order.operations}
     return tuple(
         replace(one, setup=by_name[one.name].setup if resources.setups else "",
                 skill=by_name[one.name].skill if resources.people else "",
                 tools=by_name[one.name].tools if resources.tools else (),
-                materials=() if one.frozen else tuple(m for m in by_name[one.name].materials if m in late))
+                materials=() if one.frozen else (
+                    *(m for m in by_name[one.name].materials if m in late), *rests.get(one.key, ())))
         for one in job.operations)
+
+
+def _rests(
+    orders: Sequence[OpenOrder], happened: Mapping[Key, Step], origin_ns: int
+) -> dict[Key, dict[str, int]]:
+    """What still cools, dries or travels: (order, operation) -> name of the rest -> second in which it is over.
+
+    A shop's links speak of operations that are still to be done; the rest after one that has ended is met as material
+    that arrives.
+    """
+    found: dict[Key, dict[str, int]] = {}
+    for order in orders:
+        for one in order.operations:
+            for name in one.after if one.lag_s else ():
+                step = happened.get((order.id, name))
+                if step is None or step.end_ns is None:
+                    continue
+                sooner_s = 0 if one.lot_s is None else one.seconds  # with lots its end waits, not its start
+                over_s = _seconds(step.end_ns, origin_ns) + one.lag_s - sooner_s
+                if over_s > 0:
+                    found.setdefault((order.id, one.name), {})[f"rest after {name} of {order.id}"] = over_s
+    return found
+
+
+def _together(jobs: Sequence[Job], machines: Sequence[Machine]) -> list[Job]:
+    """The jobs, with what runs on one machine that takes several at once made one batch: from its first start to its
+    last end, in the batch of its first operation; whatever else runs there cannot be told apart from it."""
+    several = {machine.id for machine in machines if machine.batch > 1}
+    running: dict[str, list[Operation]] = {}
+    for job in jobs:
+        for one in job.operations:
+            if one.frozen and one.frozen.machine in several:
+                running.setdefault(one.frozen.machine, []).append(one)
+    batches = {
+        name: (min(_frozen(o).start_s for o in group), max(_frozen(o).end_s for o in group),
+               next((o.batch for o in group if o.batch), name)) for name, group in running.items()}
+
+    def met(one: Operation) -> Operation:
+        if not one.frozen or one.frozen.machine not in batches:
+            return one
+        start_s, end_s, batch = batches[one.frozen.machine]
+        return replace(one, batch=batch, frozen=replace(one.frozen, start_s=start_s, end_s=end_s))
+
+    return [replace(job, operations=tuple(map(met, job.operations))) for job in jobs]
+
+
+def _frozen(one: Operation) -> Slot:
+    assert one.frozen
+    return one.frozen
 
 
 def _away(person: Person, origin_ns: int) -> tuple[tuple[int, int], ...]:
@@ -173,7 +227,9 @@ def _job(order: OpenOrder, roles: Mapping[str, Sequence[str]], happened: Mapping
             start_s = _seconds(step.start_ns, origin_ns)
             end_s = _seconds(step.until_ns, origin_ns) if step.until_ns else start_s + o.seconds
             frozen = Slot(order.id, o.name, step.machine, start_s, max(end_s, 0), True, operator=step.operator)
-        operations.append(Operation(order.id, o.name, on, tuple(a for a in o.after if a not in done), frozen))
+        left = tuple(a for a in o.after if a not in done)
+        links = tuple(Link(a, o.lag_s, o.lot_s) for a in left) if o.lag_s or o.lot_s is not None else ()
+        operations.append(Operation(order.id, o.name, on, left, frozen, links=links, batch=o.batch))
     due_s = _seconds(order.due_ns, origin_ns) if order.due_ns else None
     return Job(order.id, tuple(operations), max(0, _seconds(order.release_ns, origin_ns)), due_s, order.weight)
 

@@ -39,6 +39,10 @@ class RouteStep:
     setup      what its machine must stand in ('{parameter}' and '{hand}' are filled in by the design); '': anything
     skill      what a person must be able to do, who is busy with it; '': nobody is
     tools      tools it holds; materials: lines of the bill that must have arrived
+    batch      what goes into an oven together carries equal text ('{parameter}' and '{hand}' filled in); '': alone
+    lag_s      so long after what it waits for has ended (cooling, drying, transport)
+    lot_s      transfer lots: it may start so long after the start of what it waits for, and ends `lag_s` after its end
+               at the earliest; None: it waits for its end
     """
 
     operation: str
@@ -51,6 +55,9 @@ class RouteStep:
     skill: str = ""
     tools: tuple[str, ...] = ()
     materials: tuple[str, ...] = ()
+    batch: str = ""
+    lag_s: int = 0
+    lot_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,8 @@ def _route(top: Fields, file: str) -> tuple[RouteStep, ...]:
             raise InputError(where, f"minutes {minutes:g}, setup_minutes {setup:g}", "minutes > 0, setup_minutes >= 0")
         role, runs_program = f.text("role"), f.flag("program", False)
         needs = f.text("setup", ""), f.text("skill", ""), f.names("tools") or (), f.names("materials") or ()
-        steps.append(RouteStep(name, role, round(minutes * 60), round(setup * 60), runs_program, after, *needs))
+        waits = f.text("batch", ""), *_waits(f, where, after)
+        steps.append(RouteStep(name, role, round(minutes * 60), round(setup * 60), runs_program, after, *needs, *waits))
         f.end()
     names = [step.operation for step in steps]
     if not names or len(set(names)) < len(names):
@@ -158,6 +166,16 @@ def _route(top: Fields, file: str) -> tuple[RouteStep, ...]:
         circle = " -> ".join(reversed(error.args[1]))
         raise InputError(f"{file} [[route]]", f"operations wait for each other: {circle}") from error
     return tuple(steps)
+
+
+def _waits(f: Fields, where: str, after: tuple[str, ...]) -> tuple[int, int | None]:
+    """(lag_s, lot_s) of an operation."""
+    wait, lot = f.number("wait_minutes", 0.0), f.number("lot_minutes", -1.0)
+    if wait < 0 or (lot < 0 and lot != -1.0):
+        raise InputError(where, f"wait_minutes {wait:g}, lot_minutes {lot:g}", "0 or more")
+    if not after and (wait or lot >= 0):
+        raise InputError(where, "wait_minutes or lot_minutes, and it waits for nothing", "an operation in `after`")
+    return round(wait * 60), None if lot < 0 else round(lot * 60)
 
 
 def _tolerance(row: Any, where: str, route: tuple[RouteStep, ...]) -> Tolerance:

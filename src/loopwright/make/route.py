@@ -32,6 +32,8 @@ class RouteOperation:
     program_sha256  its hash, which every unit carries; '' without a program
     setup           what its machine must stand in, skill: what a person must be able to do, tools and materials (lines
                     of the bill) it needs: they count where the site says what there is
+    batch           operations of equal, non-empty batch may share a machine that takes several at once
+    lag_s, lot_s    how it waits for `after`: see `make.product.RouteStep`
     """
 
     name: str
@@ -44,6 +46,9 @@ class RouteOperation:
     skill: str = ""
     tools: tuple[str, ...] = ()
     materials: tuple[str, ...] = ()
+    batch: str = ""
+    lag_s: int = 0
+    lot_s: int | None = None
 
 
 def operations(product: Product, order: Order, design: Design) -> tuple[RouteOperation, ...]:
@@ -56,21 +61,22 @@ def operations(product: Product, order: Order, design: Design) -> tuple[RouteOpe
         digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
         seconds = step.seconds + step.setup_s
         made.append(RouteOperation(step.operation, step.role, seconds, step.after, text, digest,
-                                   setup_of(design, step), step.skill, step.tools, step.materials))
+                                   filled(design, step, step.setup), step.skill, step.tools, step.materials,
+                                   filled(design, step, step.batch), step.lag_s, step.lot_s))
     return tuple(made)
 
 
-def setup_of(design: Design, step: RouteStep) -> str:
-    """The setup of an operation for one design: its text, with {parameter} and {hand} ('left', 'right') filled in.
+def filled(design: Design, step: RouteStep, text: str) -> str:
+    """The setup or batch of an operation for one design: `text`, with {parameter} and {hand} ('left', 'right') filled.
 
     Raises UnknownName for a parameter that the design does not have.
     """
     known: dict[str, str] = {"hand": "left" if design.mirrored else "right"}
     known |= {p.name: p.value if isinstance(p.value, str) else f"{p.value:.6g}" for p in design.parameters}
-    for name in _BRACES.findall(step.setup):
+    for name in _BRACES.findall(text):
         if name not in known:
-            raise UnknownName(f"operation {step.operation!r}: setup {step.setup!r}", name, known)
-    return _BRACES.sub(lambda match: known[match.group(1)], step.setup)
+            raise UnknownName(f"operation {step.operation!r}: {text!r}", name, known)
+    return _BRACES.sub(lambda match: known[match.group(1)], text)
 
 
 def rework(
