@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
+from loopwright.learn import trees
 from loopwright.learn.linear import require_both
 from loopwright.learn.runs import LEVELS, UNSTEADY, Features
 
@@ -23,7 +24,7 @@ def require() -> None:
 
 
 def fit(features: Features, y: np.ndarray, seed: int) -> dict[str, Any]:
-    """State from runs and their labels (n,) 0 unworn, 1 worn; `says` holds its answers on them, for the model's hash.
+    """State from runs and their labels (n,) 0 unworn, 1 worn: the trees as plain arrays.
 
     Trees of three leaves with at least three runs each: more would fit every single run. One thread: a dozen rows need
     no more, and more threads wait for each other.
@@ -33,20 +34,15 @@ def fit(features: Features, y: np.ndarray, seed: int) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
     require_both(y)
-    x = features.columns(INPUTS)
     model = HistGradientBoostingClassifier(
         max_iter=40, max_leaf_nodes=3, min_samples_leaf=3, class_weight="balanced", early_stopping=False,
         random_state=seed,
     )
     with threadpool_limits(1):
-        model.fit(x, np.asarray(y, dtype=int))
-        says = model.predict_proba(x)[:, 1]
-    return {"estimator": model, "says": says.tolist()}
+        model.fit(features.columns(INPUTS), np.asarray(y, dtype=int))
+    return trees.export(model)
 
 
 def predict(state: dict[str, Any], features: Features) -> np.ndarray:
     """(n,) probability of worn."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        return np.asarray(state["estimator"].predict_proba(features.columns(INPUTS))[:, 1], dtype=np.float64)
+    return trees.predict(state, features.columns(INPUTS))[:, 1]
