@@ -46,7 +46,7 @@ def test_a_machine_that_goes_silent_raises_an_alarm_with_its_last_point_as_evide
     (decision,) = decisions
     assert (decision.value, decision.unit) == (61.0, "s")
     assert "silent for 61 s" in decision.says
-    assert watch.alarm_state(state["silent/mill-1"]) == "raised"
+    assert watch.state_of(state, "silent/mill-1") == "unacknowledged"
 
 
 def test_just_within_its_limit_it_is_not_silent() -> None:
@@ -60,7 +60,7 @@ def test_an_alarm_is_raised_once_and_cleared_when_it_is_heard_again() -> None:
     assert (again, decisions) == ([], [])
     cleared, _, state = decide(heard(("mill-1", "s.velocity", 100, 1.0)), None, state, at(101), QUIET)
     assert [(e.kind, e.about) for e in cleared] == [("alarm.cleared", raised[0].about)]
-    assert watch.alarm_state(state["silent/mill-1"]) == "returned"
+    assert watch.state_of(state, "silent/mill-1") == "returned"
     raised_again, _, _ = decide(heard(("mill-1", "s.velocity", 100, 1.0)), None, state, at(200), QUIET)
     assert raised_again[0].about != raised[0].about
 
@@ -97,7 +97,7 @@ def test_no_news_is_no_reason_to_clear_a_limit_alarm() -> None:
     _, _, state = decide(heard(("mill-1", "s.temperature", 0, 85.0)), None, {}, at(1), settings)
     events, _, state = decide(heard(("mill-1", "s.velocity", 5, 1.0)), None, state, at(6), settings)
     assert events == []
-    assert state["spindle too hot/mill-1"]["active"]
+    assert watch.state_of(state, "spindle too hot/mill-1") == "unacknowledged"
 
 
 def test_the_worst_value_and_the_first_time_beyond_are_the_evidence() -> None:
@@ -118,16 +118,16 @@ def test_a_lower_limit_finds_the_lowest() -> None:
 def test_the_state_folded_from_events_is_the_state_that_was_handed_out() -> None:
     settings = Settings(silent_s={"mill-1": 60.0, "mill-2": 60.0}, since_ns=T0, limits=(HOT,))
     recorded: list[Event] = []
-    state: dict[str, Any] = {}
+    state: watch.State = {}
     looks = [(61, heard()), (70, heard(("mill-1", "s.temperature", 69, 90.0))), (80, heard(("mill-1", "s.temperature", 79, 50.0)))]
     for seconds, table in looks:
         events, _, state = decide(table, None, state, at(seconds), settings)
         recorded += events
         assert fold(recorded) == state
     seen = Event("alarm.acknowledged", recorded[0].about, at(81), "anna")
-    assert watch.alarm_state(fold([*recorded[:2], seen])["silent/mill-1"]) == "acknowledged"
+    assert watch.state_of(fold([*recorded[:2], seen]), "silent/mill-1") == "acknowledged"
     gone = Event("alarm.cleared", recorded[0].about, at(82), "service:watch")
-    assert "silent/mill-1" not in fold([*recorded[:2], seen, gone])
+    assert watch.state_of(fold([*recorded[:2], seen, gone]), "silent/mill-1") == "normal"
 
 
 def test_the_same_alarm_recorded_twice_has_the_same_key() -> None:
