@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from loopwright.app import sources
 from loopwright.app.flow import Flow
+from loopwright.app.idle import Idle, improved
 from loopwright.app.open_shop import Told, in_force, open_work, shop_at
 from loopwright.app.plant import Plant
 from loopwright.app.releasing import Found, Why, release, solve_now
@@ -59,6 +60,7 @@ class Planning:
     _last_s: float = 0.0
     _overdue_ns: int = 0
     _refused_s: float = -_LONGEST_S
+    _quiet: Idle = field(default_factory=Idle)
 
     def step(self, now_s: float) -> Event | None:
         """One look, at a time of the monotonic clock. Raises PlanError when there is no plan; it is tried again when
@@ -71,7 +73,7 @@ class Planning:
         quiet = now_s - self._last_s >= settle_s or now_s - self._first_s >= 10 * settle_s
         if self.pending and quiet and now_s - self._refused_s >= AGAIN_S:
             return self.repair(now_s)
-        return self._overdue(now_s) if not self.pending else None
+        return (self._overdue(now_s) or self._idle(now_s)) if not self.pending else None
 
     def look(self, now_s: float) -> None:
         """Reads what was recorded since the last look."""
@@ -128,6 +130,17 @@ class Planning:
         except LoopwrightError:
             self._refused_s = now_s
             raise
+
+
+    def _idle(self, now_s: float) -> Event | None:
+        """A better plan, where the site wants that one is looked for while nothing happens."""
+        seconds = self._quiet.seconds(self.plan, now_s, float(self.plant.site["plan"]["idle_s"]))
+        if not seconds:
+            return None
+        event = improved(self.plant, seconds, next_name(self.plant))
+        if event is None:
+            self._quiet.failed(now_s + seconds, seconds)
+        return event
 
 
 def calling_for(plant: Plant, plan: Event | None, events: Sequence[Event]) -> list[Event]:

@@ -64,9 +64,8 @@ def _check_plan(table: Mapping[str, Any], where: str) -> None:
         parse(str(table["objective"]))
     except LoopwrightError as error:
         raise SiteError(f"{where} objective", f"{table['objective']!r}: {error.given}", error.allowed) from None
-    for key, low, high in (("seconds", 0, 3600), ("repair_s", 0, 3600), ("stability", 0, 1), ("frozen_min", 0, 1e6),
-                           ("settle_s", 0, 3600),
-                           ("late_s", 0, 1e9), ("down_s", 1, 1e9)):
+    for key, low, high in (("seconds", 0, 3600), ("repair_s", 0, 3600), ("idle_s", 0, 3600), ("stability", 0, 1),
+                           ("frozen_min", 0, 1e6), ("settle_s", 0, 3600), ("late_s", 0, 1e9), ("down_s", 1, 1e9)):
         if not low <= table[key] <= high:
             raise SiteError(f"{where} {key}", f"{table[key]}", f"{low:g} to {high:g}")
     for name in table["repairs"]:

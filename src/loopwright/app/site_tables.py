@@ -127,6 +127,8 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
                       "makespan"),
         "seconds": ((int, float), "how long a first plan is searched for", 1.0),
         "repair_s": ((int, float), "how long a repair of the plan is searched for", 0.5),
+        "idle_s": ((int, float), "while nothing happens, a better plan is looked for: seconds of the first search, a "
+                   "quarter of the time, until three in a row find none; 0: never", 0.0),
         "stability": ((int, float), "0: a repair looks for the best plan; 1: it moves as little as it can", 0.8),
         "frozen_min": ((int, float), "minutes from now on in which a repair leaves what is planned", 0.0),
         "repairs": (list, "what repairs the plan of a running plant by itself; empty: nothing does", list(REPAIRS)),
