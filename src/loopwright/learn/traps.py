@@ -10,8 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn.splits import LeakError
+from loopwright.core.errors import InputError, LoopwrightError, UnknownName
+
+
+class LeakError(LoopwrightError):
+    """What is tested could be known from what was trained on, or a number would say more than it knows."""
+
+    exit_code = 2
+
 
 # trap -> (why, what to do instead)
 TRAPS: dict[str, tuple[str, str]] = {
