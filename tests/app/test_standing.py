@@ -108,7 +108,7 @@ def test_nothing_of_that_name_is_one_sentence(front: Front) -> None:
 def test_an_alarm_that_stands_is_listed_however_many_came_and_went_since(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "ALARMS", 3)
     raised = {"condition": "limit", "thing": "mill-1", "says": "high", "evidence": [], "priority": "low"}
-    front.store.record([Event("alarm.raised", "old", front.now_ns(), "watch", raised), Event("alarm.acknowledged", "old", front.now_ns(), "mara")])
+    front.store.record([Event("alarm.raised", "old", front.now_ns(), "watch", raised | {"condition": "another limit"}), Event("alarm.acknowledged", "old", front.now_ns(), "mara")])
     for i in range(10):
         front.store.record([Event(kind, f"gone-{i}", front.now_ns(), "watch", raised) for kind in ("alarm.raised", "alarm.acknowledged", "alarm.cleared")])
     rows = {row["id"]: row["state"] for row in reads.alarms(front)}

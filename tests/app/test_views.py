@@ -210,7 +210,7 @@ def raised(t: int = 1) -> Event:
 
 @pytest.mark.parametrize(
     ("kinds", "state"),
-    [([], "active"), (["acknowledged"], "acknowledged"), (["cleared"], "returned"), (["acknowledged", "cleared"], "normal"), (["cleared", "acknowledged"], "normal")],
+    [([], "unacknowledged"), (["acknowledged"], "acknowledged"), (["cleared"], "returned"), (["acknowledged", "cleared"], "normal"), (["cleared", "acknowledged"], "normal")],
 )
 def test_an_alarm_goes_through_the_states_of_isa_18_2(kinds: list[str], state: str) -> None:
     events = [raised(), *(event(f"alarm.{kind}", "a", t) for t, kind in enumerate(kinds, 2))]
@@ -219,9 +219,9 @@ def test_an_alarm_goes_through_the_states_of_isa_18_2(kinds: list[str], state: s
     assert bool(alarms.standing([row])) == (state != "normal")
 
 
-def test_an_alarm_that_comes_back_is_active_again() -> None:
+def test_an_alarm_that_comes_back_is_unacknowledged_again() -> None:
     (row,) = alarms.alarms([raised(1), event("alarm.acknowledged", "a", 2), event("alarm.cleared", "a", 3), raised(4)])
-    assert (row["state"], row["since_ns"], row["acknowledged_by"]) == ("active", 4, "")
+    assert (row["state"], row["since_ns"], row["acknowledged_by"]) == ("unacknowledged", 4, "")
 
 
 def made(serial: str, order: str, t: int) -> list[Event]:
@@ -431,8 +431,8 @@ def test_every_hop_shows_whether_its_equation_holds() -> None:
 def test_a_machine_is_silent_by_when_it_was_heard_not_by_the_time_it_spoke_of() -> None:
     newest = {"m": {"speed": {"value": 1.0, "t_ns": 5, "quality": 0, "known_ns": 1000 * NS_PER_S}, "state": {"value": 1, "t_ns": 5, "quality": 0, "known_ns": 1000 * NS_PER_S}}}
     row = {"id": "m", "kind": "mill", "role": "mill", "protocol": "mqtt", "stale_after_s": 60.0, "twin": ""}
-    (soon,) = machines.cards([row], {"mill": MILL}, newest, [], 1030 * NS_PER_S)
-    (late,) = machines.cards([row], {"mill": MILL}, newest, [], 1100 * NS_PER_S)
+    (soon,) = machines.cards([row], {"mill": MILL}, newest, [], [], 1030 * NS_PER_S)
+    (late,) = machines.cards([row], {"mill": MILL}, newest, [], [], 1100 * NS_PER_S)
     assert (soon["stale"], soon["state"], soon["tone"], late["stale"], late["tone"]) == (False, "active", "run", True, "quiet")
 
 

@@ -13,7 +13,6 @@ from loopwright.app import approvals, people, reads
 from loopwright.app.auth import Who
 from loopwright.app.front import Front
 from loopwright.app.plant import Plant
-from loopwright.app.views import alarms as alarm_views
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, NotAllowed, UnknownName
 from loopwright.core.types import Event
@@ -35,19 +34,6 @@ def record(
 ) -> Event:
     """One event in the name of whoever is in."""
     return front.store.record([Event(kind, about, front.now_ns(), who.name, body or {}, because, key)])[0]
-
-
-def acknowledge(front: Front, who: Who, alarm: str) -> dict[str, Any]:
-    """Somebody has seen an alarm. UnknownName for an alarm that was never raised; saying it twice changes nothing."""
-    access.may(who, "alarm.acknowledge")
-    known = {row["id"]: row for row in alarm_views.alarms(front.store.recall(about=alarm, kind="alarm."))}
-    if alarm not in known:
-        raise UnknownName("alarm", alarm, [row["id"] for row in reads.alarms(front)])
-    row = known[alarm]
-    if row["acknowledged_by"]:
-        return {"says": f"{row['acknowledged_by']} has acknowledged it already.", "alarm": alarm}
-    record(front, who, "alarm.acknowledged", alarm, because=(row["event"],))
-    return {"says": f"Acknowledged: {row['condition']} on {row['thing']}.", "alarm": alarm}
 
 
 def answer_decision(front: Front, who: Who, decision: str, yes: bool, why: str = "") -> dict[str, Any]:

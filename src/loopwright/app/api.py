@@ -74,10 +74,10 @@ When = Annotated[str | None, Field(description="nanoseconds UTC, or ISO 8601 wit
 
 def install(app: FastAPI) -> None:
     """Puts the API and its way of telling errors on the app."""
-    from loopwright.app import api_acts, api_correct, api_plans, api_points, api_promise, api_shop
+    from loopwright.app import api_acts, api_alarms, api_correct, api_plans, api_points, api_promise, api_shop
 
     app.include_router(router)
-    for one in (api_points, api_acts, api_correct, api_plans, api_promise, api_shop):
+    for one in (api_points, api_acts, api_alarms, api_correct, api_plans, api_promise, api_shop):
         app.include_router(one.router)
     app.add_exception_handler(LoopwrightError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -235,13 +235,6 @@ def machine(
     access.may(who, "plant.see")
     card = reads.machine_card(front, machine)
     return {**card, **reads.machine_lines(front, card, units, span_s=span_s, n=1000)}
-
-
-@router.get("/alarms", tags=["machines"])
-def alarms(front: FrontNow, who: WhoNow) -> list[dict[str, Any]]:
-    """All alarms by the states of ISA-18.2, those that need a person first."""
-    access.may(who, "plant.see")
-    return reads.alarms(front)
 
 
 @router.get("/decisions", tags=["decisions"])

@@ -58,12 +58,6 @@ class Label(BaseModel):
     label: str = Field("", max_length=200)
 
 
-@router.post("/alarms/{alarm:path}/ack", tags=["machines"])
-def acknowledge(front: FrontNow, who: WhoNow, alarm: str) -> dict[str, Any]:
-    """Says that somebody has seen an alarm."""
-    return acts.acknowledge(front, who, alarm)
-
-
 @router.post("/decisions/{decision:path}/approve", tags=["decisions"])
 def approve_decision(front: FrontNow, who: WhoNow, decision: str) -> dict[str, Any]:
     """Approves what a decision asks for."""

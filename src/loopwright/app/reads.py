@@ -170,7 +170,11 @@ def gantt(front: Front) -> dict[str, Any]:
 def alarms(front: Front) -> list[dict[str, Any]]:
     """All alarms as they stand, those that need a person first."""
     last = front.store.events.last_known_ns()
-    return front.once("alarms", last, lambda: alarm_views.alarms(standing.alarm_events(front)))
+
+    def read() -> list[dict[str, Any]]:
+        return alarm_views.alarms(standing.alarm_events(front), standing.alarm_state(front))
+
+    return front.once("alarms", last, read)
 
 
 def machine_cards(front: Front) -> list[dict[str, Any]]:
@@ -178,8 +182,8 @@ def machine_cards(front: Front) -> list[dict[str, Any]]:
     rows = machine_rows(front)
     table = front.often("newest", 0.9, lambda: front.store.newest([row["id"] for row in rows]))
     newest = series.newest(table, {row["id"]: row for row in rows})
-    events = [*standing.alarm_events(front), *standing.links(front.store)]
-    return machines.cards(rows, front.kinds(), newest, events, front.now_ns())
+    links = standing.links(front.store)
+    return machines.cards(rows, front.kinds(), newest, alarms(front), links, front.now_ns())
 
 
 def effectiveness(front: Front, machine: str) -> list[dict[str, Any]]:
@@ -272,7 +276,7 @@ def waiting(front: Front) -> dict[str, int]:
     open_decisions = sum(row["state"] == "open" for row in decisions(front))
     open_changes = sum(row["state"] in ("proposed", "gated") and row["passed"] is not False for row in changes(front))
     return {
-        "/machines": sum(a["state"] in ("active", "returned") for a in alarms(front)),
+        "/machines": len(alarm_views.waiting(alarms(front))),
         "/decisions": open_decisions + open_changes,
     }
 

@@ -129,10 +129,10 @@ async def _follow(plant: Plant, flow: Flow) -> None:
 async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
     """Looks whether a machine went silent or out of its limits: when something arrives, and every few seconds."""
     await shop.ready()
-    since_ns = plant.clock.now_ns()
+    since_ns, service = plant.clock.now_ns(), watching.Watch(plant)
     while True:
         try:
-            raised = await asyncio.to_thread(watching.watch, plant, plant.clock.now_ns(), shop.ended(), since_ns)
+            raised = await asyncio.to_thread(service.look, plant.clock.now_ns(), shop.ended(), since_ns)
             if raised:
                 flow.stage("serve", raised[-1].body["says"])
                 flow.count("serve", len(raised))

@@ -10,9 +10,12 @@ from loopwright.app.site_tables import DAYS, LIMIT_KEYS
 from loopwright.connect.wire import from_table
 from loopwright.core import plug
 from loopwright.core.errors import SiteError, UnknownName
+from loopwright.govern.roles import STAFF
 
 if TYPE_CHECKING:
     from loopwright.app.site import Machine, Site
+
+MOST_ALARMS = 10_000  # false alarms a day that anybody would ask for
 
 
 def check(site: Site, where: str) -> None:
@@ -73,6 +76,30 @@ def _check_rooms(site: Site, where: str) -> None:
     from loopwright.app import resources
 
     resources.check(site, where)
+    _check_watch(site, f"{where} [watch]")
+
+
+def _check_watch(site: Site, where: str) -> None:
+    """The life of alarms, and how often detectors may be wrong."""
+    table = site["watch"]
+    kinds = {machine.kind for machine in site.machines}
+    rates = table["false_alarms_per_day"]
+    for kind in rates if isinstance(rates, dict) else ():
+        if kind not in kinds:
+            raise UnknownName(f"kind of {where} false_alarms_per_day", kind, kinds)
+    for rate in rates.values() if isinstance(rates, dict) else (rates,):
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= MOST_ALARMS:
+            raise SiteError(f"{where} false_alarms_per_day", f"{rate!r}", f"a number from 0 to {MOST_ALARMS}")
+    for key, low, high in (("step_s", 0.01, 3600), ("escalate_min", 0, 525_600), ("stale_h", 0, 8760),
+                           ("operators", 1, 1000)):
+        if not low <= table[key] <= high:
+            raise SiteError(f"{where} {key}", f"{table[key]}", f"{low} to {high}")
+    for role in table["escalate_to"]:
+        if role not in STAFF:
+            raise UnknownName(f"role of {where} escalate_to", str(role), STAFF)
+    for word in table["suppress_states"]:
+        if not isinstance(word, str):
+            raise SiteError(f"{where} suppress_states", f"{word!r}", "words of the signal machine.state")
 
 
 def _check_plays(machine: Machine, place: str) -> None:

@@ -157,6 +157,18 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "item": (str, "a line of the product's bill that an operation of the route waits for", ...),
         "arrives": (str, "when it is there, ISO 8601 with a zone; '': it is", ""),
     },
+    "watch": {
+        "false_alarms_per_day": ((int, float, dict), "false alarms a day that the detectors may raise: of the whole "
+                                 "plant, or by kind of thing: { mill = 1 }; 0: no detectors", 1.0),
+        "step_s": ((int, float), "seconds of one step of the detectors", 1.0),
+        "escalate_min": ((int, float), "minutes after which an alarm that nobody acknowledged goes one priority up and "
+                         "to the next role; 0: never", 30.0),
+        "escalate_to": (list, "roles it goes to, one after the other", ["engineer", "approver"]),
+        "stale_h": ((int, float), "hours after which a standing alarm is stale", 24.0),
+        "operators": (int, "how many people watch the alarms at the same time", 1),
+        "suppress_states": (list, "words of the signal machine.state in which a machine's alarms are suppressed", []),
+        "suppress_down": (bool, "whether alarms of a machine are suppressed that people told to be down", True),
+    },
     "server": {
         "host": (str, "address the console and API listen on", "127.0.0.1"),
         "port": (int, "their port", 8080),

@@ -9,6 +9,7 @@ from loopwright.app.front import Front
 from loopwright.app.views import orders
 from loopwright.app.views import trace as trace_views
 from loopwright.core.types import Event
+from loopwright.serve.watch import life
 from loopwright.store import Store
 from loopwright.store.state import state, tally
 from loopwright.store.trace import trace
@@ -80,26 +81,20 @@ def _planned(store: Store) -> Collection[str]:
 
 
 def alarm_events(front: Front) -> list[Event]:
-    """Events of every alarm that needs a person, and of the others that moved last."""
+    """Events of every alarm that is not over, and of the others that moved last."""
     store = front.store
 
     def read() -> list[Event]:
-        standing = front.rolled("standing", ("alarm.",), dict[str, set[str]], _alarm)
-        ids = [*standing, *(one.about for one in state(store, "alarm", limit=ALARMS))]
+        ids = [alarm.id for alarm in alarm_state(front)["alarms"].values()]
+        ids += [one.about for one in state(store, "alarm", limit=ALARMS)]
         return store.recall(about=list(dict.fromkeys(ids)), kind="alarm.")
 
     return front.once("alarm events", store.events.last_known_ns(), read)
 
 
-def _alarm(standing: dict[str, set[str]], event: Event) -> None:
-    """Alarms that are not both seen and gone, with what happened since they were raised."""
-    word = event.kind.partition(".")[2]
-    if word == "raised":
-        standing[event.about] = set()
-    elif event.about in standing:
-        standing[event.about].add(word)
-        if {"acknowledged", "cleared"} <= standing[event.about]:
-            del standing[event.about]
+def alarm_state(front: Front) -> life.State:
+    """Where every alarm stands that is not over, and what is hidden; each event is read once."""
+    return front.rolled("alarm life", ("alarm.",), lambda: life.Book({}), life.Book.apply).state()
 
 
 def links(store: Store) -> list[Event]:

@@ -49,6 +49,8 @@ _TABLE = [
     _right("file.import", "import shots, swings and other files", "operator", "engineer", own=True),
     _right("plan.release", "release a plan, open and close work orders", "operator", "engineer"),
     _right("alarm.acknowledge", "acknowledge an alarm", *STAFF),
+    _right("alarm.shelve", "shelve an alarm for a time, with a reason, and let it out again", "operator", "engineer"),
+    _right("alarm.suppress", "take an alarm out of service, with a reason, and put it back", "engineer"),
     _right("points.correct", "correct stored values, with a reason", "engineer"),
     _right("points.expire", "remove values that are older than the site keeps them", "engineer"),
     _right("people.export", "take the measures of every person out of the plant", "engineer"),

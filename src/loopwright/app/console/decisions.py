@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from loopwright.app import reads
+from loopwright.app.console.alarms import evidence
 from loopwright.app.console.frame import Drawn, View, head, title
-from loopwright.app.console.machines import evidence
 from loopwright.app.console.markup import Safe, action, card, div, empty, note, pill, tag
 from loopwright.app.console.owner import interval
 from loopwright.app.views import decisions as views

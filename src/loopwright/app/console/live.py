@@ -19,6 +19,7 @@ from nicegui import Client, core, ui
 from loopwright.app import api, reads
 from loopwright.app.auth import Who
 from loopwright.app.console import (
+    alarms,
     chart,
     corrections,
     data,
@@ -41,11 +42,14 @@ from loopwright.govern import access
 from loopwright.govern.roles import EVERYONE
 
 PAGES: tuple[ModuleType, ...] = (
-    loop, orders, unit, plan, machines, machine, owner, decisions, data, chart, corrections,
+    loop, orders, unit, plan, machines, machine, alarms, owner, decisions, data, chart, corrections,
 )
 MARK = Path(__file__).parent / "assets" / "mark.svg"
 # page -> the one of the bar it belongs to
-_UNDER = {unit.PATH: orders.PATH, machine.PATH: machines.PATH, corrections.PATH: data.PATH, chart.PATH: data.PATH}
+_UNDER = {
+    unit.PATH: orders.PATH, machine.PATH: machines.PATH, alarms.PATH: machines.PATH, corrections.PATH: data.PATH,
+    chart.PATH: data.PATH,
+}
 log = logging.getLogger(__name__)
 
 

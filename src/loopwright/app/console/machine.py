@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 from loopwright.app import reads
 from loopwright.app.console import corrections
+from loopwright.app.console.alarms import alarm_list
 from loopwright.app.console.draw import bars
 from loopwright.app.console.frame import Drawn, View, head
-from loopwright.app.console.machines import alarm_list, charts, speaks, state_pills
+from loopwright.app.console.machines import charts, speaks, state_pills
 from loopwright.app.console.markup import Safe, card, chips, link, table, tag
 from loopwright.app.views import machines as views
 from loopwright.app.views import when

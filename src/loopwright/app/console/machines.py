@@ -6,22 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopwright.app import reads
+from loopwright.app.console.alarms import PATH as ALARMS
+from loopwright.app.console.alarms import alarm_list
 from loopwright.app.console.draw import chart
 from loopwright.app.console.frame import Drawn, View, head
-from loopwright.app.console.markup import Safe, action, card, div, empty, join, link, note, pill, small, tag, text
+from loopwright.app.console.markup import Safe, card, div, empty, join, link, pill, tag, text
 from loopwright.app.views import machines as views
 from loopwright.app.views import when
 from loopwright.app.views.alarms import standing
-from loopwright.govern import access
 
 PATH, EVERY_S = "/machines", 2.0
 PROTOCOLS = {"mqtt": "MQTT", "opcua": "OPC UA", "mtconnect": "MTConnect", "http": "HTTP", "": "not listened to"}
-TILE_LINES, TILE_POINTS, AT_ONCE = 2, 160, 3
+TILE_LINES, TILE_POINTS = 2, 160
 _TONE = {"run": "live dot", "wait": "warn dot", "stop": "bad dot", "quiet": ""}
-_STATES = {  # of an alarm: tone, words
-    "active": ("bad", "nobody has seen it"), "acknowledged": ("warn", "seen, still true"),
-    "returned": ("", "gone before anybody saw it"), "normal": ("good", "over"),
-}
 
 
 def draw(view: View) -> Drawn:
@@ -29,7 +26,8 @@ def draw(view: View) -> Drawn:
     cards, alarms = reads.machine_cards(view.front), reads.alarms(view.front)
     blocks = {"head": head("Machines", "Heard by the same tables of signals, whatever they speak.")}
     if up := standing(alarms):
-        blocks["alarms"] = card("Alarms", alarm_list(up, view), note=f"{len(up)} need a look")
+        more = link(f"{len(up)} stand; all alarms, and what they ask", ALARMS)
+        blocks["alarms"] = card("Alarms", alarm_list(up, view), note=more)
     if not cards:
         words = "Name one in the site file, with the protocol it speaks. It is heard as soon as the plant runs."
         return Drawn("Machines", {**blocks, "tiles": card(None, empty("No machine yet", words))})
@@ -41,45 +39,8 @@ def draw(view: View) -> Drawn:
         words = "where people work by hand; nobody listens to them"
         blocks["stations"] = card("Stations", div("buttons", *stations), note=words)
     if past := [alarm for alarm in alarms if alarm["state"] == "normal"]:
-        blocks["past"] = card("Alarms that are over", alarm_list(past[:12], view))
+        blocks["past"] = card("Alarms that are over", alarm_list(past[:12], view), note=link("all alarms", ALARMS))
     return Drawn("Machines", blocks, fine, dict.fromkeys(tiles, "tile-set"))
-
-
-def alarm_list(alarms: list[dict[str, Any]], view: View) -> Safe:
-    """Alarms with their evidence and the button that says 'seen'; beyond the first few folded away."""
-    first, rest = alarms[:AT_ONCE], alarms[AT_ONCE:]
-    more = tag("summary", f"{len(rest)} more") + tag("ul", *[_alarm(alarm, view) for alarm in rest], cls="alarms")
-    shown = tag("ul", *[_alarm(alarm, view) for alarm in first], cls="alarms")
-    return join([shown, tag("details", more) if rest else None])
-
-
-def _alarm(alarm: dict[str, Any], view: View) -> Safe:
-    tone, words = _STATES[alarm["state"]]
-    seen = f", seen by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
-    since = when.ago(alarm["since_ns"], view.front.now_ns(), view.zone)
-    button = None
-    if alarm["state"] in ("active", "returned") and access.can(view.who, "alarm.acknowledge"):
-        button = action("Acknowledge", f"/api/alarms/{alarm['id']}/ack", cls="small", done="Acknowledged.")
-    told = tag("div", tag("p", alarm["says"]), note(alarm["revised"]) if alarm["revised"] else None,
-               note(f"{since}, {words}{seen}"), evidence(alarm["evidence"], view))
-    return tag("li", told, div("buttons", pill(alarm["priority"], tone), button), cls="alarm")
-
-
-def evidence(rows: list[dict[str, Any]], view: View) -> Safe | None:
-    """What it rests on, folded away until somebody asks."""
-    if not rows:
-        return None
-    items = [tag("li", pill(row.get("kind", "")), tag("span", _ref(row, view)), small(row.get("note"))) for row in rows]
-    count = f"{len(rows)} {'piece' if len(rows) == 1 else 'pieces'} of evidence"
-    return tag("details", tag("summary", count), tag("ul", *items, cls="evidence"))
-
-
-def _ref(row: dict[str, Any], view: View) -> Safe | str:
-    name = f"{row['ref']} {row.get('signal', '')}".strip()
-    if row.get("start_ns"):
-        name += f", {when.moment(row['start_ns'], view.zone)} to {when.moment(row['end_ns'], view.zone)}"
-    known = row.get("kind") == "points" and any(machine.id == row["ref"] for machine in view.front.site.machines)
-    return link(name, f"/machines/{row['ref']}") if known else name
 
 
 def state_pills(one: dict[str, Any]) -> Safe:

@@ -7,9 +7,9 @@ from typing import Any
 
 from loopwright.app import reads
 from loopwright.app.console import pieces
+from loopwright.app.console.alarms import evidence
 from loopwright.app.console.draw import chart, driving_range
 from loopwright.app.console.frame import Drawn, View, head, title
-from loopwright.app.console.machines import evidence
 from loopwright.app.console.markup import Safe, card, chips, div, empty, field, link, note, pill, tag
 from loopwright.app.views import shown, when
 from loopwright.govern.roles import EVERYONE

@@ -32,6 +32,7 @@ def cards(
     machines: Sequence[Mapping[str, Any]],
     kinds: Mapping[str, Kind],
     newest: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    alarms: Sequence[Mapping[str, Any]],
     events: Sequence[Event],
     now_ns: int,
 ) -> list[dict[str, Any]]:
@@ -41,10 +42,11 @@ def cards(
     machines  {id, kind, role, protocol, stale_after_s, twin}
     newest    thing -> signal -> {value, t_ns, quality, known_ns}
     last_ns   the newest time it spoke of; heard_ns: when that was known here (a recording speaks of times long past)
-    events    alarms, link states
+    alarms    rows of `views.alarms`
+    events    link states
     tone      'run', 'wait', 'stop' or 'quiet' (nothing heard for stale_after_s, or never)
     """
-    standing = alarm_views.standing(alarm_views.alarms(events))
+    standing = alarm_views.standing(alarms)
     links = {e.about: e for e in fold.of(events, "link.state")}
     return [_card(m, kinds.get(m["kind"]), newest.get(m["id"], {}), standing, links, now_ns) for m in machines]
 

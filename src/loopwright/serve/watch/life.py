@@ -107,7 +107,7 @@ class Book:
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Plain tables; what is normal is left out."""
-        return {"alarms": dict(self.alarms), "quiet": {key: dict(one) for key, one in self.quiet.items()}}
+        return {"alarms": dict(self.alarms), "quiet": {key: dict(one) for key, one in list(self.quiet.items())}}
 
     def apply(self, event: Event) -> None:
         """Moves the state by one event; other kinds, and occurrences that are over, are passed over."""
