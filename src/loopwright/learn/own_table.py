@@ -1,0 +1,310 @@
+"""A table of the user's own as columns: CSV, plain or gzipped, read in blocks, with words for everything that is wrong.
+
+    table = read(path, {"unit": ("engine",), "time": ("cycle",), "target": ("load", "flow")})
+
+Separators are comma, semicolon, tab or |, whichever the header has most of; with any but the comma a number may have a
+decimal comma. Empty cells and NA, NaN, null, None, ?, - are missing; infinities count as missing and are told.
+Rows are put in the order of unit and time; of rows of one unit with the same time the last counts, and that is told.
+Of a file of more than BIG bytes the numbers stand in a memory map and not in memory; it must be in order already.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from loopwright.core.errors import InputError, UnknownName
+from loopwright.learn import table_text
+
+BIG = 512_000_000  # bytes on the disk, as they stand there
+BLOCK = 8_000_000  # bytes of text at a time
+MOST_COLUMNS = 20_000
+MISSING = ("", "na", "nan", "null", "none", "?", "-", "n/a")
+WORDS = ("unit", "label", "group")  # roles whose cells are words; the others are numbers, time may be a date
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in the order of unit and time.
+
+    name        of the file, without its endings
+    units       (U,) names in the order they come; one '' where no column names the unit
+    first       (U + 1,) row at which each begins, the last one the number of rows
+    t_s         (N,) seconds since 1970, or whatever number the time column has; the number of the row without one
+    dated       whether the times are dates
+    timed       whether there is a time column
+    values      (N, C) NaN where missing
+    channels    (C,) names
+    words       role ('label', 'group') -> (N,) texts, '' where missing
+    numbers     role ('condition', 'remaining') -> (N, k)
+    notes       what was found and put right, in sentences
+    """
+
+    name: str
+    units: tuple[str, ...]
+    first: np.ndarray
+    t_s: np.ndarray
+    dated: bool
+    timed: bool
+    values: np.ndarray
+    channels: tuple[str, ...]
+    words: Mapping[str, np.ndarray] = field(default_factory=dict)
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def rows(self, unit: int) -> slice:
+        """Where the rows of that unit stand."""
+        return slice(int(self.first[unit]), int(self.first[unit + 1]))
+
+
+@dataclass
+class _Raw:
+    """Columns as they stand in the file, block after block."""
+
+    words: dict[str, list[np.ndarray]]
+    numbers: dict[str, list[np.ndarray]]
+    values: list[np.ndarray]
+    infinite: int = 0
+    dated: bool = False
+
+
+def read(path: Path, columns: Mapping[str, tuple[str, ...]]) -> Table:
+    """The file's table. columns: role -> names of columns; see `learn.sets.csv` for the roles.
+
+    Raises InputError for a file that is no table, names the row and column of a cell that is no number, and UnknownName
+    for a column that is not there.
+    """
+    head, mark = _header(path)
+    for names in columns.values():
+        for name in names:
+            if name not in head:
+                raise UnknownName(f"column of {path.name}", name, head)
+            if head.count(name) > 1:
+                raise InputError(f"{path.name}", f"{head.count(name)} columns are called {name!r}", "one of that name")
+    targets = columns.get("target") or _others(path, head, mark, columns)
+    big = path.stat().st_size > BIG
+    raw = _Raw({}, {}, [])
+    with tempfile.TemporaryFile() if big else nullcontext() as spool:
+        row = 1
+        for block in _blocks(path, head, mark, [*{n: None for names in columns.values() for n in names}, *targets]):
+            _take(raw, block, columns, targets, (path, row + 1, mark))
+            row += block.num_rows
+            if spool is not None:
+                spool.write(raw.values.pop().tobytes())
+        if row == 1:
+            raise InputError(str(path), "it has a header and no rows", "at least one row")
+        if spool is None:
+            values = np.concatenate(raw.values)
+        else:
+            spool.flush()
+            values = np.memmap(spool, np.float64, "r+", shape=(row - 1, len(targets)))
+    return _ordered(path, columns, targets, raw, values, big)
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """(names of the columns, separator)."""
+    if not path.is_file():
+        raise InputError(str(path), "it is no file", "one CSV")
+    with table_text.opened(path) as text:
+        line = text.readline().strip("\r\n")
+    mark = max(",;\t|", key=line.count)
+    head = [name.strip() for name in next(csv.reader([line], delimiter=mark), [])]
+    if not line.strip():
+        raise InputError(str(path), "it is empty", "a header and a row for each reading")
+    if len(head) > MOST_COLUMNS:
+        raise InputError(str(path), f"{len(head):,} columns", f"at most {MOST_COLUMNS:,}")
+    return head, mark
+
+
+def _blocks(path: Path, head: list[str], mark: str, wanted: list[str]) -> Iterator[pa.Table]:
+    """The columns that are wanted as texts, so many rows at a time."""
+    wrong: list[str] = []
+
+    def note(row: pacsv.InvalidRow) -> str:
+        wrong.append(f"row {row.number or '?'} has {row.actual_columns} cells: {row.text[:80]!r}")
+        return "error"
+
+    places = [str(i) for i in range(len(head))]  # the file's own names may be empty or stand twice
+    texts = {places[head.index(name)]: pa.string() for name in wanted}
+    try:
+        with pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None) as stream:
+            reader = pacsv.open_csv(
+                stream,
+                read_options=pacsv.ReadOptions(column_names=places, skip_rows=1, block_size=BLOCK, use_threads=False),
+                parse_options=pacsv.ParseOptions(delimiter=mark, invalid_row_handler=note),
+                convert_options=pacsv.ConvertOptions(
+                    column_types=texts, include_columns=list(texts), strings_can_be_null=False),
+            )
+            for batch in reader:
+                yield pa.Table.from_batches([batch]).rename_columns([head[int(place)] for place in texts])
+    except (pa.ArrowInvalid, OSError) as error:
+        if "Empty CSV" in str(error):
+            return
+        given = f"{wrong[0]}" if wrong else f"it cannot be read ({error})"
+        raise InputError(str(path), given, f"{len(head)} cells a row, UTF-8, separated by {mark!r}") from error
+
+
+def _others(path: Path, head: list[str], mark: str, columns: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Columns without another role of which the first rows are numbers."""
+    used = {name for names in columns.values() for name in names}
+    names = [name for name in head if name and name not in used and head.count(name) == 1]
+    block = next(_blocks(path, head, mark, names), None) if names else None
+    if block is None and names:
+        return ()
+    found = [n for n in names if block and isinstance(_numbers(block.column(n).slice(0, 200), mark), np.ndarray)]
+    if not found:
+        raise InputError(str(path), "no column but those mapped holds numbers", "target=COLUMN", "map one with --map")
+    return tuple(found)
+
+
+def _take(
+    raw: _Raw, block: pa.Table, columns: Mapping[str, tuple[str, ...]], targets: tuple[str, ...],
+    where: tuple[Path, int, str],
+) -> None:
+    """Puts the columns of one block behind those of the blocks before."""
+    for role, names in columns.items():
+        if role in WORDS:
+            texts = pc.utf8_trim_whitespace(block.column(names[0]))
+            raw.words.setdefault(role, []).append(texts.to_numpy(zero_copy_only=False).astype(object))
+        elif role == "time":
+            times, raw.dated = _times(block.column(names[0]), where, raw.dated, "time" not in raw.numbers)
+            raw.numbers.setdefault("time", []).append(times)
+        elif role != "target":
+            raw.numbers.setdefault(role, []).append(_matrix(raw, block, names, where))
+    raw.values.append(_matrix(raw, block, targets, where))
+
+
+def _matrix(raw: _Raw, block: pa.Table, names: tuple[str, ...], where: tuple[Path, int, str]) -> np.ndarray:
+    """(rows, len(names)) float64, NaN where missing. Raises InputError that names the first cell that is no number."""
+    path, row, mark = where
+    out = np.empty((block.num_rows, len(names)))
+    for i, name in enumerate(names):
+        found = _numbers(block.column(name), mark)
+        if not isinstance(found, np.ndarray):
+            at, text = found
+            given = f"{text[:40]!r} in column {name!r}"
+            raise InputError(f"{path.name}, row {row + at}", given, "a number, or an empty cell",
+                             "map the column to another role, or leave it out of target=")
+        out[:, i] = found
+    bad = np.isinf(out)
+    raw.infinite += int(bad.sum())
+    out[bad] = np.nan
+    return out
+
+
+def _numbers(column: pa.ChunkedArray, mark: str) -> np.ndarray | tuple[int, str]:
+    """(n,) float64 with NaN for missing, or (row, text) of the first cell that is no number."""
+    texts = pc.utf8_trim_whitespace(column)
+    known = pc.if_else(pc.is_in(pc.utf8_lower(texts), pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
+    for attempt in (known, pc.replace_substring(known, ",", ".") if mark != "," else None):
+        if attempt is None:
+            continue
+        try:
+            return np.asarray(pc.cast(attempt, pa.float64()).to_numpy(), dtype=np.float64)
+        except pa.ArrowInvalid:
+            continue
+    return next(((i, text) for i, text in enumerate(known.to_pylist()) if text is not None and _no_number(text, mark)),
+                (0, str(known[0])))
+
+
+def _no_number(text: str, mark: str) -> bool:
+    try:
+        float(text.replace(",", ".") if mark != "," else text)
+    except ValueError:
+        return True
+    return "_" in text
+
+
+def _times(
+    column: pa.ChunkedArray, where: tuple[Path, int, str], dated: bool, begin: bool
+) -> tuple[np.ndarray, bool]:
+    """((n,) seconds or plain numbers, whether they are dates). Raises InputError for a time that is neither."""
+    path, row, mark = where
+    numbers = _numbers(column, mark) if begin or not dated else (0, "")
+    if isinstance(numbers, np.ndarray):
+        lost = ~np.isfinite(numbers)
+        times = numbers
+    else:
+        if not begin and not dated:
+            raise InputError(f"{path.name}, row {row + numbers[0]}", f"time {numbers[1][:40]!r}", "a number, as before")
+        times = _dates(column, path)
+        lost = ~np.isfinite(times)
+        dated = True
+    if lost.any():
+        at = int(np.flatnonzero(lost)[0])
+        allowed = "a number, or a date as 2026-01-31 23:59:59"
+        raise InputError(f"{path.name}, row {row + at}", f"time {column[at].as_py()[:40]!r}", allowed)
+    return times, dated
+
+
+def _dates(column: pa.ChunkedArray, path: Path) -> np.ndarray:
+    """(n,) seconds since 1970; NaN for what is no date. A time that names no zone is taken as it stands."""
+    texts = pc.utf8_trim_whitespace(column)
+    try:
+        stamps = pc.cast(texts, pa.timestamp("ns"))
+        return np.asarray(stamps.to_numpy(), "datetime64[ns]").astype(np.int64) / 1e9
+    except pa.ArrowInvalid:
+        pass
+    try:
+        stamps = pc.cast(texts, pa.timestamp("ns", "UTC"))
+        return np.asarray(stamps.to_numpy(), "datetime64[ns]").astype(np.int64) / 1e9
+    except pa.ArrowInvalid:
+        return table_text.times_s(texts.to_pylist(), str(path))
+
+
+def _ordered(
+    path: Path, columns: Mapping[str, tuple[str, ...]], targets: tuple[str, ...], raw: _Raw, values: np.ndarray,
+    big: bool,
+) -> Table:
+    """The table in the order of unit and time, with a note for each thing that was put right."""
+    n = len(values)
+    words = {role: np.concatenate(parts) for role, parts in raw.words.items()}
+    numbers = {role: np.concatenate(parts) for role, parts in raw.numbers.items()}
+    units, code = _coded(words.pop("unit", np.full(n, "", object)))
+    timed = "time" in columns
+    t_s = numbers.pop("time", np.arange(n, dtype=np.float64))
+    order, notes = _order(code, t_s, timed)
+    if raw.infinite:
+        notes.append(f"{raw.infinite:,} infinite numbers count as missing")
+    if len(order) < n or (order != np.arange(n)).any():
+        if big:
+            raise InputError(str(path), "rows are not in the order of unit and time, each time once",
+                             "that order for a file of this size", "sort it first")
+        values, t_s, code = values[order], t_s[order], code[order]
+        words = {role: column[order] for role, column in words.items()}
+        numbers = {role: column[order] for role, column in numbers.items()}
+    first = np.searchsorted(code, np.arange(len(units) + 1))
+    return Table(table_text.stem(path), units, first, t_s, raw.dated, timed, values, targets, words, numbers,
+                 tuple(notes))
+
+
+def _order(code: np.ndarray, t_s: np.ndarray, timed: bool) -> tuple[np.ndarray, list[str]]:
+    """(rows in the order of unit and time, each time of a unit once; what was put right, in sentences)."""
+    if not timed:
+        return np.argsort(code, kind="stable"), []
+    notes = []
+    order = np.lexsort((t_s, code))  # stable: of equal times the later row comes last
+    back = int(((np.diff(code) == 0) & (np.diff(t_s) < 0)).sum())
+    if back:
+        notes.append(f"times go back {back:,} times: rows are put in the order of time")
+    again = np.zeros(len(code), bool)
+    again[:-1] = (np.diff(code[order]) == 0) & (np.diff(t_s[order]) == 0)
+    if again.any():
+        notes.append(f"{int(again.sum()):,} rows have the time of a later row of their unit: the later row counts")
+    return order[~again], notes
+
+
+def _coded(names: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """(names in the order they first come, (n,) number of the name of each row)."""
+    seen: dict[str, int] = {}
+    code = np.fromiter((seen.setdefault(name, len(seen)) for name in names), np.int64, len(names))
+    return tuple(seen), code
