@@ -15,6 +15,7 @@ pytest.importorskip("nicegui", reason="the console is not installed (pip install
 
 from loopwright.app.auth import LOCAL, Who
 from loopwright.app.console import (
+    alarms,
     data,
     decisions,
     frame,
@@ -67,6 +68,7 @@ def drawn(module: ModuleType, front: Front, who: Who = LOCAL, system: str = "met
     (unit, {"serial": "L003-006-1"}, ["Scrapped", "scrap beyond 2.0 deg"]),
     (plan, {}, ["plan-00007", "11 open orders", "no plan can be shorter", "assembly-1", "cp-sat", "operations.csv", "Plans so far"]),
     (machines, {}, ["mill-1", "OPC UA", "silent", "Acknowledge", "2 pieces of evidence", "gauge-1: measure", "Alarms that are over"]),
+    (alarms, {}, ["wait for somebody", "tool worn", "Acknowledge", "Shelve", "8 hours", "share of the time in an alarm flood", "ISA-18.2", "Alarms that are over"]),
     (machine, {"machine": "mill-1"}, ["A milling machine", "s.output_power", "more in its table that it never said", "ISO 22400-2", "71.0 %"]),
     (owner, {}, ["Closing the face", "observational", "What you agree to", "Export everything", "Your fit", "One-time code"]),
     (decisions, {}, ["waits for a person", "wear-logistic@3", "Two people must agree", "somebody else must agree to the release", "in force as r4-9c1e07d2", "Looked for, and not supported: grip size", "withdrawn consent"]),
@@ -84,7 +86,7 @@ def test_a_page_says_what_it_is_for(front: Front, module: ModuleType, params: di
 
 
 @pytest.mark.parametrize(("module", "words"), [
-    (loop, "The loop rests"), (orders, "No order yet"), (plan, "Nothing is planned"), (machines, "Nothing was heard from it yet"), (owner, "Nobody owns a unit yet"),
+    (loop, "The loop rests"), (orders, "No order yet"), (plan, "Nothing is planned"), (machines, "Nothing was heard from it yet"), (alarms, "No alarm stands"), (owner, "Nobody owns a unit yet"),
     (decisions, "No change was looked for yet"), (data, "Nothing was heard in this time"),
 ])
 def test_an_empty_plant_says_what_will_come(bare: Front, module: ModuleType, words: str) -> None:
@@ -104,7 +106,7 @@ def test_words_from_outside_are_never_markup(front: Front) -> None:
     evil = '"><script>alert(1)</script>${1}`'
     front.store.record([Event("alarm.raised", "evil", front.now_ns(), "x", {"condition": "c", "thing": "mill-1", "says": evil, "priority": evil, "evidence": [{"kind": "event", "ref": evil, "note": evil}]}),
                         Event("order.refused", "evil-order", front.now_ns(), "x", {"person": evil, "reason": evil})])
-    for page in (drawn(machines, front), drawn(orders, front), drawn(orders, front, text=evil), drawn(data, front, source=evil, span=evil), drawn(machine, front, machine="mill-1", span=evil)):
+    for page in (drawn(machines, front), drawn(alarms, front), drawn(orders, front), drawn(orders, front, text=evil), drawn(data, front, source=evil, span=evil), drawn(machine, front, machine="mill-1", span=evil)):
         assert "<script" not in page
     front.store.record([Event("alarm.acknowledged", "evil", front.now_ns(), "x"), Event("alarm.cleared", "evil", front.now_ns(), "x")])
 
@@ -218,7 +220,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_every_page_is_served_to_those_who_are_in_and_to_nobody_else(served: str) -> None:
-    paths = ("/", "/orders", f"/units/{UNIT}", "/plan", "/machines", "/machines/mill-2", "/decisions", "/data")
+    paths = ("/", "/orders", f"/units/{UNIT}", "/plan", "/machines", "/machines/mill-2", "/alarms", "/decisions", "/data")
     with httpx.Client(base_url=served) as stranger, httpx.Client(base_url=served) as mara:
         for path in paths:
             assert stranger.get(path).headers["location"] == f"/signin?then={path}"

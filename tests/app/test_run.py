@@ -149,6 +149,21 @@ def test_a_machine_that_goes_silent_raises_an_alarm_and_one_that_speaks_again_cl
         until(lambda: len(plant.get("events?kind=alarm.raised")) == 2)
 
 
+def test_alarms_are_worked_on_by_command_beside_the_running_plant(plant):
+    def alarms(*arguments):
+        return json.loads(loopwright("alarms", *arguments, "--site", plant.site, "--json").stdout)
+
+    with plant.up():
+        alarm = until(lambda: [a for a in plant.get("alarms") if a["thing"] == "mill-1"])[0]["id"]
+        assert alarms("list")["alarms"][0]["state"] == "unacknowledged"
+        assert alarms("ack", alarm)["says"] == "Acknowledged: silent on mill-1."
+        alarms("shelve", "mill-1", "--until", "3s", "--why", "it is being moved")
+        assert plant.get("alarms")[0]["state"] == "shelved"
+        until(lambda: plant.get("alarms")[0]["state"] == "unacknowledged")
+        assert plant.get("events?kind=alarm.unshelved")[0]["actor"] == "service:watch"
+        assert alarms("figures", "--days", "1")["alarms"] == 2
+
+
 def test_a_machine_that_was_never_heard_is_told_too(plant):
     with running(plant.site):
         alarm = until(lambda: [a for a in plant.get("alarms") if a["thing"] == "mill-1"])[0]

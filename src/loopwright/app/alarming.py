@@ -104,12 +104,14 @@ def _named(plant: Plant, alarm: str) -> tuple[str, str]:
     raised = plant.store.recall(about=alarm, kind=("alarm.raised", "alarm.revised"), limit=1)
     if raised:
         return str(raised[0].body["condition"]), str(raised[0].body["thing"])
-    things = {*plant.store.things(), *(m.id for m in plant.site.machines)}
+    thing, _, condition = alarm.rpartition("/")
+    if alarm in (known_keys := key_words(plant)):
+        return condition, thing
+    things = {*plant.store.things(), *(m.id for m in plant.site.machines), *(k.rpartition("/")[0] for k in known_keys)}
     if alarm in things:
         return life.ALL, alarm
-    thing, _, condition = alarm.rpartition("/")
     if thing not in things:
-        raise UnknownName("alarm or thing", alarm, [*(key_words(plant)), *sorted(things)])
+        raise UnknownName("alarm or thing", alarm, [*known_keys, *sorted(things)])
     known = {life.ALL, SILENT, UNUSUAL, *(row.partition("/")[0] for row in _conditions(plant, thing))}
     if condition not in known:
         raise UnknownName(f"alarm of {thing!r}", condition, sorted(known))

@@ -32,6 +32,7 @@ from loopwright.serve.watch import life
 
 PATH, EVERY_S = "/alarms", 2.0
 AT_ONCE, PAST, DAYS = 3, 24, 30.0
+SHOWN = (*life.WAITING, "acknowledged")
 FIGURES_S = 20.0  # how often the figures are counted anew
 STATES = {  # of an alarm: tone, words
     "unacknowledged": ("bad", "nobody has seen it"), "acknowledged": ("warn", "seen, still true"),
@@ -51,7 +52,7 @@ def draw(view: View) -> Drawn:
                            crumb=link("Machines", "/machines"))}
     blocks["numbers"] = card(None, _numbers(rows, view))
     words = "A machine that goes silent, a value beyond its limit, or a machine that behaves unusually stands here."
-    shown = alarm_list(up, view, at_once=PAST) if up else empty("No alarm stands", words)
+    shown = alarm_list(up, view, whole=True) if up else empty("No alarm stands", words)
     blocks["standing"] = card("Alarms that stand" if up else None, shown)
     if hidden := views.hidden(standing.alarm_state(view.front)):
         blocks["hidden"] = card("Hidden", _hidden(hidden, view), note="recorded all the same, and shown to nobody")
@@ -61,15 +62,19 @@ def draw(view: View) -> Drawn:
     return Drawn("Alarms", blocks)
 
 
-def alarm_list(alarms: Sequence[Mapping[str, Any]], view: View, at_once: int = AT_ONCE) -> Safe:
-    """Alarms with their evidence and what can be done with them; beyond the first few folded away."""
-    first, rest = alarms[:at_once], alarms[at_once:]
-    more = tag("summary", f"{len(rest)} more") + tag("ul", *[_alarm(alarm, view) for alarm in rest], cls="alarms")
-    shown = tag("ul", *[_alarm(alarm, view) for alarm in first], cls="alarms")
+def alarm_list(alarms: Sequence[Mapping[str, Any]], view: View, *, whole: bool = False) -> Safe:
+    """Alarms with their evidence and the button that says 'seen'; beyond the first few folded away.
+
+    whole  with what else can be done with them, on the page of alarms
+    """
+    at_once = PAST if whole else AT_ONCE
+    first, rest = ([_alarm(alarm, view, whole) for alarm in some] for some in (alarms[:at_once], alarms[at_once:]))
+    more = tag("summary", f"{len(rest)} more") + tag("ul", *rest, cls="alarms")
+    shown = tag("ul", *first, cls="alarms")
     return join([shown, tag("details", more) if rest else None])
 
 
-def _alarm(alarm: Mapping[str, Any], view: View) -> Safe:
+def _alarm(alarm: Mapping[str, Any], view: View, whole: bool) -> Safe:
     tone, words = STATES[alarm["state"]]
     seen = f", seen by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
     since = when.ago(alarm["since_ns"], view.front.now_ns(), view.zone)
@@ -77,7 +82,7 @@ def _alarm(alarm: Mapping[str, Any], view: View) -> Safe:
     path, button, shelf = f"/api/alarms/{quote(alarm['id'])}", None, None
     if alarm["state"] in life.WAITING and access.can(view.who, "alarm.acknowledge"):
         button = action("Acknowledge", f"{path}/ack", cls="small", done="Acknowledged.")
-    if alarm["state"] in ("unacknowledged", "acknowledged", "returned") and access.can(view.who, "alarm.shelve"):
+    if whole and alarm["state"] in SHOWN and access.can(view.who, "alarm.shelve"):
         shelf = _shelve(path)
     role = pill(f"for the {alarm['role']}", "warn") if alarm["role"] not in ("", "operator") else None
     told = tag("div", tag("p", alarm["says"]), note(alarm["revised"]) if alarm["revised"] else None,
