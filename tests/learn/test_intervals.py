@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from loopwright.core.errors import InputError
@@ -40,3 +42,16 @@ def test_a_share_of_nothing_is_refused() -> None:
         clopper_pearson(0, 0)
     with pytest.raises(InputError, match="3 of 2"):
         wilson(3, 2)
+
+
+def test_intervals_of_thousands_are_told_at_once_and_agree_with_the_slow_sum() -> None:
+    """The tail sums of the definition, with whole numbers only (fractions), for shares that the interval gives."""
+    from fractions import Fraction
+
+    low, high = clopper_pearson(55, 60)
+    for p, reached in ((low, lambda i: i >= 55), (high, lambda i: i <= 55)):
+        exact = sum(math.comb(60, i) * Fraction(p) ** i * (1 - Fraction(p)) ** (60 - i) for i in range(61) if reached(i))
+        assert float(exact) == pytest.approx(0.025, rel=1e-6)
+    low, high = clopper_pearson(9000, 10_000)
+    assert low == pytest.approx(0.9 - 1.96 * 0.003, abs=2e-4)
+    assert high == pytest.approx(0.9 + 1.96 * 0.003, abs=2e-4)

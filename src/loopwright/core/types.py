@@ -447,7 +447,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted model's card. known_by_ns: it has seen nothing that was known later."""
+    """A fitted model's card. known_by_ns: it has seen nothing that was known later.
+
+    metrics, baseline  on units that it had not seen, and the simplest baseline's on the same; of the latter `name` too
+    weights_hash       the name under which it is kept (`learn.registry`)
+    limits, split      what it may not be used for; what was left out whole to test it
+    things             what it was trained on
+    data               facts of the training data: how many units, the range of each input, conditions seen
+    loss               what a unit's loss is ('Brier score'); smaller is better
+    groups             'machine mill-1' -> {units, loss, baseline_loss}, on units that it had not seen
+    worst              units with the largest loss: [{unit, loss, baseline_loss, says}]
+    cost               seconds and energy of training: wall_s, cpu_s, energy_j, energy_method
+    """
 
     id: str
     task: str
@@ -459,6 +470,12 @@ class Model:
     code_version: str
     limits: str
     split: str = ""
+    things: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    loss: str = ""
+    groups: Mapping[str, Any] = field(default_factory=dict)
+    worst: tuple[Mapping[str, Any], ...] = ()
+    cost: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

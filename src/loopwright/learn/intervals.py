@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
 
 from loopwright.core.errors import InputError
 
 
 def _at_most(k: int, n: int, p: float) -> float:
     """Probability of k or fewer successes in n trials."""
-    return math.fsum(math.comb(n, i) * p**i * (1.0 - p) ** (n - i) for i in range(k + 1))
+    if p <= 0.0 or p >= 1.0:
+        return float(p <= 0.0 or k == n)
+    return float(min(1.0, np.exp(_log_ways(n)[: k + 1] + _log_chance(k, n, p)).sum()))
+
+
+@lru_cache(maxsize=64)
+def _log_ways(n: int) -> np.ndarray:
+    """(n + 1,) logarithm of how many ways there are to choose 0, 1, .. n of n."""
+    grown = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    return np.asarray(grown[n] - grown - grown[::-1])
+
+
+def _log_chance(k: int, n: int, p: float) -> np.ndarray:
+    i = np.arange(k + 1)
+    return np.asarray(i * math.log(p) + (n - i) * math.log1p(-p))
 
 
 def _check(k: int, n: int) -> None:

@@ -88,7 +88,8 @@ def _raw(plain: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
 
 
 def _boosted(model: Any) -> dict[str, Any]:
-    trees, columns = [], []
+    trees: list[tuple[np.ndarray, ...]] = []
+    columns: list[int] = []
     for stage in model._predictors:
         for column, one in enumerate(stage):
             nodes = one.nodes
@@ -110,7 +111,7 @@ def _forest(model: Any) -> dict[str, Any]:
     if model.n_outputs_ != 1:
         raise InputError("export of trees", f"it has {model.n_outputs_} outputs", "one output")
     classes = getattr(model, "classes_", None)
-    trees = []
+    trees: list[tuple[np.ndarray, ...]] = []
     for one in getattr(model, "estimators_", [model]):
         tree = one.tree_
         missing = getattr(tree, "missing_go_to_left", None)
@@ -138,7 +139,9 @@ def _joined(
             part.append(row)
     kinds = (np.int32, np.float64, np.int32, np.int32, np.bool_, np.float64)
     names = ("feature", "threshold", "left", "right", "missing_left", "value")
-    nodes = {name: np.concatenate(part).astype(kind) for name, part, kind in zip(names, parts, kinds, strict=True)}
+    nodes: dict[str, np.ndarray] = {
+        name: np.concatenate(part).astype(kind) for name, part, kind in zip(names, parts, kinds, strict=True)
+    }
     depth = max(_depth(tree) for tree in trees)
     return {**nodes, "root": root, "column": np.array(columns, np.int32), "base": base, "scale": scale, "link": link,
             "features": int(features), "depth": depth, "single": single}
