@@ -41,6 +41,7 @@ STATES = {  # of an alarm: tone, words
 }
 _LENGTHS = (("30min", "30 minutes"), ("1h", "1 hour"), ("8h", "8 hours"), ("1d", "1 day"), ("7d", "7 days"))
 _TONE = {"acceptable": "good", "manageable": "warn", "too many": "bad", "too few to say": ""}
+_SCALED = ("per_hour", "per_10_min")  # the alarms a day in other words
 _PERCENT = ("hours_above_30", "ten_min_above_10", "flood_share", "top_share")
 
 
@@ -169,16 +170,17 @@ def _let_out(row: Mapping[str, Any], view: View) -> Safe | None:
 def _figures(view: View) -> list[Safe]:
     found = _counted(view)
     rows = [
-        (one["says"], _number(name, one["value"]), _number(name, one["manageable"]),
-         pill(one["verdict"], _TONE[one["verdict"]])) for name, one in found["verdicts"].items()
+        (one["says"], f"{_number(name, one['value'])} of {_number(name, one['manageable'])}",
+         pill(one["verdict"], _TONE[one["verdict"]])) for name, one in found["verdicts"].items() if name not in _SCALED
     ]
-    parts = [table(("Figure", ("Value", "n"), ("At most", "n"), ""), rows)]
+    parts = [table(("", ("of at most", "n"), ""), rows, cls="")]
     if found["most_frequent"]:
         often = [(_alarm_name(row["alarm"]), row["times"], f"{row['share']:.0%}") for row in found["most_frequent"]]
-        parts += [tag("h3", "Most frequent"), table(("Alarm", ("Times", "n"), ("Share", "n")), often, cls="")]
+        heads = ("Most frequent", ("Times", "n"), ("Share", "n"))
+        parts.append(div("figures", table(heads, often, cls="")))
     if found["stale_alarms"]:
         hours = [(_alarm_name(row["alarm"]), f"{row['stands_s'] / 3600:.0f} h") for row in found["stale_alarms"]]
-        parts += [tag("h3", "Stand too long"), table(("Alarm", ("For", "n")), hours, cls="")]
+        parts.append(div("figures", table(("Stand too long", ("For", "n")), hours, cls="")))
     parts.append(note("Limits: ANSI/ISA-18.2-2016 and EEMUA 191, for each operator."))
     return parts
 
