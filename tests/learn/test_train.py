@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, StoreError
+from loopwright.learn import registry
 from loopwright.learn.runs import Features
 from loopwright.learn.splits import LeakError
-from loopwright.learn.train import judge, train
+from loopwright.learn.train import judge, restore, train
 from tests.learn.run_rows import made_up
 
 QUICK = ["unsteadiness", "ridge"]
@@ -20,15 +24,37 @@ def test_the_card_names_metrics_baseline_cut_and_limits() -> None:
     assert card.known_by_ns == 123
     assert card.metrics["of"] == 16
     assert card.baseline["name"] in ("majority", "feed_clamp")
-    assert "16 runs of 3 machine(s), 8 with a worn tool" in card.limits
+    assert "Learned from 16 runs, 8 with a worn tool of 3 things" in card.limits
+    assert card.loss == "Brier score"
+    assert card.metrics["loss"] < card.baseline["loss"]
+    assert sum(row["units"] for row in card.groups.values()) == 16
+    assert card.cost["cpu_s"] > 0
+    assert "W" in card.cost["energy_method"] or "RAPL" in card.cost["energy_method"]
+    assert "found" in card.worst[0]["says"]
     assert card.id == f"tool-wear/unsteadiness@{card.weights_hash[:8]}"
 
 
 def test_the_same_runs_give_the_same_weights_and_other_runs_others() -> None:
     features, y = made_up(14, effect=0.8)
-    assert train(features, y, 1, models=QUICK).card == train(features, y, 1, models=QUICK).card
+    first, again = train(features, y, 1, models=QUICK), train(features, y, 1, models=QUICK)
+    assert replace(first.card, cost={}) == replace(again.card, cost={})
+    assert registry.address(first.kept()) == first.card.weights_hash
     other = train(*made_up(14, effect=0.8, seed=5), known_by_ns=1, models=QUICK).card
-    assert other.weights_hash != train(features, y, 1, models=QUICK).card.weights_hash
+    assert other.weights_hash != first.card.weights_hash
+
+
+@pytest.mark.parametrize("model", ["unsteadiness", "ridge", "boosting"])
+def test_a_model_that_was_kept_judges_as_it_did_before(tmp_path: Path, model: str) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (pip install 'loopwright[learn]')")
+    features, y = made_up(14, effect=0.8)
+    trained = train(features, y, 1, models=[model])
+    name = registry.save(tmp_path, trained.kept())
+    assert name == trained.card.weights_hash
+    again = restore(registry.load(tmp_path, name), trained.card)
+    new = Features(tuple(f"new-{run}" for run in features.runs), features.names, features.values)
+    assert judge(again, new) == judge(trained, new)
+    with pytest.raises(StoreError, match="kept for 'forecast'"):
+        restore({"task": "forecast"}, trained.card)
 
 
 def test_a_run_that_was_trained_on_is_judged_by_the_model_without_it() -> None:

@@ -42,6 +42,7 @@ DECISIONS: dict[str, str] = {
     "change.gated": "ran the tests before release",
     "change.released": "released it as {revision}",
     "change.undone": "took it back: {why}",
+    "model.demoted": "demoted it, so that the baseline serves {task}: {why}",
     "user.added": "added the user as {role}",
     "user.removed": "removed the user",
     "points.corrected": "corrected stored values: {reason}",

@@ -56,6 +56,7 @@ class State:
     released  changes in force, in order, of all rules
     since_ns  time of the newest outcome that an ended change was proposed from: only later ones are evidence for the
               next
+    target    what kind of thing is changed: 'rule', or 'model' (then `rule` is the model's task)
     """
 
     rule: str
@@ -67,6 +68,7 @@ class State:
     lost: frozenset[str] = frozenset()
     released: tuple[Mapping[str, Any], ...] = ()
     since_ns: int = 0
+    target: str = "rule"
 
     @property
     def on_trial(self) -> Change | None:
@@ -74,19 +76,19 @@ class State:
         return self.change if self.stage == "trial" else None
 
 
-def read(events: Iterable[Event], rule: str) -> State:
+def read(events: Iterable[Event], rule: str, target: str = "rule") -> State:
     """The state of the improvement of a rule: a fold over the events of `KINDS`, in the order of their recording."""
-    state = State(rule)
+    state = State(rule, target=target)
     kept = list(events)
     for event in kept:
         state = _step(state, event)
-    return replace(state, released=tuple(releases.in_force(kept)))
+    return replace(state, released=tuple(releases.in_force(kept, target)))
 
 
 def _step(state: State, event: Event) -> State:
     if event.kind == "change.proposed":
         change = change_from(event.body["change"])
-        if change.about == state.rule and change.target == "rule":
+        if change.about == state.rule and change.target == state.target:
             return replace(state, stage="proposed", change=change, approved={}, assigned=(), lost=frozenset())
         return state
     if event.kind == "trial.assigned":

@@ -2,33 +2,34 @@
 
     trained = train(features, y, known_by_ns=...)      Trained: the card, the fitted state, the evaluation
     judge(trained, features)                           {run: {probability, low, high, seen}}
+    name = registry.save(plant, trained.kept())        and later: restore(registry.load(plant, name), card)
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-import loopwright
 from loopwright.core import plug
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Model
+from loopwright.learn import card as cards
+from loopwright.learn import drift, registry
 from loopwright.learn.evaluate import evaluate_runs, group_copies, load
+from loopwright.learn.league import BRIER
 from loopwright.learn.runs import Features
 from loopwright.learn.splits import check_known, leave_one_group_out
 
-TASK = "tool wear of a machining run"
-LIMITS = (
-    "Learned from {runs} runs of {machines} machine(s), {worn} with a worn tool. It has not been shown that it holds "
-    "for other machines, materials or tools, and it cannot tell how far a tool is worn. A mark that the tool or its "
-    "holder leaves by itself would look the same."
+TASK = "tool-wear"
+BEYOND = (
+    "It cannot tell how far a tool is worn.",
+    "A mark that the tool or its holder leaves by itself would look the same.",
 )
 _CARD = ("correct", "of", "accuracy", "low", "high")
+_COSTS = ("fit_s", "predict_us_per_run")  # differ from run to run: no part of what a model is
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Trained:
     state       what `fit` gave; jackknife: the same, fitted without each group of runs once
     seen        run -> probability by a model that had not seen that run
     evaluation  what `evaluate_runs` gave
+    baseline    {name, state} of the simplest baseline that it is compared with, fitted on the same runs
+    losses      {name, units, ours, theirs}: what both lost on runs that they had not seen
+    bins        of each feature in training, for `learn.drift`
     """
 
     card: Model
@@ -48,6 +52,14 @@ class Trained:
     jackknife: tuple[Any, ...]
     seen: dict[str, float]
     evaluation: dict[str, Any]
+    baseline: Mapping[str, Any]
+    losses: Mapping[str, Any]
+    bins: Mapping[str, Any]
+
+    def kept(self) -> dict[str, Any]:
+        """What is kept of it: everything but the card, the same whenever the same runs are learned from."""
+        return _kept(self.name, self.state, self.jackknife, self.seen, self.evaluation, self.baseline, self.losses,
+                     self.bins)
 
 
 def train(
@@ -66,31 +78,79 @@ def train(
     that was known only after the cut.
     """
     check_known(known_ns, known_by_ns)
-    evaluation = evaluate_runs(features, y, seed, models)
-    if evaluation["abstains"]:
-        raise InputError("training", evaluation["abstains"])
-    name = evaluation["champion"]
-    module = load([name])[0][name]
-    y = np.asarray(y, dtype=np.float64)
-    state = module.fit(features, y, seed)
-    folds = leave_one_group_out(group_copies(features))
-    jackknife = tuple(module.fit(features.take(kept), y[kept], seed) for kept, _ in folds)
-    weights_hash = weigh(state)
-    machines = len({run.rsplit("/", 1)[0] for run in features.runs})
-    card = Model(
-        id=f"tool-wear/{name}@{weights_hash[:8]}", task=TASK, signals=features.names, known_by_ns=known_by_ns,
-        metrics={k: evaluation["nested"][k] for k in (*_CARD, "balanced_accuracy", "auc")},
-        baseline={k: evaluation["baseline"][k] for k in ("name", *_CARD)},
-        weights_hash=weights_hash, code_version=getattr(loopwright, "__version__", "0"),
-        limits=LIMITS.format(runs=len(y), machines=machines, worn=int(y.sum())), split=evaluation["split"],
+    with cards.spent() as cost:
+        evaluation = evaluate_runs(features, y, seed, models)
+        if evaluation["abstains"]:
+            raise InputError("training", evaluation["abstains"])
+        name = evaluation["champion"]
+        module = load([name])[0][name]
+        y = np.asarray(y, dtype=np.float64)
+        state = module.fit(features, y, seed)
+        folds = leave_one_group_out(group_copies(features))
+        jackknife = tuple(module.fit(features.take(kept), y[kept], seed) for kept, _ in folds)
+        base = evaluation["baseline"]["name"]
+        baseline = {"name": base, "state": plug.load("learn.models.wear", base).fit(features, y, seed)}
+    seen = evaluation["models"][name]["probability"]
+    losses = _losses(features, y, evaluation)
+    bins = drift.fix(features.names, features.values)
+    kept = registry.address(_kept(name, state, jackknife, seen, evaluation, baseline, losses.plain(), bins))
+    made = cards.card(TASK, name, kept, losses, _facts(features, y, known_by_ns, evaluation), cost)
+    return Trained(made, name, state, jackknife, seen, evaluation, baseline, losses.plain(), bins)
+
+
+def restore(kept: Mapping[str, Any], card: Model) -> Trained:
+    """The model that was kept, with its card. Raises StoreError for a state of another task."""
+    if kept.get("task") != TASK:
+        raise StoreError(f"model {card.id}", f"it was kept for {kept.get('task')!r}", TASK)
+    names = ("model", "state", "jackknife", "seen", "evaluation", "baseline", "losses", "bins")
+    return Trained(card, *(kept[name] for name in names))
+
+
+def _kept(
+    name: str, state: Any, jackknife: tuple[Any, ...], seen: Mapping[str, float], evaluation: Mapping[str, Any],
+    baseline: Mapping[str, Any], losses: Mapping[str, Any], bins: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {"task": TASK, "model": name, "state": state, "jackknife": jackknife, "seen": dict(seen),
+            "evaluation": _timeless(evaluation), "baseline": baseline, "losses": losses, "bins": bins}
+
+
+def _timeless(evaluation: Any) -> Any:
+    """An evaluation without what it took."""
+    if isinstance(evaluation, Mapping):
+        return {key: _timeless(value) for key, value in evaluation.items() if key not in _COSTS}
+    return evaluation
+
+
+def _losses(features: Features, y: np.ndarray, evaluation: Mapping[str, Any]) -> cards.Losses:
+    """Brier scores of 'choose a model, then use it' and of the baseline, each run asked of who had not seen it.
+
+    The baseline is credited with the share of worn runs where that is better: leaving a run out makes its own class
+    rarer, which makes a model that ignores its input look worse than it is.
+    """
+    ours = np.array([evaluation["nested"]["probability"][run] for run in features.runs])
+    theirs = np.array([evaluation["baseline"]["probability"][run] for run in features.runs])
+    share = np.full(len(y), float(np.mean(y)))
+    if ((share - y) ** 2).mean() < ((theirs - y) ** 2).mean():
+        theirs = share
+    says = tuple(f"said {p:.0%} worn, found {'worn' if label > 0.5 else 'unworn'}"
+                 for p, label in zip(ours, y, strict=True))
+    machines = [_machine(run) for run in features.runs]
+    return cards.Losses(BRIER, features.runs, (ours - y) ** 2, (theirs - y) ** 2, {"machine": machines}, says)
+
+
+def _facts(features: Features, y: np.ndarray, known_by_ns: int, evaluation: Mapping[str, Any]) -> cards.Facts:
+    things = tuple(dict.fromkeys(map(_machine, features.runs)))
+    return cards.Facts(
+        features.names, things, known_by_ns, evaluation["split"],
+        {k: evaluation["nested"][k] for k in (*_CARD, "balanced_accuracy", "auc")},
+        {k: evaluation["baseline"][k] for k in ("name", *_CARD)},
+        cards.ranges_of(features.names, features.values),
+        {"runs": len(y), "with a worn tool": int(y.sum())}, BEYOND,
     )
-    return Trained(card, name, state, jackknife, evaluation["models"][name]["probability"], evaluation)
 
 
-def weigh(state: dict[str, Any]) -> str:
-    """SHA-256 of the part of a state that is plain data, the same on every machine."""
-    plain = {key: value for key, value in state.items() if isinstance(value, (int, float, str, list, bool))}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+def _machine(run: str) -> str:
+    return run.rsplit("/", 1)[0]
 
 
 def judge(trained: Trained, features: Features) -> dict[str, dict[str, Any]]:
