@@ -1,7 +1,9 @@
 """The usual level, spread and season of many signals at once, followed robustly one row at a time.
 
     levels = start(signals=8, warm=64)                 nothing known yet
+    levels = learned(rows)                             or known from (T, S) rows of training
     z, levels = advance(levels, row, slot)             (S,) how far each value is from what was expected, in spreads
+    z, levels = follow(levels, rows, slots)            (N, S) the same digits for many rows, compiled where Numba is
 
 The first `warm` values of a signal give its median and median absolute deviation; afterwards, with the residual
 r = x - level - season[slot], z = r / spread and u = z held within 3 (Huber's function),
@@ -18,6 +20,8 @@ C. Croux, J. Forecasting 29 (2010) 285, for robust smoothing with such a recursi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +69,97 @@ def start(signals: int, warm: int = 64, gain: float = 1 / 1024, slots: int = 0, 
         gain=gain,
         season_gain=season_gain,
     )
+
+
+def learned(rows: np.ndarray, slots: np.ndarray | None = None, gain: float = 1 / 1024) -> Levels:
+    """What (T, S) rows of training say. A signal without a value there is warmed up by what comes.
+
+    slots  (T,) slot of the period that each row falls on; None: no season. A slot adds the median of what is left
+           there once the level is taken out
+    """
+    count = 0 if slots is None else int(slots.max()) + 1
+    levels = start(rows.shape[1], gain=gain, slots=count)
+    level, _ = settle(rows)
+    season = np.zeros((count, rows.shape[1]))
+    visits = np.zeros(count, dtype=np.int64)
+    left = rows - level
+    if slots is not None:
+        visits = np.bincount(slots, minlength=count)
+        for slot in range(count):
+            season[slot], _ = settle(left[slots == slot])
+        left = left - season[slots]
+    shift, spread = settle(left)
+    seen = np.isfinite(rows).sum(axis=0)
+    first = levels.first if (seen == 0).any() else levels.first[:0]
+    known = np.where(seen > 0, np.maximum(seen, levels.warm), 0)  # few rows of training are all there is to go by
+    return replace(
+        levels,
+        level=level + shift,
+        spread=np.maximum(spread, smallest(level)),
+        seen=known,
+        season=season,
+        visits=visits,
+        first=first,
+    )
+
+
+def follow(levels: Levels, rows: np.ndarray, slots: np.ndarray | None = None) -> tuple[np.ndarray, Levels]:
+    """((N, S) signed z, the state after the last row), row by row as `advance`, digit for digit.
+
+    slots  (N,) slot of each row; None: the first
+    """
+    at = np.zeros(len(rows), dtype=np.int64) if slots is None else np.asarray(slots, dtype=np.int64)
+    loop = _kernel()
+    out = np.empty(rows.shape)
+    done = 0
+    while done < len(rows) and (loop is None or len(levels.first)):  # warming up, or without Numba
+        out[done], levels = advance(levels, rows[done], int(at[done]))
+        done += 1
+    if done == len(rows) or loop is None:
+        return out, levels
+    level, spread, seen = levels.level.copy(), levels.spread.copy(), levels.seen.copy()
+    season, visits = levels.season.copy(), levels.visits.copy()
+    loop(rows[done:], at[done:], level, spread, seen, season, visits, levels.gain, levels.season_gain, out[done:])
+    return out, replace(levels, level=level, spread=spread, seen=seen, season=season, visits=visits)
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Any:
+    """The compiled loop over rows of signals that are warm; None where Numba is not installed."""
+    try:
+        import numba
+    except ImportError:
+        return None
+
+    @numba.njit(cache=True)
+    def loop(
+        rows: Any, at: Any, level: Any, spread: Any, seen: Any, season: Any, visits: Any, gain: float,
+        season_gain: float, out: Any,
+    ) -> None:
+        for n in range(len(rows)):
+            slot = at[n]
+            share = 0.0
+            if len(season):
+                visits[slot] += 1
+                share = max(1.0 / visits[slot], season_gain)
+            for s in range(rows.shape[1]):
+                x = rows[n, s]
+                if not np.isfinite(x):
+                    out[n, s] = 0.0
+                    continue
+                expected = season[slot, s] if len(season) else 0.0
+                z = min(max((x - level[s] - expected) / spread[s], -FARTHEST), FARTHEST)
+                out[n, s] = z
+                held = min(max(z, -BOUND), BOUND)
+                seen[s] += 1
+                g = max(1.0 / seen[s], gain)
+                if len(season):
+                    season[slot, s] += share * (spread[s] * held)
+                level[s] += g * spread[s] * held
+                spread[s] *= np.sqrt(1.0 + g * (held * held / AT_BOUND - 1.0))
+                spread[s] = max(spread[s], max(1e-6 * abs(level[s]), 1e-12))
+
+    return loop
 
 
 def settle(rows: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,102 @@
+"""FEMTO / PRONOSTIA: bearings run to failure, a snapshot of 0.1 s of two accelerations at 25.6 kHz each 10 s.
+
+A bearing is a Parquet table Bearing*.parquet with snapshot, horiz_g and vert_g, rows of one snapshot together, and
+total_snapshots.json beside it with the true length of each life (without it the last snapshot counts as the end).
+A row of a recording is a snapshot; its channels are logarithms of what a maintenance engineer looks at.
+Source: P. Nectoux et al., IEEE PHM 2012 (PRONOSTIA).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from loopwright.core.errors import InputError
+from loopwright.learn import table_text
+from loopwright.learn.recordings import Recording, RecordingSet
+
+NAME = "femto"
+TASKS = ("anomaly",)
+NEEDS = "Bearing*.parquet with snapshot, horiz_g, vert_g; total_snapshots.json beside them."
+COLUMNS = ("snapshot", "horiz_g", "vert_g")
+TOTALS = "total_snapshots.json"
+LEAST = 5  # snapshots
+LEARNED = 0.2  # share of a life that is learned from
+SNAPSHOT_S = 10.0
+RATE_HZ = 25_600.0
+BANDS_HZ = (0.0, 1_000.0, 3_000.0, 6_000.0, 12_800.0)
+FEATURES = ("rms", "peak", "kurtosis", *(f"band_{int(low)}_{int(high)}_hz" for low, high in
+                                         itertools.pairwise(BANDS_HZ)))
+
+
+def recognises(path: Path) -> bool:
+    """Whether a bearing's table stands here."""
+    return bool(table_text.parquets(path, COLUMNS))
+
+
+def read(path: Path) -> RecordingSet:
+    """One recording a bearing: labels are 0 in the first half of its life and 1 after it.
+
+    Raises InputError for a table that is cut off, or of fewer than 5 snapshots in the first fifth.
+    """
+    totals_file = (path if path.is_dir() else path.parent) / TOTALS
+    totals = _totals(totals_file)
+    found = []
+    for file in table_text.parquets(path, COLUMNS):
+        name = file.name.removesuffix(".parquet")
+        number, values = _features(file)
+        total = max(int(totals.get(name, number[-1])), int(number[-1]))
+        rows = int(np.searchsorted(number, LEARNED * total, side="right"))
+        if rows < LEAST or len(number) - rows < LEAST:
+            raise InputError(str(file), f"{len(number)} snapshots", f"at least {LEAST} in the first fifth of life")
+        labels = (number > total / 2).astype(np.int8)
+        step_s = float(np.median(np.diff(number))) * SNAPSHOT_S
+        channels = tuple(f"{axis}_{feature}" for axis in ("horiz", "vert") for feature in FEATURES)
+        found.append(
+            Recording(name, channels, values[:rows], values[:0], values[rows:], labels[rows:], step_s,
+                      left=1.0 - number[rows:] / total)
+        )
+    if not found:
+        raise InputError(str(path), "no bearing is there", NEEDS)
+    notes = () if totals else (f"without {TOTALS} the last snapshot counts as the end of life",)
+    return RecordingSet("bearing_femto", tuple(found), split="time", protocol="life", notes=notes)
+
+
+def _totals(file: Path) -> dict[str, float]:
+    if not file.is_file():
+        return {}
+    try:
+        told = json.loads(file.read_text("utf-8"))
+        return {str(name): float(count) for name, count in told.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(str(file), f"it cannot be read ({error})", "bearing -> number of snapshots") from error
+
+
+def _features(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """((S,) numbers of the snapshots, (S, 14) their features)."""
+    columns = table_text.parquet_columns(file, COLUMNS)
+    number = table_text.arrow_numbers(columns["snapshot"])
+    edges = np.concatenate(([0], np.flatnonzero(np.diff(number) != 0) + 1, [len(number)]))
+    axes = [table_text.arrow_numbers(columns[name]) for name in COLUMNS[1:]]
+    rows = [np.concatenate([described(axis[a:b]) for axis in axes])
+            for a, b in itertools.pairwise(edges)]
+    return number[edges[:-1]], np.array(rows)
+
+
+def described(g: np.ndarray) -> np.ndarray:
+    """(7,) natural logarithms of rms (g), peak (g), kurtosis and power in four bands (g^2); NaN where nothing is."""
+    known = g[np.isfinite(g)]
+    if len(known) < 16:
+        return np.full(len(FEATURES), np.nan)
+    away = known - known.mean()
+    power = np.square(away).mean()
+    spectrum = np.square(np.abs(np.fft.rfft(away))) / len(away)
+    hz = np.fft.rfftfreq(len(away), 1.0 / RATE_HZ)
+    bands = [spectrum[(hz >= low) & (hz < high)].sum() for low, high in
+             itertools.pairwise(BANDS_HZ)]
+    kurtosis = np.mean(away**4) / max(power, 1e-12) ** 2
+    told = np.array([np.sqrt(power), np.abs(away).max(), kurtosis, *bands])
+    return np.log(np.maximum(told, 1e-12))
