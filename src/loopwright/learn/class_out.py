@@ -1,0 +1,96 @@
+"""What the proof of classes tells beside its rows: predictions as CSV, recordings, copies, sentences about a set.
+
+    spread(p, known, classes)      probabilities of the known classes among all of them
+    copies_together(groups, ...)   cases that are equal get one group
+    recordings(...)                windows judged together
+    notes(one, folds)              what must be known about a set to read its numbers
+    write(out, one, ...)           <set>.csv: case, group, fold, model, truth, said, p_<class> ...
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from loopwright.core.errors import StoreError
+from loopwright.learn.cases import ClassSet
+from loopwright.learn.metrics.classes import most_likely
+
+Line = tuple[int, str, str, np.ndarray]  # place of the case, fold, model, probabilities (K,)
+
+
+def spread(p: np.ndarray, known: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """(n, len(classes)) of p (n, len(known)): 0 for a class that was not in training."""
+    found = np.zeros((len(p), len(classes)))
+    found[:, [list(classes).index(name) for name in known]] = p
+    return found
+
+
+def copies_together(groups: Sequence[str], values: Sequence[np.ndarray]) -> list[str]:
+    """(n,) the group of each case; groups that hold an equal case become one: a copy is no test."""
+    parent = {name: name for name in groups}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    first: dict[tuple[tuple[int, ...], bytes], str] = {}
+    for group, one in zip(groups, values, strict=True):
+        here = first.setdefault((one.shape, np.ascontiguousarray(one).tobytes()), group)
+        parent[root(group)] = root(here)
+    return [root(name) for name in groups]
+
+
+def recordings(
+    classes: Sequence[str], truth: Sequence[str], p: np.ndarray, whole: Sequence[str]
+) -> dict[str, float | None]:
+    """{recordings, recordings_correct}: each judged by the mean of the probabilities of its windows."""
+    names = np.asarray(whole)
+    found = list(dict.fromkeys(whole))
+    said = most_likely(classes, np.stack([p[names == name].mean(axis=0) for name in found]))
+    true = [truth[int(np.flatnonzero(names == name)[0])] for name in found]
+    return {"recordings": len(found), "recordings_correct": sum(a == b for a, b in zip(said, true, strict=True))}
+
+
+def notes(one: ClassSet, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
+    """Sentences about the set that a reader of its numbers must know."""
+    told = []
+    counts = Counter(label for label in one.labels if label)
+    rare = [f"{name} ({count})" for name, count in sorted(counts.items()) if count < 3]
+    if rare:
+        told.append(f"classes of one or two cases are hardly learned: {', '.join(rare)}")
+    unseen = {one.labels[i] for train, asked in folds for i in asked} - {one.labels[i] for i in folds[0][0]}
+    if one.apart is not None and unseen:
+        told.append(f"classes that only the test part has are never answered: {', '.join(sorted(unseen))}")
+    unknown = len(one.labels) - sum(counts.values())
+    if unknown:
+        told.append(f"{unknown} cases of unknown class are answered in --out and not scored")
+    if one.apart is not None:
+        train, asked = folds[0]
+        known = {one.cases.values[i].tobytes() for i in train}
+        twins = sum(one.cases.values[i].tobytes() in known for i in asked)
+        if twins:
+            told.append(f"{twins} cases of the published test part are equal to cases of the training part")
+    return tuple(told)
+
+
+def write(out: Path, one: ClassSet, classes: Sequence[str], lines: Sequence[Line]) -> None:
+    """<set>.csv in the folder, '/' in the set's name as '_', cases in their order. StoreError where it cannot be."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["case", "group", "fold", "model", "truth", "said", *(f"p_{name}" for name in classes)])
+    for i, fold, model, p in sorted(lines, key=lambda line: line[0]):
+        said = classes[int(np.argmax(p))]
+        table.writerow([one.cases.ids[i], one.groups[i], fold, model, one.labels[i], said, *(f"{v:.6f}" for v in p)])
+    path = out / f"{one.name.replace('/', '_')}.csv"
+    try:
+        path.write_text(text.getvalue(), "utf-8")
+    except OSError as error:
+        raise StoreError(str(path), f"it cannot be written ({error.strerror})", "", "name another folder") from error

@@ -1,0 +1,70 @@
+"""Gradient-boosted trees on numbers that sum up each channel: levels, spread, steps, trend, memory (extra 'learn')."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from loopwright.core.errors import InputError, MissingExtra
+from loopwright.learn import trees
+from loopwright.learn.cases import Cases
+from loopwright.learn.features_of_series import statistics
+
+NAME = "boosting"
+MEANING = "Gradient-boosted trees (scikit-learn) on levels, spread, steps, trend and memory of each channel."
+BASELINE = False
+ROUNDS = 100
+
+
+def require() -> None:
+    """Raises MissingExtra where scikit-learn is not installed."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingExtra("learn/models/classes/boosting", "scikit-learn", "learn")
+
+
+def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """State from cases and their classes (n,)."""
+    return learn(look(see(cases, seed), cases), labels, groups, seed)
+
+
+def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
+    """(n, K) probabilities in the order of state["classes"]."""
+    return say(state, look({}, cases))
+
+
+def see(cases: Cases, seed: int = 0) -> dict[str, Any]:
+    """Nothing is learned before the trees."""
+    return {}
+
+
+def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
+    """(n, F) of `features_of_series.statistics`."""
+    return statistics(cases)
+
+
+def learn(x: np.ndarray, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """Trees of at most 15 leaves, each of a 20th of the cases (1 to 20), each split among a third of the features."""
+    require()
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    classes = sorted(set(labels))
+    if not classes:
+        raise InputError("training", "no case with a known class", "at least one")
+    if len(classes) == 1:
+        return {"classes": classes}
+    model = HistGradientBoostingClassifier(
+        max_iter=ROUNDS, max_leaf_nodes=15, min_samples_leaf=int(np.clip(len(labels) // 20, 1, 20)), max_features=0.33,
+        early_stopping=False, random_state=seed,
+    )
+    with threadpool_limits(1):
+        model.fit(x, [classes.index(one) for one in labels])
+    return {"classes": classes, "trees": trees.export(model)}
+
+
+def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """(n, K) probabilities for features x (n, F)."""
+    return trees.predict(head["trees"], x) if "trees" in head else np.ones((len(x), 1))

@@ -1,0 +1,46 @@
+"""One number of a machining run: how unsteadily its spindle turns (`learn.models.wear.unsteadiness`), as a class model.
+
+Only for sets whose cases bring the measures of `learn.runs`, and two classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from loopwright.core.errors import InputError
+from loopwright.learn.cases import Cases
+from loopwright.learn.models.wear import unsteadiness
+
+NAME = "run_measures"
+MEANING = "How unsteadily the spindle turns while cutting, beyond what its feed rate explains: one number of a run."
+BASELINE = False
+DRAWS = False
+
+
+def why_not(cases: Cases) -> str:
+    """Why it cannot look at these cases; '' where it can."""
+    return "" if cases.measures is not None else "the cases bring no measures of a machining run"
+
+
+def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """State from cases and their classes (n,). Nothing is drawn. InputError without measures, or for three classes."""
+    classes = sorted(set(labels))
+    if cases.measures is None or len(classes) not in (1, 2):
+        raise InputError(NAME, why_not(cases) or f"{len(classes)} classes", "measures of runs, and two classes")
+    if len(classes) == 1:
+        return {"classes": classes}
+    y = np.array([float(one == classes[1]) for one in labels])
+    return {"classes": classes, "inner": unsteadiness.fit(cases.measures, y, seed)}
+
+
+def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
+    """(n, K) probabilities in the order of state["classes"]."""
+    if "inner" not in state:
+        return np.ones((len(cases), 1))
+    if cases.measures is None:
+        raise InputError(NAME, why_not(cases), "measures of runs")
+    p = unsteadiness.predict(state["inner"], cases.measures)
+    return np.column_stack([1.0 - p, p])

@@ -1,0 +1,53 @@
+"""Spectrum and envelope of a vibration in bands, and a ridge on them: what condition monitoring looks at.
+
+The ridge's strength is chosen by leaving groups out, so one that holds at other loads is preferred. Sources:
+`learn.features_of_series`, `learn.ridge_classes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from loopwright.learn import features_of_series, ridge_classes
+from loopwright.learn.cases import Cases
+
+NAME = "spectra"
+MEANING = "Spectrum and envelope in bands, moments and links of channels, and a ridge."
+BASELINE = False
+DRAWS = False
+WINDOW = 256
+
+
+def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """State from cases, their classes and groups (n,). Nothing is drawn."""
+    lens = see(cases, seed)
+    return learn(look(lens, cases), labels, groups, seed) | {"lens": lens}
+
+
+def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
+    """(n, K) probabilities in the order of state["classes"]."""
+    return say(state, look(state["lens"], cases))
+
+
+def see(cases: Cases, seed: int = 0) -> dict[str, Any]:
+    """The window of the spectra: WINDOW samples, or the largest power of two within the median length."""
+    length = int(np.median([one.shape[1] for one in cases.values]))
+    return {"window": int(min(WINDOW, 2 ** int(np.log2(max(length, 8)))))}
+
+
+def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
+    """(n, F) of `features_of_series.spectra`."""
+    return features_of_series.spectra(cases, lens["window"])
+
+
+def learn(x: np.ndarray, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """The ridge on features x (n, F)."""
+    return ridge_classes.fit(x, labels, groups)
+
+
+def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """(n, K) probabilities for features x (n, F)."""
+    return ridge_classes.predict(head, x)
