@@ -1,0 +1,59 @@
+"""Gradient-boosted trees on the window features (scikit-learn, extra 'learn'), kept as plain arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from loopwright.core.errors import MissingExtra
+from loopwright.learn import life_fit, trees
+from loopwright.learn.features import Windows
+from loopwright.learn.life_rows import Rows
+from loopwright.learn.lives import Unit
+
+NAME = "boosting"
+MEANING = "Gradient-boosted trees (scikit-learn) on window means, changes and age."
+BASELINE = False
+WINDOWS = Windows((10, 30, 80), (30, 80))
+
+
+def require() -> None:
+    """Raises MissingExtra where scikit-learn is not installed."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingExtra("learn/models/life/boosting", "scikit-learn", "learn")
+
+
+def _learn(rows: Rows, frame: dict[str, Any], seed: int) -> dict[str, Any]:
+    """150 trees of 15 leaves at most with 40 rows each or more, squared error; one thread."""
+    require()
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
+
+    model = HistGradientBoostingRegressor(
+        max_iter=150, learning_rate=0.06, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=1.0,
+        max_features=0.5, early_stopping=False, random_state=seed,
+    )
+    y = np.minimum(rows.left[rows.ended], frame["cap"])
+    with threadpool_limits(1):
+        model.fit(rows.x[rows.ended], y)
+    return trees.export(model)
+
+
+def _say(model: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    return trees.predict(model, x)
+
+
+HOW = life_fit.How(_learn, _say, WINDOWS)
+
+
+def fit(units: Sequence[Unit], seed: int = 0) -> dict[str, Any]:
+    """State from units of which two or more have a known end."""
+    return life_fit.fit(HOW, units, seed)
+
+
+def predict(state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, np.ndarray]:
+    """((n,) estimated cycles left, (n, Q) quantiles at lives.LEVELS)."""
+    return life_fit.predict(HOW, state, units)
