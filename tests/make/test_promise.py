@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from loopwright.core.errors import InputError, PlanError, UnknownName
 from loopwright.core.types import Plan, Slot
 from loopwright.make.change.course import course_of, last_fit
+from loopwright.make.change.slack import slack
 from loopwright.make.check import check
 from loopwright.make.objective import parse, value
 from loopwright.make.plan import plan
 from loopwright.make.promise import promise
 from loopwright.make.promises.lateness import by_cause, flow_of, lasting, late_orders
-from loopwright.make.promises.pegging import pegging, slack
+from loopwright.make.promises.pegging import pegging
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
 from tests.make.general_shops import as_plan, general_shops
 from tests.make.shops import chain, shops

@@ -2,7 +2,6 @@
 
     rows = pegging(shop, plan)                    one row an operation and thing it needs
     pegging(shop, plan, order="o-1")              only of an order;  machine="m2", person=, tool=, material=: of a thing
-    slack(shop, plan) -> {(order, operation): seconds or None}
 """
 
 from __future__ import annotations
@@ -12,25 +11,10 @@ from typing import Any
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Plan, Slot
-from loopwright.make.change.course import course_of
-from loopwright.make.promises.lines import NEVER_S
-from loopwright.make.shop import Key, Operation, Shop
+from loopwright.make.change.slack import order_ends, slack
+from loopwright.make.shop import Operation, Shop
 
 KINDS = ("machine", "person", "tool", "material")
-
-
-def slack(shop: Shop, plan: Plan) -> dict[Key, int | None]:
-    """By how many seconds each operation may start later without making any order late, if what follows it moves along.
-
-    None where nothing ever becomes late by it. An order that is late as planned may not end later than that. Machines,
-    persons and tools keep the turn in which they do things; what has begun has no slack.
-    """
-    course = course_of(shop, plan.slots)
-    ends = _ends(plan)
-    limits = {job.id: max(job.due_s, ends.get(job.id, job.due_s)) for job in shop.jobs if job.due_s is not None}
-    late = course.latest(limits)
-    return {key: None if late[node] > NEVER_S // 2 else late[node] - course.start[node]
-            for key, node in course.node.items()}
 
 
 def pegging(shop: Shop, plan: Plan, **of: str) -> list[dict[str, Any]]:
@@ -38,13 +22,13 @@ def pegging(shop: Shop, plan: Plan, **of: str) -> list[dict[str, Any]]:
 
     kind      machine or person (quantity: seconds of it, a machine's setup included), tool (how many), material (1 lot,
               start_s: when it arrives)
-    slack_s   of the operation, as `slack` says;  late_s: of the order
+    slack_s   of the operation, as `change.slack` says;  late_s: of the order
     of        at most one of order=, machine=, person=, tool=, material=
     Raises UnknownName for a name that is not there.
     """
     chosen = _chosen(shop, of)
     slots = {(s.order, s.operation): s for s in plan.slots}
-    ends, spare = _ends(plan), slack(shop, plan)
+    ends, spare = order_ends(plan), slack(shop, plan)
     rows = []
     for job in shop.jobs:
         late_s = 0 if job.due_s is None else max(0, ends.get(job.id, job.due_s) - job.due_s)
@@ -73,13 +57,6 @@ def _chosen(shop: Shop, of: dict[str, str]) -> tuple[str, str] | None:
             raise UnknownName(kind, name, known[kind])
         return kind, name
     return None
-
-
-def _ends(plan: Plan) -> dict[str, int]:
-    ends: dict[str, int] = {}
-    for slot in plan.slots:
-        ends[slot.order] = max(slot.end_s, ends.get(slot.order, slot.end_s))
-    return ends
 
 
 def _needs(shop: Shop, operation: Operation, slot: Slot) -> Iterator[dict[str, Any]]:
