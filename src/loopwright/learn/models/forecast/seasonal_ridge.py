@@ -1,0 +1,150 @@
+"""Profiles of the day and the week, levels and last year, weighed by a ridge regression on each series' own past.
+
+Values are taken as u = ln((y - low) / spread + OFFSET), so that large values vary more than small ones. For each part
+of the horizon the value ahead, less the level of the last week, is a weighted sum of the inputs of `learn.days`. The
+weights are found and judged on blocks of the past that they were not fitted to (`learn.held_out`), and what they missed
+there gives the quantiles: errors of the same time of day, of neighbouring times and days, ranked. Nothing is trained on
+other series and nothing is drawn at random.
+A past too short for that (fewer than LEAST earlier origins) is forecast by exponential smoothing.
+Related: direct multi-step regression (S. Ben Taieb et al., Expert Systems 39 (2012) 7067); split conformal quantiles
+(V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World, 2005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from loopwright.learn import held_out
+from loopwright.learn.calibrate import ranked
+from loopwright.learn.days import Past, Span, lay
+from loopwright.learn.models.forecast import smoothing
+from loopwright.learn.outlook import Ask, asked
+
+NAME = "seasonal_ridge"
+MEANING = "Profiles of day and week, levels and last year, weighed by a ridge on each series' own past."
+BASELINE = False
+OFFSET = 0.4  # spreads above the lowest value: small gives ratios, large gives differences
+PARTS = (0.25, 1.0, 2.0, 4.0, 7.0, 14.0)  # days ahead at which a new set of weights begins
+LONGEST = 1200  # days of the past that are looked at
+ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; origins x points ahead
+BIAS = 30.0  # independent cases at which half of a mean error held out is believed
+LEAST = 6  # earlier origins
+CHUNK = 40_000  # cells of origins x points ahead x series that are worked on at once
+PRIORS = ({"days, slow": 0.2, "days, slowest": 0.2, "weeks": 0.3, "weeks, slow": 0.3, "level of 4 weeks": 0.1},)
+
+
+def predict(
+    values: np.ndarray, horizon: int, season: int | Sequence[int], levels: Sequence[float], seed: int = 0
+) -> np.ndarray:
+    """(B, H, Q) quantiles of the next H values of series (B, T); NaN is missing."""
+    ask = asked(values, horizon, season, levels)
+    day, week = _calendar(ask)
+    origins = _origins(ask.values.shape[1] // day, day, week, ask.horizon)
+    if origins is None or not len(ask.values):
+        return smoothing.predict(ask.values, ask.horizon, ask.seasons, ask.levels.tolist())
+    recent = ask.values[:, -(LONGEST * day):]
+    found = np.empty((len(recent), ask.horizon, len(ask.levels)))
+    size = max(1, CHUNK // ((origins.stop - origins.start) // origins.step * ask.horizon))
+    for low in range(0, len(recent), size):
+        part = slice(low, low + size)
+        found[part] = _chunk(replace(ask, values=recent[part]), day, week, origins)
+    return found
+
+
+def _calendar(ask: Ask) -> tuple[int, int]:
+    """(points of a day, days of a week): the shortest season of which there are enough, and the next whole one."""
+    total = ask.values.shape[1]
+    day = next((s for s in ask.seasons if s > 1 and total // s >= 8), 1)
+    weeks = [s // day for s in ask.seasons if day > 1 and s > day and s % day == 0 and total // s >= 4]
+    return day, (weeks[0] if weeks else 1)
+
+
+def _origins(count: int, day: int, week: int, horizon: int) -> slice | None:
+    """The earlier days that are learned from, each with `ahead` days after it; None for fewer than LEAST."""
+    count, ahead = min(count, LONGEST), -(-horizon // day)
+    newest = count - 1 - ahead
+    oldest = min(3 * max(week, 7), max(count // 3, 2))
+    there = newest - oldest + 1
+    if there < LEAST:
+        return None
+    most = max(LEAST, min(ORIGINS, CELLS // horizon))
+    step = 1 if there <= most or ahead < 3 else min(3, there // most)
+    number = min((there - 1) // step + 1, most)
+    return slice(newest - (number - 1) * step, newest + 1, step)
+
+
+def _chunk(ask: Ask, day: int, week: int, origins: slice) -> np.ndarray:
+    """The forecasts of some series."""
+    low, spread = _scale(ask.values)
+    u = np.log(np.maximum((ask.values - low) / spread + OFFSET, OFFSET / 10))
+    past = lay(u, day, week)
+    point, errors = _forecast(past, origins, ask.horizon)
+    told = point[:, :, None] + ranked(_neighbours(errors, day), ask.levels)
+    told += past.level[:, -1, None, None]
+    least, most = np.nanmin(_or0(u), axis=1), np.nanmax(_or0(u), axis=1)
+    room = (most - least)[:, None, None] / 2
+    told = np.clip(told, least[:, None, None] - room, most[:, None, None] + room)
+    found = (np.exp(told) - OFFSET) * spread[:, :, None] + low[:, :, None]
+    never_below = np.nanmin(_or0(ask.values), axis=1) >= 0
+    return np.where(never_below[:, None, None], np.maximum(found, 0.0), found)
+
+
+def _or0(values: np.ndarray) -> np.ndarray:
+    """Series of which nothing is known are 0."""
+    return np.where(np.isfinite(values).any(axis=1, keepdims=True), values, 0.0)
+
+
+def _scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(lowest value, standard deviation) (B, 1); a spread of 0 is 1."""
+    known = _or0(values)
+    low = np.nanmin(known, axis=1, keepdims=True)
+    spread = np.nanstd(known, axis=1, keepdims=True)
+    size = np.nanmax(np.abs(known), axis=1, keepdims=True)
+    return low, np.where(spread > 1e-12 * size, spread, np.maximum(size, 1.0))
+
+
+def _forecast(past: Past, origins: slice, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """((B, H) forecast less the level of the last week, (B, H, K) errors held out, NaN where unknown)."""
+    day = past.days.shape[2]
+    edges = [0, *(edge for edge in (round(part * day) for part in PARTS) if 0 < edge < horizon), horizon]
+    newest = slice(past.count - 1, past.count, 1)
+    names = past.names(origins)
+    priors = np.array([[prior.get(name, 0.0) for prior in PRIORS] for name in names])
+    points, errors = [], []
+    for first, last in pairwise(edges):
+        truth, known = past.truth(Span(origins, first, last))
+        inputs = past.inputs(Span(origins, first, last))
+        scale = np.sqrt(np.mean(truth**2, axis=(1, 2), keepdims=True)) + 1e-12
+        overlap = (last / day) / origins.step
+        judged = held_out.fit(held_out.Cases(inputs / scale[:, None], truth / scale, known, overlap), priors)
+        ahead = past.inputs(Span(newest, first, last))[:, :, 0]  # (B, F, L)
+        points.append((judged.weights[:, None] @ ahead)[:, 0])
+        errors.append((_less_bias(judged.errors, len(truth[0]) / max(overlap, 1.0)) * scale).transpose(0, 2, 1))
+    return np.concatenate(points, axis=1), np.concatenate(errors, axis=1)
+
+
+def _less_bias(errors: np.ndarray, independent: float) -> np.ndarray:
+    """Errors (B, K, L) with the mean of each point ahead drawn to 0: what few independent cases show is mostly chance.
+
+    The skew stays: a median below the mean is kept below it.
+    """
+    known = np.isfinite(errors)
+    mean = np.where(known, errors, 0.0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return errors - mean * (BIAS / (independent + BIAS))
+
+
+def _neighbours(errors: np.ndarray, day: int) -> np.ndarray:
+    """(B, H, n K) errors (B, H, K) of each point ahead and those near it: 2 points aside, and of the days beside it."""
+    horizon = errors.shape[1]
+    around = range(-2, 3) if day >= 8 else range(1)
+    days = (-1, 0, 1) if horizon > 2 * day and day > 1 else (0,)
+    at = np.arange(horizon)
+    found = []
+    for shift in (d * day + s for d in days for s in around):
+        near = at + shift
+        found.append(errors[:, np.where((near < 0) | (near >= horizon), at, near)])
+    return np.concatenate(found, axis=2)
