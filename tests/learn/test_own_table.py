@@ -24,12 +24,12 @@ def written(path: Path, text: str) -> Path:
 
 
 def test_columns_units_and_gaps_are_those_of_the_file(tmp_path: Path) -> None:
-    file = written(tmp_path, "machine,t,load,flow,state\nm1,0,1.5,,ok\nm1,1,NA,2,ok\nm2,0,?,inf,bad\n")
+    file = written(tmp_path, "machine,t,load,flow,state\nm1,0,1.5,,ok\nm1,1,NA,2,ok\nm2,0,-1e101,inf,bad\n")
     table = read(file, {"unit": ("machine",), "time": ("t",), "label": ("state",)})
     assert (table.units, table.channels, table.first.tolist()) == (("m1", "m2"), ("load", "flow"), [0, 2, 3])
     np.testing.assert_array_equal(table.values, [[1.5, np.nan], [np.nan, 2.0], [np.nan, np.nan]])
     assert table.words["label"].tolist() == ["ok", "ok", "bad"]
-    assert table.notes == ("1 infinite numbers count as missing",)
+    assert table.notes == ("2 numbers are infinite or beyond 1e+100: they count as missing",)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,3 +185,8 @@ def test_ten_thousand_channels_are_read(tmp_path: Path) -> None:
     table = read(written(tmp_path, "t," + ",".join(names) + "\n" + rows), {"time": ("t",)})
     assert table.values.shape == (3, 10_000)
     assert (table.values == 1.5).all()
+
+
+def test_a_table_in_which_every_cell_is_missing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"own\.csv, columns x: no cell holds a number"):
+        read(written(tmp_path, "t,x\n1,\n2,NaN\n3,inf\n"), {"time": ("t",), "target": ("x",)})

@@ -45,8 +45,8 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
 
     Ctrl-C ends it early: the rows so far, `stopped` true.
     """
-    proof = _proof(asked.task)
     found = layouts(asked.data, asked.task, bool(asked.pairs))
+    proof = _proof(asked.task)
     models = named(asked.task, asked.models, getattr(proof, "PEERS", ()))
     if asked.out is not None:
         _folder(asked.out)

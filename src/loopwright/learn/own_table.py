@@ -3,7 +3,8 @@
     table = read(path, {"unit": ("engine",), "time": ("cycle",), "target": ("load", "flow")})
 
 Separators are comma, semicolon, tab or |, whichever the header has most of; with any but the comma a number may have a
-decimal comma. Empty cells and NA, NaN, null, None, ?, - are missing; infinities count as missing and are told.
+decimal comma. Empty cells and NA, NaN, null, None, ?, - are missing. Infinities, and numbers beyond 1e100 of which
+squares overflow, count as missing and are told.
 Rows are put in the order of unit and time; of rows of one unit with the same time the last counts, and that is told.
 Of a file of more than BIG bytes the numbers stand in a memory map and not in memory; it must be in order already.
 """
@@ -28,6 +29,7 @@ from loopwright.learn import table_text
 BIG = 512_000_000  # bytes on the disk, as they stand there
 BLOCK = 8_000_000  # bytes of text at a time
 MOST_COLUMNS = 20_000
+LARGEST = 1e100  # beyond it squares and sums of squares overflow
 MISSING = ("", "na", "nan", "null", "none", "?", "-", "n/a")
 WORDS = ("unit", "label", "group")  # roles whose cells are words; the others are numbers, time may be a date
 
@@ -107,6 +109,8 @@ def read(path: Path, columns: Mapping[str, tuple[str, ...]]) -> Table:
         else:
             spool.flush()
             values = np.memmap(spool, np.float64, "r+", shape=(row - 1, len(targets)))
+    if not any(np.isfinite(values[a : a + 100_000]).any() for a in range(0, len(values), 100_000)):
+        raise InputError(f"{path.name}, columns {', '.join(targets[:5])}", "no cell holds a number", "some that do")
     return _ordered(path, columns, targets, raw, values, big)
 
 
@@ -195,7 +199,7 @@ def _matrix(raw: _Raw, block: pa.Table, names: tuple[str, ...], where: tuple[Pat
             raise InputError(f"{path.name}, row {row + at}", given, "a number, or an empty cell",
                              "map the column to another role, or leave it out of target=")
         out[:, i] = found
-    bad = np.isinf(out)
+    bad = np.abs(out) > LARGEST
     raw.infinite += int(bad.sum())
     out[bad] = np.nan
     return out
@@ -274,7 +278,7 @@ def _ordered(
     t_s = numbers.pop("time", np.arange(n, dtype=np.float64))
     order, notes = _order(code, t_s, timed)
     if raw.infinite:
-        notes.append(f"{raw.infinite:,} infinite numbers count as missing")
+        notes.append(f"{raw.infinite:,} numbers are infinite or beyond {LARGEST:g}: they count as missing")
     if len(order) < n or (order != np.arange(n)).any():
         if big:
             raise InputError(str(path), "rows are not in the order of unit and time, each time once",

@@ -1,0 +1,212 @@
+"""`loopwright evaluate`: tables with their baseline, plain words for what cannot be scored, never NaN."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopwright.app import evaluate_words, evaluating
+from loopwright.app.cli import main
+from loopwright.core import plug
+from loopwright.core.errors import InputError, UnknownName
+from loopwright.learn.rows import Champion, Cost, Row, document
+from tests.app import own_tables
+from tests.app.own_tables import MAPS, SPOILED, good, ten_thousand_channels, written
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    said: str
+
+    @property
+    def told(self) -> Any:
+        def refuse(word: str) -> None:
+            raise ValueError(f"{word} in JSON")
+
+        return json.loads(self.out, parse_constant=refuse)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    """The command, in this process."""
+    def command(*arguments: str | Path) -> Done:
+        with pytest.raises(SystemExit) as left:
+            main(["evaluate", *map(str, arguments)])
+        caught = capsys.readouterr()
+        return Done(int(left.value.code or 0), caught.out, caught.err)
+    return command
+
+
+def mapped(task: str) -> list[str]:
+    return [word for pair in MAPS[task] for word in ("--map", pair)]
+
+
+def sound(done: Done) -> dict[str, Any]:
+    """The document of a table that is whole: rows with numbers, each with its baseline, a champion that is ours."""
+    told: dict[str, Any] = done.told
+    places = {(row["set"], row["horizon"], row["model"]) for row in told["rows"]}
+    assert told["rows"]
+    for row in told["rows"]:
+        assert {"set", "task", "horizon", "model", "baseline", "split", "seeds", "metrics", "cost"} <= set(row)
+        assert (row["set"], row["horizon"], row["baseline"]) in places
+        assert set(row["cost"]) >= {"fit_s", "us_per_point", "peak_mb"}
+    for best in told["champion"].values():
+        assert not best["model"].startswith("peer:")
+        assert "test" not in best["chosen_on"].split()
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", MAPS)
+def test_a_table_of_ones_own_is_scored_beside_its_baseline(run: Any, tmp_path: Path, task: str) -> None:
+    done = run(task, "--data", written(tmp_path, good(task)), *mapped(task), "--seeds", "1", "--out", tmp_path / "out", "--json")
+    assert done.code == 0, done.said
+    told = sound(done)
+    assert told["champion"]
+    assert json.loads((tmp_path / "out" / "rows.json").read_text()) == told
+    assert any(value is not None for row in told["rows"] for value in row["metrics"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoiled", [*SPOILED, "ten_thousand_channels"])
+@pytest.mark.parametrize("task", MAPS)
+def test_bad_input_gets_a_sound_table_or_an_error_in_words(run: Any, tmp_path: Path, task: str, spoiled: str) -> None:
+    if spoiled == "ten_thousand_channels":
+        file = ten_thousand_channels(tmp_path, task)
+    else:
+        file = written(tmp_path, SPOILED[spoiled](good(task)))
+    done = run(task, "--data", file, *mapped(task), "--seeds", "1", "--json")
+    assert done.code in (0, 2), done.said
+    if done.code == 2:
+        where, _, said = done.said.strip().splitlines()[-1].removeprefix("loopwright: ").partition(": ")
+        assert where
+        assert said
+        return
+    sound(done)
+
+
+@pytest.mark.slow
+def test_a_class_with_one_member_is_scored_or_refused_in_words(run: Any, tmp_path: Path) -> None:
+    table = good("class")
+    table.loc[table["run"] == "r3", "kind"] = "stopped"
+    done = run("class", "--data", written(tmp_path, table), *mapped("class"), "--seeds", "1", "--json")
+    assert done.code in (0, 2), done.said
+    if done.code == 0:
+        sound(done)
+    else:
+        assert "stopped" in done.said
+
+
+@pytest.mark.parametrize("flag", ["--point-adjust", "--shuffle", "--threshold-on-test", "--cap-test-labels"])
+def test_traps_are_refused_with_the_reason(run: Any, tmp_path: Path, flag: str) -> None:
+    done = run("anomaly", "--data", tmp_path, flag)
+    assert done.code == 2
+    assert done.said.startswith("loopwright: evaluation: ")
+    assert len(done.said) > 100
+
+
+def test_an_unknown_layout_lists_those_there_are_and_what_each_needs(run: Any, tmp_path: Path) -> None:
+    for task, names in (("forecast", ("grid_ett", "grid_pjm", "grid_vic_elec")), ("class", ("gearbox", "hydraulic", "basicmotions"))):
+        done = run(task, "--data", tmp_path)
+        assert done.code == 2
+        for name in (*names, "csv"):
+            assert f"{name}: " in done.said
+
+
+def test_a_layout_of_another_task_is_called_by_its_name(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "ETTh1.csv").write_text("date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT\n2016-07-01 00:00:00,1,1,1,1,1,1,1\n")
+    done = run("class", "--data", tmp_path)
+    assert done.code == 2
+    assert "it is grid_ett, for forecast" in done.said
+
+
+def test_folders_of_several_layouts_are_taken_one_after_the_other(tmp_path: Path) -> None:
+    for name in ("b", "a", "nothing"):
+        (tmp_path / name).mkdir()
+    head = "date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT\n"
+    (tmp_path / "a" / "ETTh1.csv").write_text(head)
+    (tmp_path / "b" / "ETTh2.csv").write_text(head)
+    assert evaluating.layouts(tmp_path, "forecast", False) == [("grid_ett", tmp_path / "a"), ("grid_ett", tmp_path / "b")]
+    assert evaluating.layouts(tmp_path / "a", "forecast", False) == [("grid_ett", tmp_path / "a")]
+
+
+def test_data_that_is_not_there_and_a_map_of_an_unknown_role_are_told(run: Any, tmp_path: Path) -> None:
+    done = run("forecast", "--data", tmp_path / "nowhere")
+    assert (done.code, "is not there" in done.said) == (2, True)
+    done = run("forecast", "--data", written(tmp_path, good("forecast")), "--map", "unitt=meter")
+    assert (done.code, "did you mean 'unit'" in done.said) == (2, True)
+    done = run("forecast", "--data", written(tmp_path, good("forecast")), "--map", "unit=metre")
+    assert (done.code, "did you mean 'meter'" in done.said) == (2, True)
+
+
+def test_baselines_are_always_among_the_models_and_an_unknown_one_is_named() -> None:
+    for task, room in evaluating.ROOM.items():
+        names = sorted(plug.find(f"learn.models.{room}"))
+        bases = [name for name in names if plug.load(f"learn.models.{room}", name).BASELINE]
+        assert bases, task
+        others = [name for name in names if name not in bases]
+        assert evaluating.named(task, ["all"]) == [*bases, *others]
+        assert evaluating.named(task, others[:1]) == [*bases, *others[:1]]
+        assert evaluating.named(task, ["peer:x"], ["x"]) == [*bases, "peer:x"]
+        with pytest.raises(UnknownName, match="allowed: all"):
+            evaluating.named(task, ["chronos"])
+
+
+def row(model: str, metrics: dict[str, float | None], **more: Any) -> Row:
+    given = {"set": "nab", "task": "anomaly", "horizon": "", "baseline": "flag_all", "split": "time", "seeds": 5,
+             "cost": Cost(0.5, 1.25, 3.0), **more}
+    return Row(model=model, metrics=metrics, **given)
+
+
+def test_the_table_shows_score_spread_split_seeds_baseline_cost_champion_and_where_the_threshold_is_from() -> None:
+    threshold = "training part, 1 % false alarms"
+    rows = [
+        row("flag_all", {"vus_pr": 0.1, "missed_alarm_rate": None}, threshold=threshold),
+        row("subspace", {"vus_pr": 0.45678, "missed_alarm_rate": 0.2}, threshold=threshold, spread={"vus_pr": 0.0123},
+            notes=("2 files have no anomaly",)),
+    ]
+    told = evaluate_words.told(document(rows, {"nab": Champion("subspace", "training parts", {"vus_pr": 0.5})}))
+    assert told.splitlines() == [
+        "nab   anomaly, split by time, seeds 5, baseline flag_all",
+        "  model             vus_pr  missed_alarm_rate  fit s  us/point  MB",
+        "  flag_all             0.1                  -    0.5      1.25   3",
+        "  subspace*  0.4568 ±0.012                0.2    0.5      1.25   3",
+        "  * champion subspace, chosen on training parts",
+        "  threshold: training part, 1 % false alarms",
+        "  2 files have no anomaly",
+    ]
+
+
+def test_what_was_stopped_early_and_what_was_not_scored_are_told() -> None:
+    told = document([row("flag_all", {"vus_pr": 0.1})], {}, finished=False) | {"skipped": {"b": "it is cut off"}}
+    assert evaluate_words.told(told).splitlines()[-3:] == ["not scored: b: it is cut off", "", "Stopped early: these are the rows so far."]
+
+
+def test_every_layout_says_which_task_it_serves_and_what_it_needs() -> None:
+    readers = {name: plug.load("learn.sets", name) for name in plug.find("learn.sets")}
+    for name, module in readers.items():
+        assert module.TASKS, name
+        assert set(module.TASKS) <= set(evaluating.ROOM), name
+        assert module.NEEDS, name
+        assert not module.recognises(Path(own_tables.__file__).parent), name
+
+
+def test_a_file_that_is_no_folder_and_an_empty_folder_frighten_no_reader(tmp_path: Path) -> None:
+    (tmp_path / "noise.csv").write_bytes(b"\xff\xfe\x00\x01" * 10)
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1")
+    (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08")
+    for name in plug.find("learn.sets"):
+        for path in (tmp_path, *tmp_path.iterdir(), tmp_path / "nowhere"):
+            assert not plug.load("learn.sets", name).recognises(path), (name, path.name)
+
+
+def test_no_set_at_all_is_an_error_that_repeats_why() -> None:
+    with pytest.raises(InputError, match="is not there"):
+        evaluating.layouts(Path("nowhere"), "life", False)
