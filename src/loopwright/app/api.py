@@ -74,10 +74,19 @@ When = Annotated[str | None, Field(description="nanoseconds UTC, or ISO 8601 wit
 
 def install(app: FastAPI) -> None:
     """Puts the API and its way of telling errors on the app."""
-    from loopwright.app import api_acts, api_alarms, api_correct, api_plans, api_points, api_promise, api_shop
+    from loopwright.app import (
+        api_acts,
+        api_alarms,
+        api_correct,
+        api_models,
+        api_plans,
+        api_points,
+        api_promise,
+        api_shop,
+    )
 
     app.include_router(router)
-    for one in (api_points, api_acts, api_alarms, api_correct, api_plans, api_promise, api_shop):
+    for one in (api_points, api_acts, api_alarms, api_correct, api_models, api_plans, api_promise, api_shop):
         app.include_router(one.router)
     app.add_exception_handler(LoopwrightError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)

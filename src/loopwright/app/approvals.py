@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loopwright.app import improving
+from loopwright.app import improving, models
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import site_of
 from loopwright.core.errors import NotAllowed, UnknownName
@@ -23,8 +23,13 @@ def list_changes(path: Path) -> list[dict[str, Any]]:
 def under_way(plant: Plant, change: str) -> cycle.State:
     """The state of the change of that id; UnknownName lists those that wait."""
     waiting = {}
-    for question in improving.questions(plant):
+    makes = plant.site["product"]["file"] or any(pack.product for pack in plant.packs.values())
+    for question in improving.questions(plant) if makes else []:
         state = improving.state_of(plant, question)
+        if state.change is not None and cycle.due(state):
+            waiting[state.change.id] = state
+    for task in sorted({card.task for card in models.cards(plant.store).values()}):
+        state = cycle.read(plant.store.recall(kind=list(cycle.KINDS)), task, "model")
         if state.change is not None and cycle.due(state):
             waiting[state.change.id] = state
     if change not in waiting:
@@ -60,9 +65,10 @@ def approve_in(plant: Plant, change: str, by: str) -> str:
         earlier=state.approved.get(purpose, ()),
     )
     plant.store.record([event])
-    now = cycle.read(plant.store.recall(kind=list(cycle.KINDS)), state.rule)
+    now = cycle.read(plant.store.recall(kind=list(cycle.KINDS)), state.rule, state.target)
     if now.stage == "approved" and now.change is not None:
-        revision = apply_change(plant.rules, now.change.after).revision
+        model = state.target == "model"
+        revision = str(now.change.after["model"]) if model else apply_change(plant.rules, now.change.after).revision
         plant.store.record(cycle.release(now, revision, by, plant.clock.now_ns()))
         return f"released as {revision}"
     if now.on_trial:

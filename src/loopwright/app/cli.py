@@ -295,8 +295,8 @@ def changes_decline(
 
 
 # commands_<topic>.py has register(app)
-TOPICS = ("alarms", "doctor", "edge", "keep", "query", "correct", "trace", "plan", "promise", "replay", "tell",
-          "whatif", "evaluate")
+TOPICS = ("alarms", "doctor", "edge", "keep", "models", "query", "correct", "trace", "plan", "promise", "replay",
+          "tell", "whatif", "evaluate")
 for topic in TOPICS:
     import_module(f"loopwright.app.commands_{topic}").register(app)
 

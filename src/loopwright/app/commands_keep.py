@@ -99,7 +99,9 @@ def export(
     signals: Annotated[list[str] | None, typer.Option("--signals", help="only this signal (may be repeated)")] = None,
     start: Annotated[str, typer.Option("--from", help="first moment: a day, ISO 8601 with a zone, or ns")] = "",
     end: Annotated[str, typer.Option("--to", help="the moment after the last")] = "",
-    what: Annotated[str, typer.Option(help="some of points, blocks, events, people")] = "points,blocks,events",
+    what: Annotated[str, typer.Option(help="some of points, blocks, events, models, people")] = (
+        "points,blocks,events,models"
+    ),
     by: Annotated[str, typer.Option(help="with people: the user who takes them")] = "",
     why: Annotated[str, typer.Option(help="with people: what for, in a sentence that is recorded")] = "",
     as_json: Json = False,

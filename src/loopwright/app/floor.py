@@ -32,7 +32,7 @@ from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.errors import LinkError
 from loopwright.core.pack import Play
-from loopwright.core.types import Batch, Kind, Thing
+from loopwright.core.types import Batch, Event, Kind, Thing
 from loopwright.store import Store, edges
 
 START_S = 30.0
@@ -76,6 +76,7 @@ class Floor:
         self.readers: list[asyncio.Task[None]] = []
         self.played: dict[str, list[Play]] = {}
         self.recorded: dict[str, Sequence[Play]] = {}
+        self.findings: list[Event] = []  # what becomes known about runs once they were heard
         self.over: frozenset[str] = frozenset()
         self.samples = 0
         self.mqtt: dict[str, Any] = {}
@@ -228,8 +229,15 @@ class Floor:
         if machine in self.devices:
             self.devices[machine].tell(**job)
         self.played.setdefault(machine, []).extend(plays)
-        self.plant.store.record([event for play in plays for event in play.events])
+        self.findings += [event for play in plays for event in play.events]
+        if self.resume:
+            self.inspect()
         return plays
+
+    def inspect(self) -> None:
+        """Records what was found about the runs played so far: in a turn, once they were heard and judged."""
+        self.plant.store.record(self.findings)
+        self.findings = []
 
     async def play(self, machine: str, **job: Any) -> list[Play]:
         """Has a played machine play runs; returns once they were handed to its protocol."""
@@ -296,6 +304,7 @@ class Floor:
     async def finish(self) -> None:
         """No more jobs: waits until every stream has ended and everything it sent is counted."""
         await self.ready()
+        self.inspect()
         for device in self.devices.values():
             device.tell(end=True)
         await asyncio.gather(*self.readers)

@@ -126,7 +126,7 @@ def step(plant: Plant, question: Question, outcomes: Sequence[Outcome], t_ns: in
         revision = plant.rules.revision if state.stage == "watching" else ""
         events = cycle.advance(state, outcomes, question, t_ns, revision, final=final)
         if not events:
-            events = cycle.approve(state, plant.site["site"]["approvers"], t_ns, lambda name: _may(plant, name))
+            events = cycle.approve(state, plant.site["site"]["approvers"], t_ns, lambda name: may_approve(plant, name))
         if not events and state.change is not None:
             next_one = apply_change(plant.rules, state.change.after).revision if state.stage == "approved" else ""
             events = cycle.release(state, next_one, plant.actor, t_ns)
@@ -140,7 +140,8 @@ def step(plant: Plant, question: Question, outcomes: Sequence[Outcome], t_ns: in
     return "trial" if state_of(plant, question).on_trial else ""
 
 
-def _may(plant: Plant, name: str) -> None:
+def may_approve(plant: Plant, name: str) -> None:
+    """Raises NotAllowed unless an example site names that approver."""
     if name not in plant.site["site"]["approvers"]:
         raise NotAllowed(
             f"approval by {name!r}", "is not one of the site's approvers", ", ".join(plant.site["site"]["approvers"])
@@ -188,7 +189,7 @@ def in_report(plant: Plant, since_ns: int) -> list[dict[str, Any]]:
                 before=change["before"],
                 after=change["after"],
                 why=change["why"],
-                says=f"rule {change['about']}: proposed; {change['why']}",
+                says=f"{change['target']} {change['about']}: proposed; {change['why']}",
             )
         elif word == "gated":
             row.update(

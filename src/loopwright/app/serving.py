@@ -10,16 +10,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from loopwright.app import models, models_wear
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
 from loopwright.core.types import Decision, Event, Evidence
 from loopwright.learn.evaluate import rounded
 from loopwright.learn.runs import Features, assemble
-from loopwright.learn.train import Trained, judge
+from loopwright.learn.train import TASK, Trained, judge
 from loopwright.serve import maintain, oee
 
 SHIFT_NS = 24 * 3600 * NS_PER_S
+_WHY = {  # why the baseline serves, by how far the model of this turn came
+    "waits": "the model that is better waits for two people to approve it",
+    "rejected": "the gate refused the model",
+    "declined": "the model was declined",
+    "undone": "the model was demoted",
+}
 
 
 def record(
@@ -51,12 +58,15 @@ def decided(plant: Plant, since_ns: int, made_ns: int | None = None, service: st
 
 
 class Maintenance:
-    """Tool wear of the machining runs of a plant: a model trained once a turn, and what it says of every run."""
+    """Tool wear of the machining runs of a plant: a model trained once a turn, and what whoever serves says of every
+    run. since_ns: known_ns from which on a model that was trained is this turn's own."""
 
-    def __init__(self, plant: Plant) -> None:
-        self.plant = plant
+    def __init__(self, plant: Plant, since_ns: int | None = None) -> None:
+        self.plant, self.since_ns = plant, since_ns
         self.bind = next((p.hooks["maintain"] for p in plant.packs.values() if "maintain" in p.hooks), None)
         self.trained: Trained | None = None
+        self.serves: Trained | None = None  # the model in force; None: the baseline serves
+        self.came = ""  # how far the model of this turn came: 'serves', 'waits', 'rejected'
         self.why_not = ""
         self.decisions: list[Decision] = []
         self.workorders: list[Event] = []
@@ -69,14 +79,45 @@ class Maintenance:
     def features(self, labels: Sequence[Event]) -> Features:
         """The features of these runs, from what their machines said; a run with too little cutting is left out."""
         assert self.bind is not None
-        new = [run for run in self.bind.finished(labels) if run["run"] not in self._rows]
+        return self._measured(self.bind.finished(labels), {e.about: e.body.get("clamp_pa") for e in labels})
+
+    def _measured(self, runs: Sequence[Mapping[str, Any]], clamp_pa: Mapping[str, float | None]) -> Features:
+        assert self.bind is not None
+        new = [run for run in runs if run["run"] not in self._rows]
         found = self.bind.measured(new, self._fetch)
         self._rows |= {run["run"]: found.get(run["run"], {}) for run in new}
-        known = {e.about: self._rows[e.about] for e in labels if self._rows[e.about]}
-        return assemble(known, {e.about: e.body.get("clamp_pa") for e in labels if e.about in known})
+        known = {run["run"]: self._rows[run["run"]] for run in runs if self._rows[run["run"]]}
+        return assemble(known, {run: clamp_pa.get(run) for run in known})
 
     def _fetch(self, thing: str, signals: Sequence[str], start_ns: int, end_ns: int) -> pa.Table:
         return self.plant.store.get(things=[thing], signals=list(signals), start_ns=start_ns, end_ns=end_ns + 1)
+
+    async def foresee(self, findings: Sequence[Event], now_ns: int) -> int:
+        """Says of runs, before anybody knows what inspection will find, whether their tools are worn; of how many.
+
+        findings  'run.labelled' events that are not recorded yet: of them only which run was when, and its set-up
+        """
+        if self.bind is None or not findings:
+            return 0
+        there = {event.about for event in await asyncio.to_thread(self.labels)}
+        new = [e for e in findings if e.kind == "run.labelled" and e.about not in there]
+        self.serves = await asyncio.to_thread(self._in_force)
+        if self.serves is None or not new:
+            return 0
+        runs = self.bind.finished(new)
+        clamp_pa = {e.about: e.body.get("clamp_pa") for e in new}
+        features = await asyncio.to_thread(self._measured, runs, clamp_pa)
+        said = await asyncio.to_thread(models_wear.foresee, self.plant, self.serves, features, runs, now_ns)
+        return said["stored"]
+
+    def _in_force(self) -> Trained | None:
+        """The model that serves, from its file."""
+        now = models.serving(self.plant.store, TASK)
+        if now is None:
+            return None
+        if self.serves is not None and self.serves.card.id == now["model"]:
+            return self.serves
+        return models_wear.load(self.plant, now["model"])
 
     async def look(self, now_ns: int) -> list[Event]:
         """Judges the runs that ended since the last look; the work orders that were opened."""
@@ -86,6 +127,7 @@ class Maintenance:
         features = await asyncio.to_thread(self.features, labels)
         if self.trained is None and not self.why_not:
             await self._train(features, labels, now_ns)
+        await asyncio.to_thread(self._league, features, now_ns)
         there = decided(self.plant, 0, now_ns, maintain.NAME)
         if there:  # of an interrupted turn: what was said then stands, and so does what it opened
             opened = [e for e in self.plant.store.recall(kind="workorder.opened") if e.t_ns == now_ns]
@@ -93,12 +135,14 @@ class Maintenance:
             return opened
         runs = self.bind.finished(labels)
         prediction: dict[str, Any] = {"abstains": self.why_not or "no model has been trained"}
-        if self.trained is not None:
+        if self.serves is not None:
             prediction = {
-                "model": self.trained.card,
-                "evaluation": self.trained.evaluation,
-                "runs": judge(self.trained, features),
+                "model": self.serves.card,
+                "evaluation": self.serves.evaluation,
+                "runs": judge(self.serves, features),
             }
+        elif self.trained is not None:
+            prediction = models_wear.serve(self.trained, features, _WHY.get(self.came, "no model is in force"))
         kinds = ("decision.made", "alarm.raised", "alarm.cleared", "workorder.opened", "workorder.done")
         state = maintain.fold(self.plant.store.recall(kind=kinds))
         events, decisions, _ = maintain.decide(runs, prediction, state, now_ns, maintain.Settings())
@@ -107,7 +151,23 @@ class Maintenance:
         self.workorders += opened
         return opened
 
+    def _league(self, features: Features, now_ns: int) -> None:
+        """The model of this turn stands for promotion; what was foreseen is scored; who serves now is loaded."""
+        if self.trained is not None and not self.came:
+            proof = models.proof_of({"losses": self.trained.losses})
+            card, evaluation = self.trained.card, self.trained.evaluation
+            beyond = "" if evaluation["better_than_baseline"] else evaluation["verdict"]
+            self.came = models.stand(self.plant, card, proof, now_ns, {"beyond the baseline by its interval": beyond})
+        self.serves = self._in_force()
+        if self.serves is not None:
+            models.check(self.plant, TASK, now_ns, models_wear.moved(self.serves, features))
+            self.serves = self._in_force()
+
     async def _train(self, features: Features, labels: Sequence[Event], now_ns: int) -> None:
+        if self.since_ns is not None:
+            self.trained = await asyncio.to_thread(models_wear.trained_since, self.plant, self.since_ns)
+            if self.trained is not None:
+                return
         by_run = {event.about: event for event in labels}
         y = np.array([by_run[run].body["label"] == "worn" for run in features.runs], dtype=float)
         known_by_ns = max((event.known_ns for event in labels), default=now_ns)
@@ -117,14 +177,8 @@ class Maintenance:
         except (InputError, MissingExtra) as error:
             self.why_not = error.given
             return
+        models.keep(self.plant, trained.card, trained.kept(), now_ns)
         self.trained = trained
-        self.plant.record(
-            "model.trained",
-            trained.card.id,
-            {"card": asdict(trained.card)},
-            t_ns=now_ns,
-            key=f"model/{trained.card.id}/{known_by_ns}",
-        )
 
     def in_report(self) -> dict[str, Any]:
         """Accuracy with its interval beside the baselines, as the report shows it."""
@@ -137,6 +191,8 @@ class Maintenance:
         }
         return {
             "model": self.trained.card.id,
+            "serves": self.serves.card.id if self.serves else f"baseline {evaluation['baseline']['name']}",
+            "came": self.came,
             "split": evaluation["split"],
             "runs": evaluation["runs"],
             "verdict": evaluation["verdict"],

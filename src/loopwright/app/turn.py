@@ -74,7 +74,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     """One turn of an open plant; the report, which is also recorded as 'turn.finished'."""
     plant.store.flush()
     turn = _begin(plant, orders)
-    turn.maintenance = serving.Maintenance(plant)
+    turn.maintenance = serving.Maintenance(plant, turn.started_ns)
     flow.turn(turn.number)
     releasing.warm(plant)
     solid = solids.Solids(plant, flow)
@@ -251,6 +251,8 @@ async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list
         await shop.caught_up()
     assert turn.maintenance is not None
     with _stage(turn, flow, "serve", "are the tools worn?"):
+        await turn.maintenance.foresee(shop.findings, _end_ns(turn))
+        shop.inspect()
         opened = await turn.maintenance.look(_end_ns(turn))
         for order in opened:
             making.interrupt(max(int(order.body["start_ns"]), making.origin_ns), f"work order {order.about}", order.id)

@@ -14,12 +14,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import loopwright
 from loopwright.core.clock import cpu_s, monotonic_s
 from loopwright.core.errors import InputError
 from loopwright.core.types import Model
@@ -92,7 +92,7 @@ def card(task: str, name: str, kept: str, losses: Losses, facts: Facts, cost: Ma
         id=f"{task}/{name}@{kept[:8]}", task=task, signals=facts.signals, known_by_ns=facts.known_by_ns,
         metrics=dict(facts.metrics) | {"loss": float(np.mean(losses.ours))},
         baseline=dict(facts.baseline) | {"loss": float(np.mean(losses.theirs))}, weights_hash=kept,
-        code_version=getattr(loopwright, "__version__", "0"), limits=limits_of(facts), split=facts.split,
+        code_version=_version(), limits=limits_of(facts), split=facts.split,
         things=facts.things, data={**facts.seen, "ranges": {k: [float(x) for x in v] for k, v in facts.ranges.items()}},
         loss=losses.name, groups=by_group(losses), worst=worst(losses), cost=dict(cost),
     )
@@ -174,6 +174,13 @@ def spent() -> Iterator[dict[str, Any]]:
         else:
             cost["energy_j"] = cost["cpu_s"] * WATTS
             cost["energy_method"] = f"estimated: processor seconds x {WATTS:g} W"
+
+
+def _version() -> str:
+    try:
+        return version("loopwright")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _counters() -> list[Path]:

@@ -3,7 +3,7 @@
     export.json          what was asked for, the moment, and the list of parts: a run that was stopped goes on by it
     points/kind=mill/    rows that stand, a part of some things after the other; points_replaced: what was corrected
     blocks/ ...          the same of fast signals
-    events.jsonl         every event, in the order of its chain
+    events.jsonl         every event, in the order of its chain; models/: trained models by their SHA-256
     kinds.json, things.json, signals.csv, README.md, index.json (written last: rows, bytes and SHA-256 of every file)
 
 The moment is the journal's newest known_ns when the export began: rows of later batches are left out, whenever the
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ from loopwright.store.schema import told
 if TYPE_CHECKING:
     from loopwright.store.cellar import Store
 
-WHAT = ("points", "blocks", "events", "people")
+WHAT = ("points", "blocks", "events", "models", "people")
 FORMATS = ("parquet", "csv")
 _SAMPLES = 500_000  # in a part
 _KEY = ("thing", "signal", "t_ns", "n")
@@ -61,7 +62,8 @@ class Part:
 
 def export(
     store: Store, dest: Path, *, form: str = "parquet", things: Names = None, signals: Names = None,
-    start_ns: int | None = None, end_ns: int | None = None, what: Sequence[str] = ("points", "blocks", "events"),
+    start_ns: int | None = None, end_ns: int | None = None,
+    what: Sequence[str] = ("points", "blocks", "events", "models"),
     progress: Progress = quiet, by: str = "", why: str = "",
 ) -> dict[str, Any]:
     """Writes the plant, or a part of it, into the new folder `dest`; or goes on with what stands there half done.
@@ -86,6 +88,11 @@ def export(
             f"export {dest}", f"it cannot be written ({error.strerror})", "a disk with room, that you may write",
             "free it and run this again; it goes on",
         ) from error
+
+
+def _copied(source: Path, path: Path) -> int:
+    shutil.copyfile(source, path)
+    return 1
 
 
 def _asked(
@@ -201,6 +208,9 @@ class _Writer:
             self._part(number, Part(**{**part, "things": tuple(part["things"])}))
         if "events" in self._asked["what"]:
             self._keep("events", "events.jsonl", self._events)
+        if "models" in self._asked["what"]:
+            for path in sorted((self._store.path / "models").glob("[0-9a-f]*")):
+                self._keep("models", f"models/{path.name}", partial(_copied, path))
         if "people" in self._asked["what"]:
             self._people(by, why)
         exported.readme(self._dest, self._asked["form"], self._asked["what"])

@@ -106,6 +106,9 @@ points/          values of slow signals, a row a value; a folder for each kind o
 blocks/          fast signals, a row a run of samples: values[i] was true at t_ns + i * dt_ns
 *_replaced/      rows as they were before a correction replaced them; there is none where nothing was corrected
 events.jsonl     every event, one JSON object a line, in the order of its chain
+models/          trained models by the SHA-256 of their bytes: 'LWMODEL1', the length of a JSON text (uint64,
+                 little-endian), the text {"arrays": [dtype, shape, start, bytes], "state": ...}, then the arrays, from
+                 the next multiple of 64 bytes on; their cards stand in events.jsonl (model.trained)
 kinds.json       kinds of things with the table of their signals; signals.csv says the same in rows, with units
 things.json      the things that were heard
 @PEOPLE@index.json       rows, bytes and SHA-256 of every file, and the moment of the export; written last

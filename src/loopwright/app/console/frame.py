@@ -23,6 +23,7 @@ PAGES = (
     ("/", "Loop", "loop", "plant.see"), ("/orders", "Orders", "orders", "plant.see"),
     ("/plan", "Plan", "plan", "plant.see"), ("/machines", "Machines", "machines", "plant.see"),
     ("/owner", "Owner", "owner", ""), ("/decisions", "Decisions", "decisions", "plant.see"),
+    ("/models", "Models", "models", "plant.see"),
     ("/data", "Data", "data", "plant.see"),
 )
 

@@ -28,6 +28,7 @@ from loopwright.app.console import (
     loop,
     machine,
     machines,
+    models,
     orders,
     owner,
     plain,
@@ -42,7 +43,8 @@ from loopwright.govern import access
 from loopwright.govern.roles import EVERYONE
 
 PAGES: tuple[ModuleType, ...] = (
-    loop, orders, unit, plan, machines, machine, alarms, owner, decisions, data, chart, corrections,
+    loop, orders, unit, plan, machines, machine, alarms, owner, decisions, models, data, chart,
+    corrections,
 )
 MARK = Path(__file__).parent / "assets" / "mark.svg"
 # page -> the one of the bar it belongs to

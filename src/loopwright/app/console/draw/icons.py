@@ -25,6 +25,7 @@ PATHS: dict[str, str] = {
     "machines": "M4 20V9l5 3V9l5 3V5h6v15zM8 16h2M13 16h2",
     "owner": "M12 11a4 4 0 100-8 4 4 0 000 8zM4.5 21c0-4 3.4-6.5 7.5-6.5s7.5 2.5 7.5 6.5",
     "decisions": "M12 3v18M5 7h14M5 7l-3 7h6zM19 7l-3 7h6zM8 21h8",
+    "models": "M4 20V4M4 20h16M7 16l4-5 3 3 5-7M19 7h-3M19 7v3",
     "data": "M4 6h16M4 12h16M4 18h16M8 4v4M15 10v4M10 16v4",
 }
 
