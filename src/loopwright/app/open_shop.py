@@ -30,7 +30,7 @@ from loopwright.make.change.firm import firm
 from loopwright.make.open_work import Closed, OpenOrder, Step, from_body, shop_from
 from loopwright.make.product import Product
 from loopwright.make.reading.files import Instance, overdue
-from loopwright.make.shifts import closed_times
+from loopwright.make.shifts import closed_times, first_rest
 from loopwright.make.shop import Machine, Shop
 from loopwright.make.whatif import CLOSED_SHIFT
 from loopwright.store.state import state
@@ -120,16 +120,21 @@ def shop_at(plant: Plant, at_ns: int, told: Told) -> Shop:
     """The shop at a moment: open work, what has begun, and all that the plant can and cannot have from then on."""
     upset = upsets.upsets(plant, at_ns)
     machines = [Machine(m.id, m.role, m.setup, m.batch) for m in plant.site.machines]
+    shut = [*closed(plant, at_ns, told.plan), *upset.closed()]
     shop = shop_from(
-        at_ns, told.work, machines, _running(plant, told, upset, at_ns), [*closed(plant, at_ns), *upset.closed()],
+        at_ns, told.work, machines, _running(plant, told, upset, at_ns), shut,
         horizon_ns=at_ns + HORIZON_DAYS * DAY_NS, resources=upset.met(resources(plant.site), told.work))
     shop = upset.slowed(shop)
     zone_s = round(float(plant.site["plan"]["frozen_min"]) * 60)
     return firm(shop, from_body(told.plan.body), zone_s) if told.plan and zone_s else shop
 
 
-def closed(plant: Plant, start_ns: int) -> list[Closed]:
-    """When machines are not to be had: closed shifts of the site, and work orders that are open."""
+def closed(plant: Plant, start_ns: int, plan: Event | None = None) -> list[Closed]:
+    """When machines are not to be had: closed shifts of the site, and work orders that are open.
+
+    A work order that may wait until `latest_ns` stands where the plan in force has it; in a plan that does not know it,
+    it takes the first time in which its machine rests.
+    """
     table = plant.site["shifts"]
     shifts = {day: list(table["hours"]) for day in table["days"]}
     hours = closed_times(shifts, plant.site.time_zone, start_ns, start_ns + HORIZON_DAYS * DAY_NS)
@@ -138,10 +143,29 @@ def closed(plant: Plant, start_ns: int) -> list[Closed]:
     done = {event.about for event in plant.store.recall(kind="workorder.done")}
     for event in plant.store.recall(kind="workorder.opened"):
         if event.about not in done and event.body["machine"] in known:
+            machine, why = str(event.body["machine"]), str(event.body["why"])
+            long_ns = int(event.body["duration_s"]) * NS_PER_S
             at_ns = max(int(event.body.get("start_ns", event.t_ns)), start_ns)
-            until_ns = at_ns + int(event.body["duration_s"]) * NS_PER_S
-            out.append(Closed(str(event.body["machine"]), at_ns, until_ns, str(event.body["why"]), waits=True))
+            if int(event.body.get("latest_ns", 0)) > at_ns:
+                at_ns = _within(event, at_ns, long_ns, [c for c in out if c.machine == machine], plan)
+            out.append(Closed(machine, at_ns, at_ns + long_ns, why, waits=True))
     return out
+
+
+def _within(event: Event, at_ns: int, long_ns: int, shut: Sequence[Closed], plan: Event | None) -> int:
+    """When the work of that event begins, from at_ns to its latest_ns: as planned, else when its machine rests."""
+    busy = [(c.start_ns, c.end_ns) for c in shut]
+    if plan:
+        machine, begin_ns = event.body["machine"], int(plan.body["origin_ns"])
+        for row in plan.body.get("shop", {}).get("closed", ()):
+            planned_ns = begin_ns + int(row["start_s"]) * NS_PER_S
+            its = machine in row["machines"] and row["why"] == event.body["why"]
+            if its and int(event.body["start_ns"]) <= planned_ns <= int(event.body["latest_ns"]) \
+                    and planned_ns + long_ns > at_ns:
+                return planned_ns
+        busy += [(begin_ns + s.start_s * NS_PER_S, begin_ns + s.end_s * NS_PER_S)
+                 for s in from_body(plan.body).slots if s.machine == machine]
+    return first_rest(busy, at_ns, int(event.body["latest_ns"]), long_ns)
 
 
 def _running(plant: Plant, told: Told, upset: upsets.Upsets, at_ns: int) -> list[Step]:

@@ -93,3 +93,16 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except (TypeError, ValueError) as error:
         raise InputError("holidays of the site", f"{text!r}", "a date such as '2026-12-25'") from error
+
+
+def first_rest(busy: Sequence[tuple[int, int]], start_ns: int, latest_ns: int, long_ns: int) -> int:
+    """The first time from start_ns to latest_ns at which so long a rest begins between the busy times [(from, until)].
+
+    Where there is none it is latest_ns: then something else has to give way.
+    """
+    at_ns = start_ns
+    for begin_ns, end_ns in sorted(busy):
+        if at_ns + long_ns <= begin_ns:
+            break
+        at_ns = max(at_ns, end_ns)
+    return min(at_ns, latest_ns)

@@ -5,6 +5,8 @@
 The model is asked about whole runs, and about none that it was trained on (those are judged by the model without them).
 When the model is not better than the majority class and the set-up alone, the decision says so and nobody is sent to
 the machine. Without a model, or with too little of a run, it abstains.
+
+Where a model of remaining life speaks, `window` asks the planner for a time that is neither too early nor too late.
 """
 
 from __future__ import annotations
@@ -14,6 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from loopwright.core.types import Decision, Event, Evidence
+from loopwright.serve.maintain.lifetime import CONDITION as END
+from loopwright.serve.maintain.lifetime import Ask, Life, window
+
+__all__ = ["Ask", "Life", "Settings", "decide", "fold", "window"]
 
 NAME = "maintain"
 MEANING = "Judges the tool of each machining run, and opens a work order when it is worn."
@@ -35,7 +41,7 @@ class Settings:
     priority: str = "medium"
 
 
-State = Mapping[str, Any]  # {"decided": [run ids], "open": {thing: {"alarm", "workorder", "done"}}}
+State = Mapping[str, Any]  # {"decided": [run ids], "open", "life": {thing: {"alarm", "workorder", "done"}}}
 
 
 def decide(
@@ -55,9 +61,10 @@ def decide(
     decided = set(state.get("decided", ()))
     todo = sorted((run for run in runs if run["run"] not in decided), key=lambda run: (run["end_ns"], run["run"]))
     standing = {thing: dict(one) for thing, one in state.get("open", {}).items()}
+    same = {key: state[key] for key in ("life",) if key in state}
     if prediction is None or prediction.get("abstains") or not todo:
         why = (prediction or {}).get("abstains") or ("no model has been trained" if todo else "no run has ended since")
-        return [], [_abstains("plant", why, now_ns)], {"decided": sorted(decided), "open": standing}
+        return [], [_abstains("plant", why, now_ns)], {"decided": sorted(decided), "open": standing} | same
     events: list[Event] = []
     decisions: list[Decision] = []
     for run in todo:
@@ -73,18 +80,24 @@ def decide(
         elif decision.body["judged"] == "unworn":
             events += _clear(run, standing, now_ns)
         decisions.append(decision)
-    return events, decisions, {"decided": sorted(decided), "open": standing}
+    return events, decisions, {"decided": sorted(decided), "open": standing} | same
 
 
 def fold(events: Iterable[Event]) -> dict[str, Any]:
     """The state from recorded events, in their order: which runs were judged, which alarms and work orders stand."""
-    decided: list[str] = []
+    kept = list(events)
+    said = [e.body["decision"] for e in kept if e.kind == "decision.made" and e.body["decision"]["service"] == NAME]
+    decided = sorted({str(one["body"]["run"]) for one in said if one["body"].get("run")})
+    lives = _standing(kept, END)
+    return {"decided": decided, "open": _standing(kept, CONDITION)} | ({"life": lives} if lives else {})
+
+
+def _standing(events: Iterable[Event], condition: str) -> dict[str, dict[str, Any]]:
+    """thing -> its alarm of this condition that is not cleared, with its work order and whether that is done."""
     standing: dict[str, dict[str, Any]] = {}
     for event in events:
         body = event.body
-        if event.kind == "decision.made" and body["decision"]["service"] == NAME:
-            decided += [run for run in (body["decision"]["body"].get("run"),) if run]
-        elif event.kind == "alarm.raised" and body["condition"] == CONDITION:
+        if event.kind == "alarm.raised" and body["condition"] == condition:
             standing[body["thing"]] = {"alarm": event.about, "workorder": "", "done": False}
         elif event.kind == "alarm.cleared":
             standing = {thing: one for thing, one in standing.items() if one["alarm"] != event.about}
@@ -92,7 +105,7 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
             standing[body["machine"]]["workorder"] = event.about
         elif event.kind == "workorder.done" and standing.get(body["machine"], {}).get("workorder") == event.about:
             standing[body["machine"]]["done"] = True
-    return {"decided": sorted(set(decided)), "open": standing}
+    return standing
 
 
 def _decision(
