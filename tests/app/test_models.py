@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from loopwright.app import approvals, model_reads, models, models_wear
+from loopwright.app import approvals, doctor, model_reads, models, models_wear
 from loopwright.app.auth import COOKIE
 from loopwright.app.cli import app as command
 from loopwright.app.flow import Flow
@@ -323,3 +324,33 @@ def test_the_curve_is_the_mean_so_far_in_the_order_of_time() -> None:
     assert curve["due_ns"] == [1, 2, 3]
     np.testing.assert_allclose(curve["ours"], [0.1, 0.15, 0.2])
     assert curve["about"] == ["a", "b", "c"]
+
+
+def test_the_doctor_names_a_model_whose_file_was_altered_or_is_gone(example: Plant, tmp_path: Path) -> None:
+    one = trained()
+    stood(example, one)
+    example.close()
+    assert doctor.healthy(doctor.examine(tmp_path / "site.toml"))
+    file = tmp_path / "plant" / "models" / one.card.weights_hash
+    file.write_bytes(file.read_bytes() + b"x")
+    found = doctor.examine(tmp_path / "site.toml")
+    assert not doctor.healthy(found)
+    assert "altered" in found["verdict"]
+    file.unlink()
+    assert "gone" in doctor.examine(tmp_path / "site.toml")["verdict"]
+
+
+async def test_a_running_plant_scores_once_a_minute(example: Plant) -> None:
+    one = trained()
+    stood(example, one)
+    task = asyncio.create_task(models.keep_scored(example))
+    inspected(example, said(example, one.card.id, 3, 0.9, 0.5))
+    clock = example.clock
+    assert isinstance(clock, SimClock)
+    await clock.advance(models.SCORE_S)
+    for _ in range(200):
+        if example.store.recall(kind="model.checked"):
+            break
+        await asyncio.sleep(0.02)
+    task.cancel()
+    assert [e.body["scored"] for e in example.store.recall(kind="model.checked")] == [3]

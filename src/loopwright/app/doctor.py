@@ -59,7 +59,7 @@ def examine(
             "sources_in_all": table.num_rows, "events": chain_of(store), "state": _state(store),
             "edges": [_edge(report) for report in edges(store)],
             "broken": [f"{file.removeprefix(f'{store.path}/')}: {why}" for table in store.tables.values()
-                       for file, why in table.snapshot.broken.items()],
+                       for file, why in table.snapshot.broken.items()] + _models(store),
         }
         if deep:
             found["missing"] = sum(row["missing"] for row in rows)
@@ -135,6 +135,15 @@ def _state(store: Store) -> dict[str, Any]:
         },
         "disk_free": disk.free, "disk": disk.total,
     }
+
+
+def _models(store: Store) -> list[str]:
+    """Kept models whose file is gone or was altered; of cards from before they were kept nothing is said."""
+    from loopwright.learn import registry
+
+    cards = [event.body["card"] for event in store.recall(kind="model.trained")]
+    kept = dict.fromkeys(card["weights_hash"] for card in cards if "cost" in card)
+    return [f"{registry.FOLDER}/{name}: {why}" for name in kept if (why := registry.wrong(store.path, name))]
 
 
 def _edge(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,11 +43,11 @@ def show(store: Store, model: str) -> dict[str, Any]:
     card = models.card_of(store, model)
     row = next(one for one in rows(store) if one["model"] == card.id)
     table = predictions.read(store, model=card.id)
-    checked = store.recall(kind="model.checked", about=card.id, limit=1, newest_first=True)
+    checked = [e for e in store.recall(kind="model.checked", about=card.id) if e.body["drift"]]
     gated = store.recall(kind="change.gated", about=row["change"]) if row["change"] else []
     kept, losses = _kept(store, card.id)
     return {
-        "card": asdict(card), "row": row, "drift": list(checked[0].body["drift"]) if checked else [],
+        "card": asdict(card), "row": row, "drift": list(checked[-1].body["drift"]) if checked else [],
         "error": views.error_curve(table), "left_out": views.left_out_curve(losses) if losses else {},
         "calibration": _calibration(card.loss, table, kept), "worst": views.worst(table),
         "tests": list(gated[-1].body["tests"]) if gated else [],

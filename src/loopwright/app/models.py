@@ -9,6 +9,8 @@ A task without a model in force is served by its simplest baseline. Everything i
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 
 from loopwright.app import improving
 from loopwright.app.plant import Plant
-from loopwright.core.errors import InputError, NotAllowed, StoreError, UnknownName
+from loopwright.core.errors import InputError, LoopwrightError, NotAllowed, StoreError, UnknownName
 from loopwright.core.types import Event, Model
 from loopwright.govern.access import may
 from loopwright.improve import approve, cycle, promotion
@@ -27,6 +29,7 @@ from loopwright.learn.predictions import Asked, Outcome, Outcomes
 from loopwright.store import Store
 
 ACTOR = "league"
+SCORE_S = 60.0
 KINDS = (*league.KINDS, "change.proposed", "change.gated", "change.approved", "change.declined", "model.checked")
 WORN = "tool.worn"  # what predictions of tool wear are about; inspection tells it by the run
 
@@ -192,6 +195,18 @@ def check_all(plant: Plant, t_ns: int) -> list[dict[str, Any]]:
     things = [t for t in plant.store.things().values() if t.kind.startswith(predictions.PREFIX)]
     tasks = {t.labels.get("task", "") for t in things} | {card.task for card in cards(plant.store).values()}
     return [check(plant, task, t_ns) for task in sorted(tasks - {""})]
+
+
+async def keep_scored(plant: Plant) -> None:
+    """While a plant runs: scores what became known, once a minute, and demotes champions that lose."""
+    while True:
+        await plant.clock.sleep(SCORE_S)
+        try:
+            for told in await asyncio.to_thread(check_all, plant, plant.clock.now_ns()):
+                if told["demoted"]:
+                    print(f"models: {told['model']} is demoted: {told['says']}", file=sys.stderr, flush=True)
+        except LoopwrightError as error:
+            print(f"models: {error}", file=sys.stderr, flush=True)
 
 
 def promote(plant: Plant, model: str, by: str, t_ns: int) -> str:

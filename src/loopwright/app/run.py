@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from loopwright.app import following, keep, planning, watching
+from loopwright.app import following, keep, models, planning, watching
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant, open_plant
@@ -62,6 +62,7 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(keep.daily(plant), name="keep"),
             asyncio.create_task(_follow(plant, flow), name="follow"),
             asyncio.create_task(planning.keep_planned(plant, flow), name="plan"),
+            asyncio.create_task(models.keep_scored(plant), name="models"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
