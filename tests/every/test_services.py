@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from loopwright.core import plug
-from loopwright.core.types import POINTS, Decision
+from loopwright.core.types import POINTS, Decision, Windows
 
 # What no service may import or call: it is handed everything, and hands everything back.
 FORBIDDEN_MODULES = ("loopwright.store", "loopwright.connect", "loopwright.app", "loopwright.engine", "sqlite3", "socket", "time", "random")
@@ -27,6 +27,10 @@ def _nothing() -> dict[str, Callable[[ModuleType], tuple[Any, Any]]]:
         "maintain": lambda m: ((), m.Settings()),
         "coach": lambda m: (
             m.History("anna", np.zeros(0), "m", "less", (), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, dtype=np.int64)),
+            m.Settings(),
+        ),
+        "forecast": lambda m: (
+            Windows((), np.zeros((0, 0, 1)), np.zeros((0, 0, 1), dtype=bool), np.zeros(0, dtype=np.int64), ("p",), ("W",)),
             m.Settings(),
         ),
         "oee": lambda m: (m.Heard(POINTS.empty_table()), m.Settings((), "UTC", {"mill-1": 60.0})),

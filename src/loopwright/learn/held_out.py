@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 BLOCKS, FEWEST = 10, 4
-STRENGTHS = (1.0, 6.0, 36.0, 200.0)  # independent cases that a prior is worth
+STRENGTHS = (0.3, 2.0, 12.0, 72.0)  # independent cases that a prior is worth
 TEMPERATURE = 0.01
 
 
@@ -54,7 +54,7 @@ def fit(cases: Cases, priors: np.ndarray) -> Judged:
         inputs = inputs * cases.known[:, None]
         truth = np.where(cases.known, truth, 0.0)
     blocks = _blocks(truth.shape[1], round(cases.independent))
-    candidates = _candidates(inputs, truth, blocks, priors, _count(cases) / cases.independent)  # (B, blocks + 1, F, R (S + 1))
+    candidates = _candidates(inputs, truth, blocks, priors, _count(cases) / cases.independent)
     shares = _shares(inputs, truth, blocks, candidates)
     mixed = (candidates @ shares[:, None, :, None])[..., 0]  # (B, blocks + 1, F)
     errors = np.concatenate([truth[:, b] - _told(inputs[:, :, b], mixed[:, i, :, None])[:, 0]

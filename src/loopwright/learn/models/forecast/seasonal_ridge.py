@@ -42,30 +42,38 @@ def predict(
 ) -> np.ndarray:
     """(B, H, Q) quantiles of the next H values of series (B, T); NaN is missing."""
     ask = asked(values, horizon, season, levels)
-    day, week = _calendar(ask)
-    origins = _origins(ask.values.shape[1] // day, day, week, ask.horizon)
-    if origins is None or not len(ask.values):
-        return smoothing.predict(ask.values, ask.horizon, ask.seasons, ask.levels.tolist())
-    recent = ask.values[:, -(LONGEST * day):]
-    found = np.empty((len(recent), ask.horizon, len(ask.levels)))
-    size = max(1, CHUNK // ((origins.stop - origins.start) // origins.step * ask.horizon))
-    for low in range(0, len(recent), size):
-        part = slice(low, low + size)
-        found[part] = _chunk(replace(ask, values=recent[part]), day, week, origins)
+    total = ask.values.shape[1]
+    known = np.isfinite(ask.values)
+    length = np.where(known.any(axis=1), total - np.argmax(known, axis=1), 1)
+    found = np.empty((len(known), ask.horizon, len(ask.levels)))
+    keys = np.array([_calendar(ask.seasons, int(one)) for one in np.unique(length)] or np.empty((0, 3)), dtype=np.int64)
+    of = keys[np.unique(length, return_inverse=True)[1].reshape(-1)]
+    for key in np.unique(of, axis=0):
+        mine = np.flatnonzero((of == key).all(axis=1))
+        found[mine] = _alike(replace(ask, values=ask.values[mine]), *key.tolist())
     return found
 
 
-def _calendar(ask: Ask) -> tuple[int, int]:
-    """(points of a day, days of a week): the shortest season of which there are enough, and the next whole one."""
-    total = ask.values.shape[1]
-    day = next((s for s in ask.seasons if s > 1 and total // s >= 8), 1)
-    weeks = [s // day for s in ask.seasons if day > 1 and s > day and s % day == 0 and total // s >= 4]
-    return day, (weeks[0] if weeks else 1)
+def _calendar(seasons: Sequence[int], length: int) -> tuple[int, int, int]:
+    """(points of a day, days of a week, days): the shortest season with enough days, and the next whole one."""
+    day = next((s for s in seasons if s > 1 and length // s >= 8), 1)
+    weeks = [s // day for s in seasons if day > 1 and s > day and s % day == 0 and length // s >= 4]
+    return day, (weeks[0] if weeks else 1), min(length // day, LONGEST)
+
+
+def _alike(ask: Ask, day: int, week: int, count: int) -> np.ndarray:
+    """The forecasts of series that began on the same day."""
+    origins = _origins(count, day, week, ask.horizon)
+    if origins is None:
+        return smoothing.predict(ask.values, ask.horizon, ask.seasons, ask.levels.tolist())
+    size = max(1, CHUNK // ((origins.stop - origins.start) // origins.step * ask.horizon))
+    parts = [replace(ask, values=ask.values[low:low + size]) for low in range(0, len(ask.values), size)]
+    return np.concatenate([_chunk(part, day, week, count, origins) for part in parts])
 
 
 def _origins(count: int, day: int, week: int, horizon: int) -> slice | None:
     """The earlier days that are learned from, each with `ahead` days after it; None for fewer than LEAST."""
-    count, ahead = min(count, LONGEST), -(-horizon // day)
+    ahead = -(-horizon // day)
     newest = count - 1 - ahead
     oldest = min(3 * max(week, 7), max(count // 3, 2))
     there = newest - oldest + 1
@@ -77,20 +85,23 @@ def _origins(count: int, day: int, week: int, horizon: int) -> slice | None:
     return slice(newest - (number - 1) * step, newest + 1, step)
 
 
-def _chunk(ask: Ask, day: int, week: int, origins: slice) -> np.ndarray:
-    """The forecasts of some series."""
-    low, spread = _scale(ask.values)
-    u = np.log(np.maximum((ask.values - low) / spread + OFFSET, OFFSET / 10))
+def _chunk(ask: Ask, day: int, week: int, count: int, origins: slice) -> np.ndarray:
+    """The forecasts of some series of `count` days."""
+    recent = ask.values[:, -count * day:]
+    low, spread = _scale(recent)
+    u = np.log(np.maximum((recent - low) / spread + OFFSET, OFFSET / 10))
     past = lay(u, day, week)
     point, errors = _forecast(past, origins, ask.horizon)
-    told = point[:, :, None] + ranked(_neighbours(errors, day), ask.levels)
-    told += past.level[:, -1, None, None]
-    least, most = np.nanmin(_or0(u), axis=1), np.nanmax(_or0(u), axis=1)
-    room = (most - least)[:, None, None] / 2
-    told = np.clip(told, least[:, None, None] - room, most[:, None, None] + room)
+    told = point[:, :, None] + ranked(_neighbours(errors, day), ask.levels) + past.level[:, -1, None, None]
+    least, most = np.nanmin(_or0(u), axis=1)[:, None, None], np.nanmax(_or0(u), axis=1)[:, None, None]
+    told = np.clip(told, least - (most - least) / 2, most + (most - least) / 2)
     found = (np.exp(told) - OFFSET) * spread[:, :, None] + low[:, :, None]
-    never_below = np.nanmin(_or0(ask.values), axis=1) >= 0
-    return np.where(never_below[:, None, None], np.maximum(found, 0.0), found)
+    never_below = np.nanmin(_or0(recent), axis=1) >= 0
+    found = np.where(never_below[:, None, None], np.maximum(found, 0.0), found)
+    blind = ~np.isfinite(errors).any(axis=2).all(axis=1)  # no error of some point ahead was ever seen
+    if blind.any():
+        found[blind] = smoothing.predict(ask.values[blind], ask.horizon, ask.seasons, ask.levels.tolist())
+    return found
 
 
 def _or0(values: np.ndarray) -> np.ndarray:

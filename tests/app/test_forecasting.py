@@ -1,0 +1,83 @@
+"""Energy of machines is forecast from what the store holds, kept before it is known, scored when it is, and calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loopwright.app import forecasting
+from loopwright.app.plant import Plant, open_plant
+from loopwright.app.site import load_site
+from loopwright.core.clock import NS_PER_S, SimClock
+from loopwright.core.types import Batch
+from loopwright.learn import predictions
+from tests.app.small_parts import points_of
+
+MIN = 60 * NS_PER_S
+T0 = 1_767_600_000 * NS_PER_S
+SITE = """
+[site]
+name = "two mills"
+
+[[machine]]
+id = "mill-1"
+kind = "mill"
+role = "mill"
+link = { protocol = "mqtt" }
+
+[[machine]]
+id = "mill-2"
+kind = "mill"
+role = "mill"
+link = { protocol = "mqtt" }
+"""
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[Plant]:
+    (tmp_path / "site.toml").write_text(SITE)
+    with open_plant(load_site(tmp_path / "site.toml"), clock=SimClock(T0)) as one:
+        yield one
+
+
+def heard(plant: Plant, thing: str, first: int, last: int, number: int, level: float = 40_000.0) -> None:
+    """Minutes of energy, J, with a cycle of 20 minutes."""
+    minutes = np.arange(first, last)
+    energy = level + 20_000 * np.sin(2 * np.pi * minutes / 20) + np.random.default_rng(first).normal(0, 1500, len(minutes))
+    plant.store.put(Batch("test", "mills", number, points_of(thing, "s.energy", T0 + minutes * MIN, energy)))
+
+
+def test_a_plant_that_said_nothing_gives_no_forecast(plant: Plant) -> None:
+    assert forecasting.look(plant, T0) == []
+
+
+def test_energy_is_forecast_kept_scored_and_its_quantiles_learn(plant: Plant) -> None:
+    heard(plant, "mill-1", 0, 400, 0)
+    heard(plant, "mill-2", 380, 400, 400)
+    now_ns = T0 + 400 * MIN
+    said = forecasting.look(plant, now_ns)
+    by_thing = {decision.about: decision for decision in said}
+    assert by_thing["mill-2"].abstains == "20 values of s.energy are known, 48 are needed"
+    one = by_thing["mill-1"]
+    assert one.unit == "J"
+    low, value, high = (float(number or 0.0) for number in (one.low, one.value, one.high))
+    assert 35_000 < low < value < high < 95_000
+    table = predictions.read(plant.store, task=forecasting.TASK)
+    assert len(table["due_ns"]) == 59
+    assert np.isnan(table["outcome"]).all()
+    assert forecasting.look(plant, now_ns) == []
+
+    heard(plant, "mill-1", 400, 430, 500, level=90_000.0)
+    forecasting.look(plant, T0 + 430 * MIN)
+    table = predictions.read(plant.store, task=forecasting.TASK)
+    known = np.isfinite(table["outcome"])
+    assert known.sum() >= 28
+    windows = forecasting._heard(plant, forecasting._rules(plant)[0], T0 + 430 * MIN)
+    assert windows is not None
+    offsets = forecasting._offsets(plant, windows)
+    row = windows.ids.index("mill-1")
+    assert (offsets.offsets[row] > 0).all()
+    np.testing.assert_array_equal(offsets.offsets[1 - row], 0.0)
