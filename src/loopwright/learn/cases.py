@@ -22,6 +22,7 @@ from loopwright.learn.runs import Features
 from loopwright.learn.splits import check_names
 
 MOST_CHANNELS = 10_000
+LARGEST = 1e30  # a larger number is no measurement; its square would leave float32
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Cases:
     """Series to be sorted.
 
     ids       (n,) what each is called
-    values    n arrays (C, T_i) float64 of one rate, NaN where nothing is known; infinities count as unknown
+    values    n arrays (C, T_i) float64 of one rate, NaN where nothing is known; infinities, and what is beyond
+              LARGEST, count as unknown
     channels  (C,) names
     rate_hz   samples a second; None where the source does not say
     measures  features of each run beside its series (`learn.runs`), where the set has them
@@ -102,12 +104,18 @@ class ClassSet:
                 raise InputError(f"set {self.name}", f"{len(rows)} {what} for {len(self.cases)} cases", "one each")
 
 
+def need_cases(labels: Sequence[str]) -> None:
+    """Raises InputError where there is nothing to learn from."""
+    if not len(labels):
+        raise InputError("training", "no case with a known class", "at least one")
+
+
 def clean(one: np.ndarray) -> np.ndarray:
     """(C, T) without gaps: a straight line over each, the nearest value at the ends, 0 in a channel without any.
 
     For models whose arithmetic knows no gaps. Where nothing is missing the array itself comes back.
     """
-    known = np.isfinite(one)
+    known = np.abs(one) < LARGEST  # false where it is NaN
     if known.all():
         return one
     filled = np.zeros(one.shape)

@@ -1,6 +1,6 @@
 """Ridge regression on the classes, its strength chosen by leaving groups out, all in closed form.
 
-    head = fit(x, labels, groups)       plain data: weights, strength, temperature
+    head, = fit(x, [labels], groups)    plain data: weights, strength, sharpness
     p = predict(head, x)                (n, K) probabilities in the order of head["classes"]
 
 The scores of left-out groups come from one decomposition instead of a fit for each group and strength:
@@ -28,37 +28,45 @@ _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 _SHARPEST, _BLUNTEST = 7.0, -4.0  # natural logarithms of the temperature's inverse that are tried
 
 
-def fit(x: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> dict[str, Any]:
-    """The head for features x (n, f), their classes and groups (n,).
+def fit(x: np.ndarray, answers: Sequence[Sequence[str]], groups: Sequence[str]) -> list[dict[str, Any]]:
+    """A head for each of the answers (n,) about features x (n, f) of cases in groups (n,).
 
     returns  classes; mean, scale (f,); weights (f, K), bias (K,); strength, sharpness: both chosen where left-out
              groups have the lowest logarithmic loss (their scores through a softmax); left_out (n, K): what is said
              of each row without its group
-    With fewer than two groups each row is its own. One class alone is always answered.
-    Raises InputError for no row.
+    What no answer touches is done once. With fewer than two groups each row is its own. One class alone is always
+    answered. Raises InputError for no row.
     """
-    if not len(labels):
+    if not len(x):
         raise InputError("training", "no case with a known class", "at least one")
-    classes = sorted(set(labels))
-    n, f = x.shape
-    truth = np.array([classes.index(one) for one in labels])
     mean, scale = _scaling(x)
-    head: dict[str, Any] = {"classes": classes, "mean": mean, "scale": scale}
-    if len(classes) == 1:
-        nothing = {"weights": np.zeros((f, 1)), "bias": np.ones(1), "strength": 1.0, "sharpness": 1.0}
-        return head | nothing | {"left_out": np.ones((n, 1))}
-    y = np.where(truth[:, None] == np.arange(len(classes)), 1.0, -1.0)  # (n, K)
     values, vectors = np.linalg.eigh(_gram(x, mean, scale))
-    values = np.maximum(values, 0.0)
-    blocks = _blocks(groups)
+    parts = np.maximum(values, 0.0), vectors
+    heads = [_head(parts, labels, _blocks(groups)) for labels in answers]
+    return [head | {"weights": _weights(x, mean, scale, head.pop("dual")), "mean": mean, "scale": scale}
+            for head in heads]
+
+
+def _head(
+    parts: tuple[np.ndarray, np.ndarray], labels: Sequence[str], blocks: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """The head of one answer, with dual (n, K) weights of the rows in place of those of the features."""
+    classes = sorted(set(labels))
+    truth = np.array([classes.index(one) for one in labels])
+    n = len(truth)
+    if len(classes) == 1:
+        alone = {"dual": np.zeros((n, 1)), "bias": np.ones(1), "strength": 1.0, "sharpness": 1.0}
+        return {"classes": classes, "left_out": np.ones((n, 1))} | alone
+    values, vectors = parts
+    y = np.where(truth[:, None] == np.arange(len(classes)), 1.0, -1.0)  # (n, K)
     tried = [left_out(values, vectors, y, strength, blocks) for strength in STRENGTHS]
     fits = [sharpness(scores, truth) for scores in tried]
     best = int(np.argmin([loss for _, loss in fits]))
     strength, sharp = float(STRENGTHS[best]), fits[best][0]
     middle = y.mean(axis=0)
     dual = vectors @ ((vectors.T @ (y - middle)) / (values + strength)[:, None])  # (n, K)
-    head |= {"weights": _weights(x, mean, scale, dual), "bias": middle, "strength": strength, "sharpness": sharp}
-    return head | {"left_out": softmax(sharp * tried[best])}
+    head = {"dual": dual, "bias": middle, "strength": strength, "sharpness": sharp}
+    return {"classes": classes, "left_out": softmax(sharp * tried[best])} | head
 
 
 def predict(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from loopwright.learn.splits import check_split, leave_one_group_out
 
 ROOM = "learn.models.classes"
 LAYOUTS = ("basicmotions", "ucr", "gearbox", "hydraulic", "cnc_mill_wear")
-MOST_FOLDS, FOLDS, INNER = 24, 10, 5
+MOST_FOLDS, FOLDS, INNER = 24, 10, 4
 THRESHOLD = "none: the class with the highest probability, ties to the first in the alphabet"
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -188,7 +188,7 @@ def _answer(family: Family, seeds: int, progress: Callable[[str], None]) -> None
         for fold in range(len(family.folds)):
             for seed in range(seeds if draws else 1):
                 _say(family, name, fold, -1, seed)
-            for inner in range(len(_inner(family, fold))):
+            for inner in range(len(_inner(family, fold)) if name in _candidates(family) else 0):
                 _say(family, name, fold, inner, 0)
         progress(f"{family.sets[0].name}: {name} asked in {len(family.folds)} folds")
 
@@ -235,11 +235,17 @@ def _by_features(
         if key not in family.seen:
             family.seen[key] = module.look(lens, cases)
         x, y = family.seen[key][train], family.seen[key][asked]
-    found = []
-    for one, classes in zip(family.sets, family.classes, strict=True):
-        head = module.learn(x, [one.labels[i] for i in train], [one.groups[i] for i in train], seed)
-        found.append(class_out.spread(module.say(head, y), head["classes"], classes))
-    return found
+    answers = [[one.labels[i] for i in train] for one in family.sets]
+    heads = module.learn(x, answers, [family.sets[0].groups[i] for i in train], seed)
+    return [
+        class_out.spread(module.say(head, y), head["classes"], classes)
+        for head, classes in zip(heads, family.classes, strict=True)
+    ]
+
+
+def _candidates(family: Family) -> list[str]:
+    """Models that can be chosen: all but those that only stand beside (a yardstick of the field)."""
+    return [name for name, module in family.modules.items() if not getattr(module, "BESIDE", False)]
 
 
 def _losses(family: Family, place: int, name: str, fold: int) -> np.ndarray:
@@ -280,12 +286,13 @@ def _told(
     one = family.sets[place]
     names = list(family.modules)
     published = one.apart is not None
-    chosen = [_choose(family, place, fold, names) for fold in range(len(family.folds))]
+    ours = _candidates(family)
+    chosen = [_choose(family, place, fold, ours) for fold in range(len(family.folds))]
     by_fold = [_say(family, name, fold, -1, 0)[place] for fold, name in enumerate(chosen)]
     nested = _score(family, place, np.concatenate(by_fold))
-    best = chosen[0] if published else _best(family, place, names)
+    best = chosen[0] if published else _best(family, place, ours)
     bases = [name for name in names if getattr(family.modules[name], "BASELINE", False)]
-    base = _choose(family, place, 0, bases) if published else _best(family, place, bases)
+    base = bases[0] if published else _best(family, place, bases)
     notes = (*one.notes, *class_out.notes(one, family.folds), *_verdict(family, place, nested, by_fold, base))
     found = []
     for name in names:
@@ -345,7 +352,7 @@ def _cost(family: Family, name: str) -> Cost:
 
 def _write(family: Family, place: int, best: str, out: Path) -> None:
     """Answers as CSV: to each asked case by the model chosen without it; to cases of unknown class by the champion."""
-    one, names = family.sets[place], list(family.modules)
+    one, names = family.sets[place], _candidates(family)
     lines = []
     for fold, (_, asked) in enumerate(family.folds):
         name = _choose(family, place, fold, names)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.errors import MissingExtra
 from loopwright.learn import trees
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 from loopwright.learn.features_of_series import statistics
 
 NAME = "boosting"
@@ -27,11 +27,14 @@ def require() -> None:
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases and their classes (n,)."""
-    return learn(look(see(cases, seed), cases), labels, groups, seed)
+    need_cases(labels)
+    return learn(look(see(cases, seed), cases), [labels], groups, seed)[0]
 
 
 def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, K) probabilities in the order of state["classes"]."""
+    if not len(cases):
+        return np.empty((0, len(state["classes"])))
     return say(state, look({}, cases))
 
 
@@ -45,15 +48,20 @@ def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
     return statistics(cases)
 
 
-def learn(x: np.ndarray, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+def learn(
+    x: np.ndarray, answers: Sequence[Sequence[str]], groups: Sequence[str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """The trees on features x (n, F), for each of the answers (n,) about the same cases."""
+    return [_learn(x, labels, seed) for labels in answers]
+
+
+def _learn(x: np.ndarray, labels: Sequence[str], seed: int) -> dict[str, Any]:
     """Trees of at most 15 leaves, each of a 20th of the cases (1 to 20), each split among a third of the features."""
     require()
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
     classes = sorted(set(labels))
-    if not classes:
-        raise InputError("training", "no case with a known class", "at least one")
     if len(classes) == 1:
         return {"classes": classes}
     model = HistGradientBoostingClassifier(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 from loopwright.learn.models.classes import boosting, intervals, rocket, spectra
 
 NAME = "ensemble"
@@ -24,12 +24,15 @@ def require() -> None:
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases, their classes and groups (n,): that of each member."""
+    need_cases(labels)
     states = {name: member.fit(cases, labels, groups, seed) for name, member in MEMBERS.items()}
     return {"classes": sorted(set(labels)), "members": states}
 
 
 def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, K) probabilities in the order of state["classes"]."""
+    if not len(cases):
+        return np.empty((0, len(state["classes"])))
     return mix([member.predict(state["members"][name], cases) for name, member in MEMBERS.items()])
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.core.errors import InputError
 from loopwright.learn import neighbours
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 
 NAME = "euclid"
 MEANING = "The nearest training case, sample by sample (1-NN Euclid)."
@@ -24,8 +23,7 @@ LONGEST = 512
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State: the training cases, scaled or as they came, whichever gets more of them right without their own group."""
-    if not len(labels):
-        raise InputError("training", "no case with a known class", "at least one")
+    need_cases(labels)
     length = neighbours.lengths(cases, LONGEST)
     classes = sorted(set(labels))
     truth = np.array([classes.index(one) for one in labels])

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.errors import MissingExtra
 from loopwright.learn import trees
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 from loopwright.learn.features_of_series import plan_of_stretches, quantiles
 
 NAME = "intervals"
 MEANING = "Extremely randomised trees (scikit-learn) on quantiles of stretches of each channel."
 BASELINE = False
-TREES = 200
-MOST_FEATURES = 12_000
+TREES = 150
+MOST_FEATURES = 5_000
 
 
 def require() -> None:
@@ -32,12 +32,15 @@ def require() -> None:
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases and their classes (n,)."""
+    need_cases(labels)
     lens = see(cases, seed)
-    return learn(look(lens, cases), labels, groups, seed) | {"lens": lens}
+    return learn(look(lens, cases), [labels], groups, seed)[0] | {"lens": lens}
 
 
 def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, K) probabilities in the order of state["classes"]."""
+    if not len(cases):
+        return np.empty((0, len(state["classes"])))
     return say(state, look(state["lens"], cases))
 
 
@@ -51,14 +54,19 @@ def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
     return quantiles(cases, dict(lens))
 
 
-def learn(x: np.ndarray, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
+def learn(
+    x: np.ndarray, answers: Sequence[Sequence[str]], groups: Sequence[str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """The trees on features x (n, F), for each of the answers (n,) about the same cases."""
+    return [_learn(x, labels, seed) for labels in answers]
+
+
+def _learn(x: np.ndarray, labels: Sequence[str], seed: int) -> dict[str, Any]:
     """Trees that look at a tenth of the features for each cut, classes weighing as often as they come."""
     require()
     from sklearn.ensemble import ExtraTreesClassifier
 
     classes = sorted(set(labels))
-    if not classes:
-        raise InputError("training", "no case with a known class", "at least one")
     if len(classes) == 1:
         return {"classes": classes}
     model = ExtraTreesClassifier(TREES, max_features=0.1, criterion="entropy", random_state=seed, n_jobs=1)

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 
 NAME = "majority"
 MEANING = "The class that most training cases had; looks at nothing."
@@ -18,8 +17,7 @@ DRAWS = False
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from the classes (n,) of the training cases. Nothing is drawn."""
-    if not len(labels):
-        raise InputError("training", "no case with a known class", "at least one")
+    need_cases(labels)
     classes = sorted(set(labels))
     return {"classes": classes, "shares": [sum(one == name for one in labels) / len(labels) for name in classes]}
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from loopwright.core.errors import MissingExtra
 from loopwright.learn import ridge_classes
-from loopwright.learn.cases import Cases, clean
+from loopwright.learn.cases import Cases, clean, need_cases
 from loopwright.learn.neighbours import scaling
 
 NAME = "rocket"
@@ -38,18 +38,23 @@ def require() -> None:
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases, their classes and groups (n,)."""
+    need_cases(labels)
     lens = see(cases, seed)
-    return learn(look(lens, cases), labels, groups, seed) | {"lens": lens}
+    return learn(look(lens, cases), [labels], groups, seed)[0] | {"lens": lens}
 
 
 def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, K) probabilities in the order of state["classes"]."""
+    if not len(cases):
+        return np.empty((0, len(state["classes"])))
     return say(state, look(state["lens"], cases))
 
 
-def learn(x: np.ndarray, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """The ridge on features x (n, F)."""
-    return ridge_classes.fit(x, labels, groups)
+def learn(
+    x: np.ndarray, answers: Sequence[Sequence[str]], groups: Sequence[str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """The ridge on features x (n, F), for each of the answers (n,) about the same cases."""
+    return ridge_classes.fit(x, answers, groups)
 
 
 def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:

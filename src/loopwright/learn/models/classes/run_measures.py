@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 from loopwright.learn.models.wear import unsteadiness
 
 NAME = "run_measures"
@@ -27,6 +27,7 @@ def why_not(cases: Cases) -> str:
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases and their classes (n,). Nothing is drawn. InputError without measures, or for three classes."""
+    need_cases(labels)
     classes = sorted(set(labels))
     if cases.measures is None or len(classes) not in (1, 2):
         raise InputError(NAME, why_not(cases) or f"{len(classes)} classes", "measures of runs, and two classes")
@@ -38,6 +39,8 @@ def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 
 
 def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, K) probabilities in the order of state["classes"]."""
+    if not len(cases):
+        return np.empty((0, len(state["classes"])))
     if "inner" not in state:
         return np.ones((len(cases), 1))
     if cases.measures is None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn import features_of_series, ridge_classes
-from loopwright.learn.cases import Cases
+from loopwright.learn.cases import Cases, need_cases
 
 NAME = "spectra"
 MEANING = "Spectrum and envelope in bands, moments and links of channels, and a ridge."
@@ -23,12 +23,15 @@ WINDOW = 256
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases, their classes and groups (n,). Nothing is drawn."""
+    need_cases(labels)
     lens = see(cases, seed)
-    return learn(look(lens, cases), labels, groups, seed) | {"lens": lens}
+    return learn(look(lens, cases), [labels], groups, seed)[0] | {"lens": lens}
 
 
 def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, K) probabilities in the order of state["classes"]."""
+    if not len(cases):
+        return np.empty((0, len(state["classes"])))
     return say(state, look(state["lens"], cases))
 
 
@@ -43,9 +46,11 @@ def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
     return features_of_series.spectra(cases, lens["window"])
 
 
-def learn(x: np.ndarray, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """The ridge on features x (n, F)."""
-    return ridge_classes.fit(x, labels, groups)
+def learn(
+    x: np.ndarray, answers: Sequence[Sequence[str]], groups: Sequence[str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """The ridge on features x (n, F), for each of the answers (n,) about the same cases."""
+    return ridge_classes.fit(x, answers, groups)
 
 
 def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
