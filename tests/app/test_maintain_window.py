@@ -85,3 +85,17 @@ def test_a_work_order_without_a_window_stands_where_it_was_opened(tmp_path: Path
         plant.record("workorder.opened", "w-1", {"machine": "lathe-1", "alarm": "", "duration_s": 600, "why": "oil",
                                                  "start_ns": MONDAY_NS}, t_ns=MONDAY_NS)
         assert work(plant) == ("lathe-1", 0, 600)
+
+
+def test_work_that_should_be_under_way_stays_where_it_was_planned(tmp_path: Path) -> None:
+    with stick_shop(tmp_path, orders=4) as plant:
+        mend(plant, [])
+        order = asked(plant, Life("lathe-1", LEVELS, (18.0, 19.0, 20.0, 22.0, 26.0), 60.0), 45, MONDAY_NS)
+        assert Planning(plant).step(1e6)
+        _, begin, end = work(plant)
+        later_ns = int(order.body["latest_ns"]) + 20 * MIN * NS_PER_S
+        (one,) = [item for item in closed(plant, later_ns, open_work(plant).plan) if item.waits]
+        assert ((one.start_ns - MONDAY_NS) // NS_PER_S, (one.end_ns - MONDAY_NS) // NS_PER_S) == (begin, end)
+        tomorrow_ns = later_ns + 86_400 * NS_PER_S
+        (one,) = [item for item in closed(plant, tomorrow_ns, open_work(plant).plan) if item.waits]
+        assert one.start_ns == tomorrow_ns, "nobody said that it is done, so it stands before everything else"

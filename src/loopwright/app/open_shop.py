@@ -146,7 +146,7 @@ def closed(plant: Plant, start_ns: int, plan: Event | None = None) -> list[Close
             machine, why = str(event.body["machine"]), str(event.body["why"])
             long_ns = int(event.body["duration_s"]) * NS_PER_S
             at_ns = max(int(event.body.get("start_ns", event.t_ns)), start_ns)
-            if int(event.body.get("latest_ns", 0)) > at_ns:
+            if "latest_ns" in event.body:
                 at_ns = _within(event, at_ns, long_ns, [c for c in out if c.machine == machine], plan)
             out.append(Closed(machine, at_ns, at_ns + long_ns, why, waits=True))
     return out
@@ -165,7 +165,7 @@ def _within(event: Event, at_ns: int, long_ns: int, shut: Sequence[Closed], plan
                 return planned_ns
         busy += [(begin_ns + s.start_s * NS_PER_S, begin_ns + s.end_s * NS_PER_S)
                  for s in from_body(plan.body).slots if s.machine == machine]
-    return first_rest(busy, at_ns, int(event.body["latest_ns"]), long_ns)
+    return first_rest(busy, at_ns, max(at_ns, int(event.body["latest_ns"])), long_ns)
 
 
 def _running(plant: Plant, told: Told, upset: upsets.Upsets, at_ns: int) -> list[Step]:
