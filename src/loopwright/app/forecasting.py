@@ -1,6 +1,7 @@
 """Forecasts of a plant's energy signals: all machines of a kind in one call, kept, scored, and calibrated by what came.
 
     said = look(plant, now_ns)      Decisions of serve.forecast, recorded; predictions kept in the points store
+    await keep_forecast(plant, flow)      the same every quarter of an hour while a plant runs
 
 Which signals: those that packs derive at a regular step (energy of a spindle in each minute). What was predicted before
 and has come true moves the quantiles (`learn.calibrate`); nothing is kept beside the predictions themselves.
@@ -8,13 +9,18 @@ and has come true moves the quantiles (`learn.calibrate`); nothing is kept besid
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import numpy as np
 
 from loopwright.app import serving
+from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.derived import Derived
+from loopwright.core.errors import LoopwrightError
 from loopwright.core.types import Decision, Windows
 from loopwright.learn import calibrate, predictions
 from loopwright.learn.league import ABSOLUTE
@@ -25,6 +31,7 @@ MODEL, BASELINE = "seasonal_ridge", "seasonal_naive"
 TASK = "signal-forecast"
 LEVELS = (0.1, 0.5, 0.9)
 HISTORY, AHEAD = 20_160, 60  # steps: two weeks of minutes, an hour ahead
+EVERY_S = 900.0
 
 
 def look(plant: Plant, now_ns: int) -> list[Decision]:
@@ -87,3 +94,17 @@ def _offsets(plant: Plant, heard: Windows) -> calibrate.Offsets:
             state.offsets[b, q] = state.gain * (above - (1.0 - LEVELS[q])).sum()
         state.steps[b] = mine.sum()
     return state
+
+
+async def keep_forecast(plant: Plant, flow: Flow) -> None:
+    """Forecasts again and again while a plant runs, until it is cancelled."""
+    while True:
+        await plant.clock.sleep(EVERY_S)
+        try:
+            said = await asyncio.to_thread(look, plant, plant.clock.now_ns())
+        except LoopwrightError as error:
+            print(f"forecast: {error}", file=sys.stderr, flush=True)
+            continue
+        if told := [decision for decision in said if not decision.abstains]:
+            flow.stage("serve", told[-1].says)
+            flow.count("serve", len(told))
