@@ -163,7 +163,7 @@ def test_an_anomaly_is_raised_with_its_signals_in_order_the_points_that_show_it_
     assert [row["signal"] for row in event.body["ranking"]] == ["s.output_power", "s.velocity", "x.position"]
     assert event.body["evidence"][0] == {"kind": "points", "ref": "mill-1", "signal": "s.output_power", "start_ns": T0, "end_ns": T0 + 5 * S, "note": "70% of the score"}
     assert "s.output_power (70%), s.velocity (20%) and 1 more" in said.says
-    assert "1 false alarms a day of the plant" in said.says
+    assert "1 false alarm a day of the plant" in said.says
     assert said.action == "look at s.output_power of mill-1 first"
     assert state_of(state, "unusual/mill-1") == "unacknowledged"
 

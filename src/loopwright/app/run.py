@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from loopwright.app import following, keep, models, planning, watching
+from loopwright.app import detecting, following, forecasting, keep, models, planning, watching
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant, open_plant
@@ -19,6 +19,7 @@ from loopwright.app.remote import ADDRESS
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LoopwrightError, SiteError
+from loopwright.core.types import Event
 
 FLUSH_S = 1.0
 FOLLOW_S = 5.0
@@ -61,6 +62,7 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(_watch(plant, shop, flow), name="watch"),
             asyncio.create_task(keep.daily(plant), name="keep"),
             asyncio.create_task(_follow(plant, flow), name="follow"),
+            asyncio.create_task(forecasting.keep_forecast(plant, flow), name="forecast"),
             asyncio.create_task(planning.keep_planned(plant, flow), name="plan"),
             asyncio.create_task(models.keep_scored(plant), name="models"),
         ]
@@ -131,16 +133,29 @@ async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
     """Looks whether a machine went silent or out of its limits: when something arrives, and every few seconds."""
     await shop.ready()
     since_ns, service = plant.clock.now_ns(), watching.Watch(plant)
-    while True:
-        try:
-            raised = await asyncio.to_thread(service.look, plant.clock.now_ns(), shop.ended(), since_ns)
-            if raised:
-                flow.stage("serve", raised[-1].body["says"])
-                flow.count("serve", len(raised))
-        except LoopwrightError as error:
-            print(f"watch: {error}", file=sys.stderr, flush=True)
-        shop.arrived.clear()
-        await plant.clock.sleep(REST_S)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WATCH_S):
-                await shop.arrived.wait()
+    detectors = await asyncio.to_thread(detecting.Detectors, plant)
+    try:
+        while True:
+            try:
+                raised = await asyncio.to_thread(_look, service, detectors, shop, since_ns)
+                if raised:
+                    flow.stage("serve", raised[-1].body["says"])
+                    flow.count("serve", len(raised))
+            except LoopwrightError as error:
+                print(f"watch: {error}", file=sys.stderr, flush=True)
+            shop.arrived.clear()
+            await plant.clock.sleep(REST_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):
+                    await shop.arrived.wait()
+    finally:
+        detectors.close()
+
+
+def _look(
+    service: watching.Watch, detectors: detecting.Detectors, shop: Floor, since_ns: int
+) -> list[Event]:
+    """One look: at what the detectors found since the last one, and at all machines as they are now."""
+    now_ns, ended = service.plant.clock.now_ns(), shop.ended()
+    raised = [event for seen in detectors.live(now_ns) for event in service.look(now_ns, ended, since_ns, seen)]
+    return raised + service.look(now_ns, ended, since_ns)

@@ -55,10 +55,12 @@ class Anomaly:
 @dataclass(frozen=True)
 class Seen:
     """What a look of the detectors found. standing: anomalies that go on; looked: things that were judged at all, of
-    which those without an anomaly are as usual (a thing that said nothing is not judged, and its alarm stands)."""
+    which those without an anomaly are as usual (a thing that said nothing is not judged, and its alarm stands); at_ns:
+    up to when."""
 
     standing: tuple[Anomaly, ...] = ()
     looked: frozenset[str] = frozenset()
+    at_ns: int = 0
     priority: Mapping[str, str] = field(default_factory=dict)  # thing -> priority, 'medium' where it is not named
 
 
@@ -74,8 +76,8 @@ def _cause(one: Anomaly, priority: str) -> Cause:
     more = f" and {rest} more" if rest and named else ""
     says = (
         f"{one.thing} behaves as it usually does not: {signals or 'all signals together'}{more}. Its score is "
-        f"{one.score:.3g}, an alarm begins at {one.threshold:.3g} (set for {one.per_day:g} false alarms a day of "
-        f"{one.of})."
+        f"{one.score:.3g}, an alarm begins at {one.threshold:.3g} (set for {one.per_day:g} false "
+        f"alarm{'' if one.per_day == 1 else 's'} a day of {one.of})."
     )
     evidence = tuple(
         Evidence("points", one.thing, c.signal, one.onset_ns, one.last_ns, f"{c.share:.0%} of the score")

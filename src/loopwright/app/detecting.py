@@ -1,0 +1,312 @@
+"""The detectors of a plant: every machine of a kind is judged in one call a step, as it is heard or as it was recorded.
+
+    detectors = Detectors(plant)
+    for seen in detectors.live(now_ns): ...            what changed since the last look, for serve.watch
+    for seen in detectors.recorded(spans): ...         the same of times that were played
+
+What they learn stands in the plant's folder (watch/<kind>) once a minute, and when they are closed: the next run goes
+on with the same scores, after it has judged what was heard meanwhile. A kind whose machines or signals changed learns
+anew. Scores are not kept: they follow from the points.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loopwright.app.plant import Plant
+from loopwright.app.site import Site
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import StoreError
+from loopwright.core.types import Kind, Windows
+from loopwright.learn import budget, fleet, level, registry, surprise
+from loopwright.serve.watch import Anomaly, Channel, Seen
+from loopwright.store.fleet import Fleet
+
+FOLDER = "watch"
+LATE_S = 2.0  # so long a step waits for samples that are under way
+HELD_S, HELD = 10.0, 256  # what the live fleet holds: so many seconds, at most so many steps
+BACK = 3600  # steps that are judged after a pause, at most; what is older is passed over
+PART = 600  # steps that are read from the store at once
+SAVE_S = 60.0
+RANKED = 8  # signals of an anomaly that are told
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is judged of one kind. state: the signal that tells the regimes, '' for none."""
+
+    kind: str
+    things: tuple[str, ...]
+    signals: tuple[str, ...]
+    units: tuple[str, ...]
+    state: str
+    regimes: int
+    settings: surprise.Settings
+    of: str
+
+    @property
+    def step_ns(self) -> int:
+        return round(self.settings.step_s * NS_PER_S)
+
+
+@dataclass
+class _Judge:
+    """The judge of one kind: its plan, what it knows, the next step, and what goes on."""
+
+    plan: Plan
+    state: surprise.State
+    done: int | None = None  # the first step that was not judged as it was heard
+    played: int | None = None  # the same of what was played
+    regime: Any = None  # (B,) last known
+    standing: dict[int, Anomaly] = field(default_factory=dict)
+    saved_ns: int = 0
+
+
+def plans(site: Site) -> list[Plan]:
+    """What is judged, by the site's [watch] table: every kind of machine that is listened to."""
+    rates, step_s = site["watch"]["false_alarms_per_day"], float(site["watch"]["step_s"])
+    kinds = {kind.name: kind for kind in site.all_kinds}
+    heard = {name: tuple(m.id for m in site.machines if m.kind == name and m.link) for name in kinds}
+    heard = {name: things for name, things in heard.items() if things and _signals(kinds[name])}
+    found = []
+    for name, things in heard.items():
+        rate = float(rates.get(name, 0.0)) if isinstance(rates, Mapping) else float(rates) / len(heard)
+        if rate <= 0.0:
+            continue
+        signals, state = _signals(kinds[name]), _state(kinds[name])
+        units = tuple(kinds[name].signal(signal).unit for signal in signals)
+        regimes = max(kinds[name].signal(state).codes) + 1 if state else 1
+        of = f"all of kind {name}" if isinstance(rates, Mapping) else "the plant"
+        settings = surprise.Settings(rate, step_s)
+        found.append(Plan(name, things, signals, units, state, regimes, settings, of))
+    return found
+
+
+def _signals(kind: Kind) -> tuple[str, ...]:
+    """What is measured; counters and states are not."""
+    return tuple(s.name for s in kind.signals if s.kind == "gauge" and not s.shape)
+
+
+def _state(kind: Kind) -> str:
+    """The state signal with the most words: it tells best what the thing does ('' where there is none)."""
+    states = [s for s in kind.signals if s.kind == "state" and not s.shape and len(s.codes) > 1 and min(s.codes) >= 0]
+    fit = [s for s in states if max(s.codes) < 64]
+    return max(fit, key=lambda s: len(s.codes)).name if fit else ""
+
+
+class Detectors:
+    """The judges of a plant; close them when done. What they give is used up before the next is asked."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.plant = plant
+        self._judges = [_opened(plant, plan) for plan in plans(plant.site)]
+        self._fleets: dict[str, Fleet] = {}
+        self._looking = threading.Lock()
+
+    def close(self) -> None:
+        """Keeps what was learned, and no longer listens; a look that is under way is waited for."""
+        with self._looking:
+            for judge in self._judges:
+                _save(self.plant, judge)
+            for one in self._fleets.values():
+                one.close()
+            self._fleets.clear()
+
+    def live(self, now_ns: int) -> Iterator[Seen]:
+        """What changed up to now: at each step in which an anomaly began or ended, and at the end."""
+        with self._looking:
+            yield from self._live(now_ns)
+
+    def _live(self, now_ns: int) -> Iterator[Seen]:
+        for judge in self._judges:
+            step_ns = judge.plan.step_ns
+            end = (now_ns - round(LATE_S * NS_PER_S)) // step_ns
+            ahead = judge.done is None or judge.done > end + BACK  # the clock was wrong, then or now
+            first = end if ahead else max(judge.done or 0, end - BACK)
+            yield from self._judged(judge, first, end, now_ns)
+            judge.done = max(first, end)
+            if now_ns - judge.saved_ns >= SAVE_S * NS_PER_S:
+                _save(self.plant, judge)
+                judge.saved_ns = now_ns
+
+    def recorded(self, spans: Sequence[tuple[int, int]]) -> Iterator[Seen]:
+        """The same of times (start_ns, end_ns) in which machines were played; what was judged before is passed over."""
+        with self._looking:
+            yield from self._recorded(spans)
+
+    def _recorded(self, spans: Sequence[tuple[int, int]]) -> Iterator[Seen]:
+        for judge in self._judges:
+            step_ns = judge.plan.step_ns
+            for start, end in _merged([(a // step_ns, b // step_ns + 1) for a, b in spans]):
+                yield from self._judged(judge, max(start, judge.played or start), end, None)
+                judge.played = max(end, judge.played or end)
+
+    def _judged(self, judge: _Judge, first: int, end: int, now_ns: int | None) -> Iterator[Seen]:
+        """Judges steps first <= step < end."""
+        while first < end:
+            last = min(first + PART, end)
+            yield from _advanced(judge, self._read(judge, first, last, now_ns))
+            first = last
+
+    def _read(self, judge: _Judge, first: int, end: int, now_ns: int | None) -> Windows:
+        """Steps first <= step < end: of the live fleet where it holds them, else of the store."""
+        plan, step_ns = judge.plan, judge.plan.step_ns
+        wanted = [*plan.signals, *([plan.state] if plan.state else [])]
+        if now_ns is not None and now_ns // step_ns - first < _held(plan):
+            seen = self._fleet(plan, wanted).windows(now_ns)
+            start = first - now_ns // step_ns + _held(plan) - 1
+            place = slice(start, start + end - first)
+            return replace(seen, values=seen.values[:, place], mask=seen.mask[:, place], t_ns=seen.t_ns[place])
+        return self.plant.store.windows(
+            list(plan.things), wanted, start_ns=first * step_ns, end_ns=end * step_ns, step_ns=step_ns)
+
+    def _fleet(self, plan: Plan, wanted: Sequence[str]) -> Fleet:
+        if plan.kind not in self._fleets:
+            store = self.plant.store
+            self._fleets[plan.kind] = Fleet(store, plan.kind, steps=_held(plan), step_ns=plan.step_ns, signals=wanted)
+        return self._fleets[plan.kind]
+
+
+def _held(plan: Plan) -> int:
+    return int(min(HELD, max(8, np.ceil(HELD_S / plan.settings.step_s))))
+
+
+def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that touch as one."""
+    out: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if out and start <= out[-1][1]:
+            out[-1] = out[-1][0], max(out[-1][1], end)
+        else:
+            out.append((start, end))
+    return out
+
+
+def _advanced(judge: _Judge, windows: Windows) -> Iterator[Seen]:
+    """Judges the steps of these windows one after the other; a word at each that changed something, and at the last."""
+    plan, signals = judge.plan, len(judge.plan.signals)
+    place = {name: row for row, name in enumerate(windows.ids)}
+    rows = [place[name] for name in plan.things]
+    values, mask = windows.values[rows], windows.mask[rows]  # (B, T, C [+ 1])
+    looked = np.zeros(len(rows), dtype=bool)
+    for nth, t_ns in enumerate(windows.t_ns.tolist()):
+        if not mask[:, nth].any():
+            continue
+        if plan.state:
+            code = values[:, nth, signals]
+            judge.regime = np.where(mask[:, nth, signals], np.nan_to_num(code, nan=-1.0), judge.regime).astype(np.int64)
+        regime = judge.regime if plan.state else None
+        row, there = values[:, nth, :signals], mask[:, nth, :signals]
+        before = judge.state.budget.active
+        look, judge.state = surprise.step(judge.state, row, there, regime, t_ns, plan.settings)
+        looked |= look.judged
+        for one in look.begins:
+            judge.standing[one.thing] = _anomaly(plan, look, one, row, t_ns)
+        judge.standing = {place: one for place, one in judge.standing.items() if look.active[place]}
+        if (before != look.active).any():
+            yield _seen(judge, looked, t_ns)
+            looked = np.zeros(len(rows), dtype=bool)
+    if looked.any():
+        yield _seen(judge, looked, int(windows.t_ns[-1]))
+
+
+def _seen(judge: _Judge, looked: Any, t_ns: int) -> Seen:
+    names = judge.plan.things
+    found = frozenset(names[i] for i in np.flatnonzero(looked))
+    return Seen(tuple(judge.standing.values()), found, t_ns + judge.plan.step_ns)
+
+
+def _anomaly(plan: Plan, look: surprise.Look, one: budget.Alarm, row: Any, t_ns: int) -> Anomaly:
+    channels = tuple(
+        Channel(plan.signals[i], share, float(row[one.thing, i]) if np.isfinite(row[one.thing, i]) else None,
+                plan.units[i])
+        for i, share in surprise.shares(look.parts[one.thing])[:RANKED]
+    )
+    return Anomaly(plan.things[one.thing], t_ns, t_ns + plan.step_ns - 1, one.score, one.threshold, channels,
+                   plan.settings.per_day, plan.of, "learn.surprise")
+
+
+# what is kept of them
+
+def _opened(plant: Plant, plan: Plan) -> _Judge:
+    """The judge as it was kept, or a new one where there is none, or one of other machines or signals."""
+    fresh = _Judge(plan, surprise.start(len(plan.things), len(plan.signals), plan.settings, plan.regimes),
+                   regime=np.full(len(plan.things), -1, dtype=np.int64))
+    try:
+        kept = registry.decode((_folder(plant) / plan.kind).read_bytes(), f"what is known of {plan.kind}")
+    except (OSError, StoreError):
+        return fresh  # nothing that can be used: it learns anew
+    if kept["plan"] != _told(plan):
+        return fresh
+    standing = {int(place): _anomaly_of(row) for place, row in kept["standing"].items()}
+    return _Judge(plan, _state_of(kept["state"]), kept["done"], kept["played"], kept["regime"], standing)
+
+
+def _save(plant: Plant, judge: _Judge) -> None:
+    """Writes it beside the points; a disk that takes nothing leaves the older one."""
+    if judge.done is None and judge.played is None:
+        return
+    kept = {
+        "plan": _told(judge.plan), "state": asdict(judge.state), "done": judge.done, "played": judge.played,
+        "regime": judge.regime,
+        "standing": {str(place): asdict(one) for place, one in judge.standing.items()},
+    }
+    folder = _folder(plant)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in ((judge.plan.kind, registry.encode(kept)),
+                           (f"{judge.plan.kind}.json", json.dumps(summary(judge.plan, judge.state)).encode())):
+            part = folder / f"{name}.part"
+            part.write_bytes(data)
+            part.replace(folder / name)
+    except OSError:
+        return
+
+
+def _folder(plant: Plant) -> Path:
+    return plant.site.folder / FOLDER
+
+
+def _told(plan: Plan) -> dict[str, Any]:
+    """What must be the same for what was learned to be of use."""
+    return {"things": list(plan.things), "signals": list(plan.signals), "state": plan.state, "regimes": plan.regimes,
+            "step_s": plan.settings.step_s, "warm": plan.settings.warm, "past": plan.settings.past}
+
+
+def _state_of(kept: Mapping[str, Any]) -> surprise.State:
+    levels = kept["levels"]
+    known = fleet.State(fleet.Settings(**levels["settings"]), tuple(levels["shape"]), level.Levels(**levels["levels"]))
+    return surprise.State(**{**kept, "levels": known, "budget": budget.State(**kept["budget"])})
+
+
+def _anomaly_of(row: Mapping[str, Any]) -> Anomaly:
+    return Anomaly(**{**row, "channels": tuple(Channel(**one) for one in row["channels"])})
+
+
+def summary(plan: Plan, state: surprise.State) -> dict[str, Any]:
+    """What people are told of a kind's detectors: how much they know, and how the budget stands."""
+    share = surprise.known(state)
+    return {
+        "kind": plan.kind, "things": len(plan.things), "signals": len(plan.signals),
+        "heard": int((share >= 0.0).sum()), "judged": float(np.maximum(share, 0.0).mean()),
+        "per_day": plan.settings.per_day, "of": plan.of, "threshold": state.budget.threshold,
+        "watched_s": state.steps * plan.settings.step_s, "allowed": state.budget.allowed, "raised": state.budget.alarms,
+    }
+
+
+def summaries(folder: Path) -> list[dict[str, Any]]:
+    """The last summary of every kind, as it stands in a plant's folder."""
+    rows = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            rows.append(json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError):
+            continue
+    return rows

@@ -1,0 +1,161 @@
+"""How surprising the things of a kind are: the same together as alone, judged only where something is known, and with as
+many false alarms as were allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopwright.core.clock import NS_PER_S
+from loopwright.core.errors import InputError
+from loopwright.learn import surprise
+from loopwright.learn.surprise import Look, Settings, State, start, step
+
+QUICK = Settings(per_day=1.0, step_s=60.0, warm=16, past=44)  # an hour of learning is 60 steps
+RARE = Settings(per_day=1e-6, step_s=60.0, warm=16, past=44)  # so that no alarm changes what is followed
+KNOWN = QUICK.warm + 60
+
+
+def looks(values: np.ndarray, settings: Settings = QUICK, regime: np.ndarray | None = None, regimes: int = 1) -> tuple[list[Look], State]:
+    """What each step of values (T, B, C) finds; NaN is missing."""
+    state = start(values.shape[1], values.shape[2], settings, regimes)
+    found = []
+    for t, row in enumerate(values):
+        look, state = step(state, row, np.isfinite(row), None if regime is None else regime[t], t * NS_PER_S, settings)
+        found.append(look)
+    return found, state
+
+
+def noise(steps: int, things: int = 2, signals: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((steps, things, signals))
+
+
+def test_a_thing_is_as_surprising_among_others_as_alone() -> None:
+    values = noise(200, things=4)
+    values[np.random.default_rng(1).random(values.shape) < 0.1] = np.nan
+    values[150, 2, 1] = 40.0
+    together, _ = looks(values, RARE)
+    for thing in range(4):
+        alone, _ = looks(values[:, thing:thing + 1], RARE)
+        assert [look.nats[thing] for look in together] == [look.nats[0] for look in alone]
+        np.testing.assert_array_equal([look.parts[thing] for look in together], [look.parts[0] for look in alone])
+
+
+def test_a_thing_in_a_regime_is_as_surprising_as_one_that_was_never_in_another() -> None:
+    values, regime = noise(300, things=1, seed=2), np.repeat([[1], [0]], 150, axis=0)
+    values[regime[:, 0] == 1] += 100.0
+    mixed, _ = looks(values, RARE, regime, 2)
+    alone, _ = looks(values[regime[:, 0] == 1], RARE)
+    assert [look.nats[0] for look in mixed[:150]] == [look.nats[0] for look in alone]
+
+
+def test_what_is_usual_in_one_regime_is_an_alarm_in_another() -> None:
+    values, regime = noise(400, things=1, seed=4), np.tile([[0], [1]], (200, 1))
+    values[1::2] += 30.0
+    values[399] = values[398] + 30.0
+    regime[399] = 0
+    found, _ = looks(values, regime=regime, regimes=2)
+    assert [look.begins == [] for look in found] == [True] * 399 + [False]
+
+
+def test_the_signal_that_is_off_comes_first_with_its_share() -> None:
+    values = noise(KNOWN + 100, seed=5)
+    values[-1, 1, 2] = 60.0
+    found, _ = looks(values)
+    (alarm,) = found[-1].begins
+    assert (alarm.thing, alarm.t_ns) == (1, (KNOWN + 99) * NS_PER_S)
+    ranking = surprise.shares(found[-1].parts[1])
+    assert ranking[0][0] == 2
+    assert ranking[0][1] > 0.9
+    assert sum(share for _, share in ranking) == pytest.approx(1.0)
+
+
+def test_nothing_is_judged_before_enough_of_it_is_known() -> None:
+    values = noise(KNOWN + 1, things=1, seed=6)
+    values[KNOWN - 1] = 1e6
+    found, _ = looks(values)
+    assert [bool(look.judged[0]) for look in found] == [False] * KNOWN + [True]
+    assert found[KNOWN - 1].begins == []
+
+
+def test_a_regime_is_judged_once_it_was_visited_twenty_times() -> None:
+    """By hand: ten rows a visit of the first regime, and one of the other between them."""
+    regime = np.tile([[0]] * 10 + [[1]], (40, 1))
+    found, _ = looks(noise(len(regime), things=1, seed=20), Settings(step_s=0.001, warm=16, past=44), regime, 2)
+    judged = [t for t, look in enumerate(found) if look.judged[0]]
+    assert judged[0] == 19 * 11 + 1  # the second row of the twentieth visit: the first ends the learning
+    assert {int(regime[t, 0]) for t in judged} == {0}
+
+
+def test_a_signal_that_never_moves_is_never_judged_and_hides_no_other() -> None:
+    values = noise(KNOWN + 50, things=1, signals=2, seed=7)
+    values[:, 0, 0] = 5.0
+    values[-1, 0] = 6.0, 50.0
+    found, state = looks(values)
+    assert found[-1].begins
+    assert surprise.shares(found[-1].parts[0])[0][0] == 1
+    assert surprise.known(state)[0] == 0.5
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_passed_over(wrong: float) -> None:
+    values = noise(KNOWN + 30, things=1, seed=8)
+    values[KNOWN + 10:, 0, 0] = wrong
+    state = start(1, 3, QUICK)
+    for t, row in enumerate(values):
+        look, state = step(state, row, np.ones_like(row, dtype=bool), None, t * NS_PER_S, QUICK)
+        assert np.isfinite(look.nats).all()
+        assert np.isfinite(look.parts).all()
+    assert look.judged[0]
+
+
+def test_a_step_in_which_nothing_was_said_changes_nothing_and_uses_no_budget() -> None:
+    _, state = looks(noise(KNOWN + 10, seed=9))
+    look, after = step(state, np.full((2, 3), np.nan), np.zeros((2, 3), dtype=bool), None, 10**18, QUICK)
+    assert after is state
+    assert not look.judged.any()
+
+
+def test_a_regime_that_is_not_among_them_is_not_judged() -> None:
+    values = noise(KNOWN * 2, things=1, seed=10)
+    regime = np.full((len(values), 1), -1)
+    found, _ = looks(values, regime=regime, regimes=2)
+    assert not any(look.judged.any() for look in found)
+
+
+def test_what_comes_again_and_again_is_soon_no_news() -> None:
+    values = noise(6000, things=1, signals=1, seed=11)
+    values[::200] = 1e4
+    found, state = looks(values, Settings(step_s=60.0, warm=16, past=44, hold_s=600.0))
+    assert 1 <= state.budget.alarms <= 8  # of 29 that were as far off
+    assert not any(look.begins for look in found[4000:])
+
+
+def test_a_wrong_shape_and_a_missing_regime_are_refused() -> None:
+    state = start(2, 3, QUICK)
+    with pytest.raises(InputError, match=r"\(2, 3\) and 1 regimes"):
+        step(state, np.zeros((3, 2)), np.ones((3, 2), dtype=bool), None, 0, QUICK)
+    with pytest.raises(InputError, match="no regime"):
+        step(start(2, 3, QUICK, 2), np.zeros((2, 3)), np.ones((2, 3), dtype=bool), None, 0, QUICK)
+    with pytest.raises(InputError, match="at least one"):
+        start(2, 3, QUICK, 0)
+
+
+def spikes(rng: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Student's t of 4 degrees of freedom: tails far heavier than those of noise."""
+    return rng.standard_t(4, shape)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", [lambda rng, shape: rng.standard_normal(shape), spikes], ids=["normal", "heavy tails"])
+def test_the_budget_of_false_alarms_holds_once_days_were_learned_from(draw: Any) -> None:
+    """20 things of 2 signals every two minutes: 6 alarms a day allowed are 120 in 20 days; a Poisson count lies within 99 to 143
+    in 95 of 100 such times (tables of the Poisson distribution)."""
+    settings = Settings(per_day=6.0, step_s=120.0, hold_s=300.0)
+    rng, state, begun = np.random.default_rng(12), start(20, 2, settings), []
+    for t in range(25 * 720):
+        look, state = step(state, draw(rng, (20, 2)), np.ones((20, 2), dtype=bool), None, t * 120 * NS_PER_S, settings)
+        begun += [t] * len(look.begins)
+    assert 99 <= sum(t >= 5 * 720 for t in begun) <= 143
