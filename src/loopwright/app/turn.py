@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loopwright.app import improving, releasing, serving, solids, using, watching, words
+from loopwright.app import detecting, improving, releasing, serving, solids, using, watching, words
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.imports import found, keep, named, read_file
@@ -53,6 +53,7 @@ class Turn:
     inputs: dict[str, list[Imported]] = field(default_factory=dict)  # files that were read and are not kept yet
     placed: list[Order] = field(default_factory=list)
     maintenance: serving.Maintenance | None = None
+    detectors: detecting.Detectors | None = None
     codes: dict[str, str] = field(default_factory=dict)  # one-time codes of the units that were shipped now
     missing: list[str] = field(default_factory=list)
     solids: dict[str, int] = field(default_factory=dict)
@@ -75,6 +76,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     plant.store.flush()
     turn = _begin(plant, orders)
     turn.maintenance = serving.Maintenance(plant, turn.started_ns)
+    turn.detectors = detecting.Detectors(plant)
     flow.turn(turn.number)
     releasing.warm(plant)
     solid = solids.Solids(plant, flow)
@@ -91,6 +93,7 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     decisions = await _serve(plant, turn, flow)
     with _stage(turn, flow, "design", "the last solids are made"):
         await solid.finish()
+    await asyncio.to_thread(turn.detectors.close)
     turn.solids = {"made": solid.made, "later": len(solid.missing()) if solid.enabled else 0}
     return _finish(plant, turn, decisions, flow)
 
@@ -250,6 +253,8 @@ async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list
     with _stage(turn, flow, "connect", "what the machines say arrives"):
         await shop.caught_up()
     assert turn.maintenance is not None
+    with _stage(turn, flow, "serve", "does a machine behave unusually?"):
+        await asyncio.to_thread(_detect, turn, shop)
     with _stage(turn, flow, "serve", "are the tools worn?"):
         await turn.maintenance.foresee(shop.findings, _end_ns(turn))
         shop.inspect()
@@ -258,6 +263,16 @@ async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list
             making.interrupt(max(int(order.body["start_ns"]), making.origin_ns), f"work order {order.about}", order.id)
         flow.count("serve", len(turn.maintenance.decisions))
     return opened
+
+
+def _detect(turn: Turn, shop: Floor) -> None:
+    """Judges what the machines said in the runs they played, and raises and clears the alarms of it."""
+    assert turn.detectors is not None
+    spans = [(play.start_ns, play.end_ns) for plays in shop.played.values() for play in plays]
+    watch = watching.Watch(shop.plant)
+    everything = frozenset(m.id for m in shop.plant.site.machines)
+    for seen in turn.detectors.recorded(spans):
+        watch.look(seen.at_ns, everything, turn.started_ns, seen, escalate=False)
 
 
 def _done(plant: Plant, making: Making, orders: Sequence[Event]) -> None:
