@@ -12,18 +12,22 @@ from hypothesis import strategies as st
 
 from loopwright.core.types import Plan, Slot
 from loopwright.make.budget import Budget
+from loopwright.make.change.kept import kept
+from loopwright.make.change.right_shift import right_shift
 from loopwright.make.check import check
 from loopwright.make.dispatching.dispatch import dispatch, makespan
 from loopwright.make.plan import plan
-from loopwright.make.shop import Job, Machine, Operation, Shop
+from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
 from tests.make.shops import FT06, FT06_OPTIMUM, chain, job_shop, shops
 
 pytest.importorskip("numba", reason="numba is not installed (pip install 'loopwright[plan]')")
 
 from loopwright.make.search import graph, moves, warm
+from loopwright.make.search.near import nearest
 from loopwright.make.search.rows import able, choice_of, net_of, sequence, slots_of
-from loopwright.make.search.run import Found, active, between, shortest
-from loopwright.make.search.tabu import Walk
+from loopwright.make.search.run import Found, active, between, found_of, shortest
+from loopwright.make.search.stay import stay_of
+from loopwright.make.search.tabu import Walk, seeded
 
 # la01 .. la05 of S. Lawrence (1984) have 10 jobs on 5 machines; the optimum of la01 is 666.
 LA01 = (
@@ -42,23 +46,32 @@ def broken(shop: Shop, slots: list[Slot]) -> list[object]:
     return list(check(shop, Plan(shop.origin_ns, tuple(slots), "feasible", "makespan", last, 0, "test", 0.0)))
 
 
+def by_key(slots: list[Slot]) -> dict[tuple[str, str], Slot]:
+    return {(s.order, s.operation): s for s in slots}
+
+
 def searched(shop: Shop, iterations: int, seed: int = 0, workers: int = 1) -> list[Slot]:
     net = net_of(shop)
     found = shortest(net, dispatch(shop), Budget(60.0, workers, seed, iterations))
     slots = slots_of(net, found.start, found.choice)
-    assert makespan(slots) == found.makespan
+    assert makespan(slots) == max(found.makespan, *(s.end_s for s in slots if s.frozen), 0)
     return slots
 
 
 def shortest_of_all(shop: Shop) -> int:
-    """The least makespan by trying every order of every choice: for a handful of operations."""
+    """The least makespan by trying every order of every choice: for a handful of operations that have not begun, on
+    machines that are first free when what they are at, or down for, is over."""
     best = 10**9
-    operations = shop.operations
+    operations = [o for o in shop.operations if not o.frozen]
+    begun = {o.key: o.frozen for o in shop.operations if o.frozen}
+    first: dict[str, int] = {}
+    for machine, end_s in [(s.machine, s.end_s) for s in begun.values()] + [(b.machine, b.end_s) for b in shop.blocked]:
+        first[machine] = max(end_s, first.get(machine, 0))
     release = {job.id: job.release_s for job in shop.jobs}
     for on in itertools.product(*(o.on for o in operations)):
         for order in itertools.permutations(range(len(operations))):
-            free: dict[str, int] = {}
-            ends: dict[tuple[str, str], int] = {}
+            free = dict(first)
+            ends = {key: slot.end_s for key, slot in begun.items()}
             for k in order:
                 o, (machine, seconds) = operations[k], on[k]
                 if any((o.job, name) not in ends for name in o.after):
@@ -85,6 +98,58 @@ def test_tiny_shops_with_choices_and_releases_are_solved_as_trying_everything_so
     slots = searched(shop, 5_000)
     assert broken(shop, slots) == []
     assert makespan(slots) == shortest_of_all(shop)
+
+
+@st.composite
+def shops_at_work(draw: st.DrawFn, jobs_at_most: int, operations_at_most: int) -> Shop:
+    """Shops in which something may run, and machines may be down, from now on."""
+    shop = draw(shops(jobs_at_most, operations_at_most))
+    down = draw(st.lists(st.tuples(st.sampled_from(shop.machines), st.integers(1, 30)), max_size=2))
+    return Shop(0, shop.machines, shop.jobs, tuple(Blocked(m.id, 0, end_s, "breakdown") for m, end_s in down))
+
+
+@settings(max_examples=40, deadline=None)
+@given(shops_at_work(3, 2))
+def test_tiny_shops_at_work_are_solved_as_trying_everything_solves_them(shop: Shop) -> None:
+    assert able(shop)
+    slots = searched(shop, 5_000)
+    assert broken(shop, slots) == []
+    assert makespan(slots) == shortest_of_all(shop)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops_at_work(6, 4), st.integers(0, 99), st.floats(0.3, 1.0))
+def test_a_walk_that_must_keep_counts_what_it_keeps_move_by_move(shop: Shop, seed: int, part: float) -> None:
+    net = net_of(shop)
+    if not net.operations:
+        return
+    old, numbers = by_key(dispatch(shop)), range(len(net.operations))
+    was = {o.key: old[o.key] for o in net.operations}
+    names = [m.id for m in shop.machines]
+    need = max(1, int(part * len(was)))
+    stay = stay_of([names.index(s.machine) for s in was.values()], [s.start_s for s in was.values()], net.machines, need)
+    walk, begin = Walk(net, stay), found_of(net, list(old.values()))
+    first = sequence(net, walk.x, begin.start, begin.choice)
+    seeded(seed)
+    for _ in range(5):
+        walk.run(first, 20, 0, 2**30)
+        now = {net.operations[k].key: Slot(*net.operations[k].key, names[walk.x.machine[k]], int(walk.x.r[k]), int(walk.x.r[k] + walk.x.p[k])) for k in numbers}
+        assert need <= stay.sum[0] == len(kept(was, now))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops_at_work(6, 4), st.floats(0.3, 1.0), st.integers(0, 9))
+def test_the_shortest_that_keeps_enough_keeps_enough_and_the_rules(shop: Shop, part: float, seed: int) -> None:
+    before = Shop(0, shop.machines, shop.jobs)
+    old = by_key(dispatch(before))
+    was = {o.key: old[o.key] for o in shop.operations if not o.frozen}
+    begin = right_shift(shop, Plan(0, tuple(old.values()), "feasible", "makespan", 0, 0, "test", 0.0))
+    stays = len(kept(was, by_key(begin)))
+    need = min(stays, round(part * len(was)))
+    slots = nearest(shop, begin, was, need, Budget(60.0, 1, seed, 1_000))
+    assert broken(shop, slots) == []
+    assert makespan(slots) <= makespan(begin)
+    assert len(kept(was, by_key(slots))) >= need
 
 
 @settings(max_examples=60, deadline=None)
@@ -243,7 +308,10 @@ def test_a_plan_says_that_the_search_made_it() -> None:
 def test_shops_whose_rules_it_does_not_keep_are_left_to_others() -> None:
     shop = job_shop(FT06)
     assert able(shop)
-    running = Slot("j0", "op0", "m2", -1, 0, frozen=True)
+    running = Slot("j0", "op0", "m2", -1, 3, frozen=True)
     begun = Operation("j0", "op0", (("m2", 1),), (), running)
     jobs = (Job("j0", (begun, *shop.jobs[0].operations[1:])), *shop.jobs[1:])
-    assert not able(Shop(0, shop.machines, jobs))
+    assert able(Shop(0, shop.machines, jobs)), "what a machine is at ends before anything else begins there"
+    assert able(Shop(0, shop.machines, shop.jobs, (Blocked("m0", 0, 50),))), "down from now on"
+    assert not able(Shop(0, shop.machines, shop.jobs, (Blocked("m0", 20, 50),))), "something fits in before"
+    assert able(Shop(0, shop.machines, shop.jobs, (Blocked("m0", 2, 50),))), "nothing fits in before: 3 s is the least"

@@ -46,9 +46,11 @@ def fast(function: Callable[..., Any]) -> Any:
     """Compiles a function when it is first called.
 
     Without reference counts for arrays (nothing here makes one, and counting took most of the time of nested calls),
-    and without the interpreter's lock.
+    without the interpreter's lock, and written out where it is called: a call passes a shop's forty arrays one by one,
+    which took longer than what most functions do (annealing 200,000 to 550,000 moves a second, tabu search 174,000 to
+    286,000, 300 operations, processor time).
     """
-    compiled = njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
+    compiled = njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)  # type: ignore[call-overload]
     try:
         compiled._cache._cache_file._source_stamp = digest(Path(function.__code__.co_filename))
     except (AttributeError, OSError):  # another Numba keeps its cache otherwise, by the function's own file

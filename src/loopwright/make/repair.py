@@ -4,7 +4,8 @@
     again.plan, again.kept_part, again.why, again.note
 
 First the old plan is pushed to the right (`change.right_shift`), which is always there; then a search that may move
-only so many operations makes it better, within the seconds (`make.anneal.mend`). What has begun stays where it is.
+only so many operations makes it better, within the seconds: annealing (`make.anneal.mender`), for the makespan of plain
+shops after a tabu search (`make.search.near`). What has begun stays where it is.
 Why one dial, and what it says: docs/decisions/0023-repair.md.
 """
 
@@ -32,6 +33,7 @@ from loopwright.make.shop import Key, Shop
 
 STABILITY = 0.8
 MANY = 20_000  # operations; above them one right shift is all there is time for
+BY_TABU = 0.6  # of the search of a plain shop for its makespan
 LAST_S = 0.06  # that the search may take to hear that its time is over; then placing, counting and telling
 PRICE = 0.01  # of what a right shift costs, for moving everything; beside stability 0.8
 
@@ -88,15 +90,17 @@ def repair(
         raise InputError("repair: stability", f"{stability}", "0 (only quality) to 1 (only stability)")
     aim, was = parse(objective or old.objective), unstarted(shop, old)
     shifts = [right_shift(shop, old, hold) for hold in ((True, False) if len(was) <= MANY else (True,))]
-    begin = min(shifts, key=lambda slots: value(aim, shop, slots))
+    begins = sorted(shifts, key=lambda slots: value(aim, shop, slots))
+    begin = begins[0]
     took_s, cost, solver = monotonic_s() - began_s, value(aim, shop, begin), "right shift"
     bound = least_cost(shop, aim)
     terms = _terms(shop, stability, was, begin, cost)
+    begins = [begin, *(other for other in begins[1:] if len(kept(was, _by_key(other))) >= terms.need)]
     left_s = seconds - (monotonic_s() - began_s) - 4 * took_s - LAST_S
     found, free = begin, None
     if cost > bound and (left_s > 0.02 or iterations):
         budget = Budget(left_s, workers, seed, iterations, stop)
-        found, free, solver = _searched(shop, was, begin, aim, terms, budget)
+        found, free, solver = _searched(shop, was, begins, aim, terms, budget, bound)
     if value(aim, shop, found) > cost:
         found, solver = begin, "right shift"
     found = _held(shop, aim, was, found)
@@ -111,10 +115,14 @@ def repair(
     return replace(again, note=note(again, stability, free))
 
 
+def _by_key(slots: Sequence[Slot]) -> Slots:
+    return {(s.order, s.operation): s for s in slots}
+
+
 def _terms(shop: Shop, stability: float, was: Slots, begin: Sequence[Slot], cost: float) -> Terms:
     """How much must be kept: the part that the dial says, no more than what a right shift keeps, and with what cannot
     stand where it stood free to go."""
-    most = len(kept(was, {(s.order, s.operation): s for s in begin}))
+    most = len(kept(was, _by_key(begin)))
     gone = frozenset(struck(shop, was))
     if stability == 1:
         return Terms(most, 0.0, gone)
@@ -123,19 +131,28 @@ def _terms(shop: Shop, stability: float, was: Slots, begin: Sequence[Slot], cost
 
 
 def _searched(
-    shop: Shop, was: Slots, begin: list[Slot], aim: Objective, terms: Terms, budget: Budget
+    shop: Shop, was: Slots, begins: list[list[Slot]], aim: Objective, terms: Terms, budget: Budget,
+    bound: float
 ) -> tuple[list[Slot], tuple[float, int] | None, str]:
-    """(slots, what was seen beyond the terms, solver): of the compiled search; where it cannot be had, old slots where
-    they can stay and all else in the gaps, if that keeps enough."""
+    """(slots, what was seen beyond the terms, solver): of the compiled searches; where they cannot be had, old slots
+    where they can stay and all else in the gaps, if that keeps enough."""
     from loopwright.make.search import warm
 
-    if warm.compiled():
-        from loopwright.make.anneal.mender import mended
+    if not warm.compiled():
+        slots = dispatch(shop, was)
+        enough = len(kept(was, _by_key(slots))) >= terms.need
+        return (slots, None, "dispatch") if enough else (begins[0], None, "right shift")
+    from loopwright.make.anneal.mender import mended
+    from loopwright.make.search.near import nearest
+    from loopwright.make.search.rows import MOST_S, able
 
-        return *mended(shop, was, begin, aim, terms, budget), "repair"
-    slots = dispatch(shop, was)
-    enough = len(kept(was, {(s.order, s.operation): s for s in slots})) >= terms.need
-    return (slots, None, "dispatch") if enough else (begin, None, "right shift")
+    if not aim.only_makespan or not able(shop) or max(s.end_s for s in begins[0]) >= MOST_S:
+        return *mended(shop, was, begins, aim, terms, budget), "repair"
+    end_s = monotonic_s() + budget.seconds
+    share = replace(budget, seconds=BY_TABU * budget.seconds)
+    near = nearest(shop, begins[0], was, terms.need, share, int(bound / aim.makespan))
+    left = replace(budget, seconds=max(0.0, end_s - monotonic_s()))
+    return *mended(shop, was, [near], aim, terms, left), "tabu, repair"
 
 
 def _held(shop: Shop, aim: Objective, was: Slots, slots: list[Slot]) -> list[Slot]:

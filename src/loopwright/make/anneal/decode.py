@@ -17,10 +17,11 @@ from loopwright.make.dispatching.tables import Tables
 
 # Rows name_at[k] .. name_at[k + 1] are what belongs to k: way, pre, suc, need: operations; grp: groups of units; away:
 # units; blk, anc: machines; exa: states (exact changes, sorted by the state after); sink: jobs (last operations)
+# tail: seconds that must follow the end of an operation; chain (jobs,): whether its operations follow each other
 Fixed = namedtuple("Fixed", (
     "way_at way_machine way_s way_state pre_at pre pre_lag pre_lot suc_at suc ready need_at need grp_at grp_unit "
     "away_at away_a away_b blk_at blk_a blk_b anc_at anc_a anc_b anc_setup anc_state anc_next exa_at exa_after exa_s "
-    "others state most batch job due weight sink_at sink fixed"))
+    "others state most batch job due weight sink_at sink fixed tail chain"))
 # start, end, setup, prev (the operation before on its machine, -1), place in the order: one number an operation;
 # unit: one a need
 Times = namedtuple("Times", "start end setup prev place unit")
@@ -57,7 +58,32 @@ def fixed_of(tables: Tables) -> Any:
         *(np.array(values, np.int64) for values in (tables.state, tables.most, tables.batch, tables.job)),
         np.array([NEVER if job.due_s is None else job.due_s for job in shop.jobs], np.int64),
         np.array([job.weight for job in shop.jobs], np.float64), *_rows(sinks),
-        np.array([slot is not None for slot in tables.fixed], np.bool_))
+        np.array([slot is not None for slot in tables.fixed], np.bool_), np.array(_tails(tables), np.int64),
+        np.array(_chains(tables), np.bool_))
+
+
+def _tails(tables: Tables) -> list[int]:
+    """Seconds that must follow the end of each operation within its job, at the quickest."""
+    tails, left = [0] * len(tables.operations), [len(behind) for behind in tables.behind]
+    least = [min((w.seconds for w in ways), default=0) for ways in tables.ways]
+    waiting = [k for k, count in enumerate(left) if not count]
+    while waiting:
+        k = waiting.pop()
+        for i, lag_s, lot_s in tables.before[k]:
+            tails[i] = max(tails[i], tails[k] + lag_s + (least[k] if lot_s < 0 else 0))
+            left[i] -= 1
+            if not left[i]:
+                waiting.append(i)
+    return tails
+
+
+def _chains(tables: Tables) -> list[bool]:
+    """Whether no operation of a job waits for two, or is waited for by two, and only one for nobody."""
+    first, single = [0] * len(tables.shop.jobs), [True] * len(tables.shop.jobs)
+    for k, job in enumerate(tables.job):
+        first[job] += not tables.before[k]
+        single[job] &= len(tables.before[k]) < 2 and len(tables.behind[k]) < 2
+    return [one and count == 1 for one, count in zip(single, first, strict=True)]
 
 
 def _next_state(anchors: Sequence[Any], k: int) -> int:
@@ -247,8 +273,21 @@ def put(f: Any, s: Any, x: Any, o: int, way: int, hold: int) -> int:
 
 @fast
 def lateness(f: Any, x: Any, o: int) -> float:
-    """By how much o, placed now, makes the weighted tardiness of its job larger."""
+    """By how much o, placed now, makes what its job must at least cost for its weighted tardiness larger.
+
+    Of a job whose operations follow each other all of what must follow is counted at once, so that a plan which will be
+    too late is given up long before the job's end; in the end the sum is the tardiness.
+    """
     j = f.job[o]
+    if f.chain[j]:
+        late = x.end[o] + f.tail[o] - f.due[j]
+        if late <= 0:
+            return 0.0
+        if f.pre_at[o] < f.pre_at[o + 1]:
+            i = f.pre[f.pre_at[o]]
+            if not f.fixed[i]:
+                late -= max(0, x.end[i] + f.tail[i] - f.due[j])
+        return f.weight[j] * late
     if f.suc_at[o] < f.suc_at[o + 1] or x.end[o] <= f.due[j]:
         return 0.0
     before = f.due[j]
@@ -315,7 +354,7 @@ def run(
             write(total, new.cost, mark)
         o = order[at]
         total[2] += put(f, s, x, o, way[o], hold[o])
-        total[0] = max(total[0], x.end[o])
+        total[0] = max(total[0], x.end[o] + f.tail[o])
         total[1] += lateness(f, x, o)
         if price(w, total) > limit or (w[4] == 0 and x.end[o] > w[3]):
             return -2 - at

@@ -1,12 +1,20 @@
 """A repair's search: `make.anneal.mend` run in threads, first for what was hit, then for all, within seconds.
 
-    slots, free = mended(shop, was, shifted, aim, Terms(need, weight), budget)
+    slots, free = mended(shop, was, [shifted], aim, Terms(need, weight), budget)
+
+So many operations may leave their turn, and what they may be spent on is a market: leaving has a toll, which rises
+while more want to leave than may, and falls while fewer do, so that nobody leaves for little and is in the way of who
+would gain much. Source of the idea: Lagrangean relaxation of a constraint with multipliers by subgradient steps,
+M. L. Fisher (Management Science 27, 1981).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +32,27 @@ from loopwright.make.shop import Key, Shop
 
 SLICE_S = 0.02  # how often the clock, and who wants to stop, are looked at
 SLICE = 500  # moves between two looks where moves are counted
-FIRST = 0.3  # part of the budget in which what was hit is placed
-COOL = 0.8  # by then it is cold, and what moved for little is put back
-TIDY = 0.87  # from then on it is looked at what a plan would cost that keeps less, if keeping was what stopped it
-DRAG = 1.0  # of the heat, what a move costs for each operation that it takes from its turn
+FIRST = 0.1  # part of the budget in which what was hit is placed
+COOL = 0.9  # by then it is cold, and what moved for little is put back
+TIDY = 0.94  # from then on it is looked at what a plan would cost that keeps less, if keeping was what stopped it
 HOT, COLD = 1.0, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
 PLENTY = 500  # moves an operation that make the hottest beginning worth its time
+SPARE = 0.1  # of the operations, which could leave at the beginning and are kept from it by the toll
+OPEN = 0.8  # part of the annealing by which none is kept from it any more
+RISE, FALL, GONE = 1.3, 0.85, 0.7  # of the toll, from one look to the next; the last from OPEN on
+LEAST = 0.2  # of the heat, the least toll that keeps anybody
+MEET = (0.4, 0.7)  # parts of the annealing at which threads go on from the best of all
 
 Clock = Callable[[], float]  # the part of the budget that is used up
+
+
+@dataclass
+class Best:
+    """The best plan of all threads: order, ways, holds."""
+
+    cost: float = float("inf")
+    arrays: list[Any] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
 
 
 class Mender:
@@ -41,6 +62,7 @@ class Mender:
         self.c, self.terms = climber, terms
         self.lines = lines_of(climber.f, climber.order, climber.way, home, rank)
         self.need = min(terms.need, int(self.lines.sum[0]))
+        self.toll = 0.0
         self.free: tuple[float, int] | None = None
         self.found = [each.copy() for each in climber.best]
         self._priced()
@@ -51,12 +73,41 @@ class Mender:
         """What was decoded anew costs, with its disorder."""
         self.c.cost[0] -= self.terms.weight * int(self.lines.sum[0])
 
-    def climb(self, heat: float, moves: int) -> None:
-        """So many moves at one heat."""
+    def climb(self, heat: float, moves: int, part: float = 1.0) -> None:
+        """So many moves at one heat. part: of the annealing, what is over."""
         c = self.c
         climb(c.f, c.s, c.x, c.y, c.order, c.way, c.hold, c.w, c.old, c.new, c.every, c.r, c.did, c.total, c.cost,
-              *c.best, self.lines, self.terms.weight, DRAG * heat, self.need, heat, moves)
+              *c.best, self.lines, self.terms.weight, self.toll, self.need, heat, moves)
         c.moves += moves
+        spare, left = SPARE * max(0.0, 1 - part / OPEN) * len(c.order), int(self.lines.sum[0]) - self.need
+        if not self.need:
+            self.toll = 0.0
+        elif part >= OPEN:
+            self.toll *= GONE
+        elif left < max(1.0, spare):
+            self.toll = max(self.toll, LEAST * heat) * RISE
+        elif left > spare + 0.01 * len(c.order):
+            self.toll *= FALL
+        self._sort()
+
+    def _sort(self) -> None:
+        """The order by starts, which is mostly the same plan with more room to move; not where it is worse."""
+        c = self.c
+        before, cost = c.order.copy(), c.cost[0]
+        c.order[:] = before[np.lexsort((np.arange(len(before)), c.x.start[before]))]
+        if (c.order == before).all():
+            return
+        if not self._anew() or c.cost[0] > cost + 1e-9 or self.lines.sum[0] < self.need:
+            c.order[:] = before
+            self._anew()
+
+    def _anew(self) -> bool:
+        """All decoded and counted anew; whether it ends in time."""
+        fine = self.c.decode()
+        fill(self.lines, self.c.f, self.c.order, self.c.way)
+        if fine:
+            self._priced()
+        return fine
 
     def insert(self, operation: int) -> None:
         """Puts one operation where it costs least."""
@@ -68,9 +119,22 @@ class Mender:
 
     def again(self) -> None:
         """Back to the best."""
-        self.c.again()
-        fill(self.lines, self.c.f, self.c.order, self.c.way)
-        self._priced()
+        self.c.order[:], self.c.way[:], self.c.hold[:] = self.c.best
+        self._anew()
+
+    def meet(self, best: Best) -> None:
+        """Goes on from the best of all threads, or makes its own that."""
+        c = self.c
+        with best.lock:
+            if c.cost[1] < best.cost:
+                best.cost, best.arrays = float(c.cost[1]), [each.copy() for each in c.best]
+                return
+            if c.cost[1] <= best.cost + 1e-9:
+                return
+            for mine, its in zip(c.best, best.arrays, strict=True):
+                mine[:] = its
+            c.cost[1] = best.cost
+        self.again()
 
     def settle(self) -> float:
         """Notes the best plan as what was found; what it costs."""
@@ -92,31 +156,36 @@ class Mender:
 
 
 def mended(
-    shop: Shop, was: Mapping[Key, Slot], begin: Sequence[Slot], aim: Objective, terms: Terms, budget: Budget
+    shop: Shop, was: Mapping[Key, Slot], begins: Sequence[Sequence[Slot]], aim: Objective, terms: Terms, budget: Budget
 ) -> tuple[list[Slot], tuple[float, int] | None]:
-    """The best plan found, with as many operations kept as `terms` say, or as `begin` keeps when those are fewer.
+    """The best plan found, with as many operations kept as `terms` say, or as the one it began with when those are
+    fewer.
 
-    was    slots of the old plan for operations that have not begun; begin: a plan that keeps the shop's rules
+    was    slots of the old plan for operations that have not begun
+    begins plans that keep the shop's rules, the best first; each thread begins with one of them
     Where keeping so many was what stopped the search, also (cost, operations kept) of a better plan that keeps fewer,
     if one was seen.
     """
     end_s = monotonic_s() + budget.seconds
     tables = tables_of(shop)
-    order, choice = sequence(tables, begin)
-    if len(order) < 2:
-        return list(begin), None
+    sequences = [sequence(tables, begin) for begin in begins[: max(1, budget.workers)]]
+    if len(sequences[0][0]) < 2:
+        return list(begins[0]), None
     fixed = fixed_of(tables)
-    way = fixed.way_at[:-1] + np.array(choice, np.int64)
     home, rank = _turns(tables, was)
-    hit = _hit(tables, was, begin, terms.struck)
-    menders = [
-        Mender(Climber(tables, fixed, aim, np.array(order, np.int64), way, budget.seed * 1000 + nth), home, rank, terms)
-        for nth in range(max(1, budget.workers))]
+    hit = _hit(tables, was, begins[0], terms.struck)
+    menders = []
+    for nth in range(max(1, budget.workers)):
+        order, choice = sequences[nth % len(sequences)]
+        way = fixed.way_at[:-1] + np.array(choice, np.int64)
+        climber = Climber(tables, fixed, aim, np.array(order, np.int64), way, budget.seed * 1000 + nth)
+        menders.append(Mender(climber, home, rank, terms))
+    best = Best()
     with ThreadPoolExecutor(len(menders)) as threads:
-        done = [threads.submit(_search, m, hit, budget, end_s) for m in menders]
+        done = [threads.submit(_search, m, hit, budget, end_s, best) for m in menders]
         costs = [each.result() for each in done]
-    best = menders[costs.index(min(costs))]
-    return best.slots(), min((m.free for m in menders if m.free), default=None)
+    chosen = menders[costs.index(min(costs))]
+    return chosen.slots(), min((m.free for m in menders if m.free), default=None)
 
 
 def _turns(tables: Tables, was: Mapping[Key, Slot]) -> tuple[list[int], list[int]]:
@@ -145,13 +214,13 @@ def _hit(tables: Tables, was: Mapping[Key, Slot], begin: Sequence[Slot], struck:
     return [k for _, k in (*sorted(new), *sorted(later))]
 
 
-def _search(mender: Mender, hit: Sequence[int], budget: Budget, end_s: float) -> float:
+def _search(mender: Mender, hit: Sequence[int], budget: Budget, end_s: float, best: Best) -> float:
     """Places what was hit, anneals, puts back what moved for little, and looks what keeping costs; what the plan costs
     that was found."""
     spent = _clock(mender, budget, monotonic_s(), end_s)
     _insert(mender, hit, spent, FIRST)
     heat = mean_cost(mender.c)
-    _anneal(mender, budget, spent, (heat, HOT), COOL)
+    _anneal(mender, budget, spent, (heat, HOT), COOL, best)
     mender.again()
     f, lines = mender.c.f, mender.lines
     _insert(mender, [int(k) for k in mender.c.order
@@ -178,17 +247,24 @@ def _insert(mender: Mender, operations: Sequence[int], spent: Clock, until: floa
         mender.c.moves += 20
 
 
-def _anneal(mender: Mender, budget: Budget, spent: Clock, heat: tuple[float, float], until: float) -> None:
+def _anneal(
+    mender: Mender, budget: Budget, spent: Clock, heat: tuple[float, float], until: float, best: Best | None = None
+) -> None:
     """Moves from hot down to cold, while there is budget. heat: a mean operation's cost, and the hottest part of it;
-    where there is no time for many moves an operation it begins less hot."""
+    where there is no time for many moves an operation it begins less hot. best: where threads meet on the way; those
+    that count moves do not, so that equal seeds give equal plans."""
     begin, moves, before = spent(), SLICE if budget.iterations else 20, mender.c.moves
     mean, hottest = heat
+    meet = list(MEET) if best and not budget.iterations else []
     while (done := spent()) < until:
         part = (done - begin) / max(until - begin, 1e-9)
+        if best and meet and part >= meet[0]:
+            mender.meet(best)
+            del meet[0]
         ahead = budget.iterations or (mender.c.moves - before) / max(done - begin, 1e-6)
         hot = max(COLD, hottest * min(1.0, ahead / (PLENTY * len(mender.c.order))))
         before_s = monotonic_s()
-        mender.climb(mean * hot * (COLD / hot) ** part, moves)
+        mender.climb(mean * hot * (COLD / hot) ** part, moves, part if hottest > COLD else 1.0)
         if not budget.iterations:
             moves = int(np.clip(moves * SLICE_S / max(monotonic_s() - before_s, 1e-5), 5, 50_000))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.make.anneal.decode import ready
+from loopwright.make.anneal.decode import NEVER, ready
 from loopwright.make.compiled import fast
 
 # what a move did: place before, place after, operation, way before, hold before
@@ -62,11 +62,23 @@ def highest(f: Any, x: Any, o: int, last: int) -> int:
 
 
 @fast
+def lateness_of(f: Any, x: Any, j: int) -> int:
+    """Seconds by which a job is late; 0 or less: it is not."""
+    last = -NEVER
+    for k in range(f.sink_at[j], f.sink_at[j + 1]):
+        last = max(last, x.end[f.sink[k]] - f.due[j])
+    return last
+
+
+@fast
 def late_job(f: Any, x: Any, r: Any) -> int:
-    """The last operation of the costliest of some jobs drawn; -1: none of them is late."""
-    chosen, most = -1, 0.0
-    for _ in range(4):
+    """The last operation of the costliest of some late jobs drawn; -1: no late one was drawn."""
+    chosen, most, late = -1, 0.0, 0
+    for _ in range(24):
+        if late == 3:
+            break
         j = draw(r, len(f.due))
+        late += lateness_of(f, x, j) > 0
         for k in range(f.sink_at[j], f.sink_at[j + 1]):
             o = f.sink[k]
             cost = f.weight[j] * (x.end[o] - f.due[j])
@@ -159,11 +171,12 @@ def move(f: Any, x: Any, order: Any, way: Any, hold: Any, w: Any, marks: Any, ev
     if f.batch[o] >= 0 and f.most[f.way_machine[way[o]]] > 1 and draw(r, 8) == 0:
         wait_for_batch(f, x, order, way, hold, o, r)
     if count > 1 and draw(r, 3) == 0:
-        way[o] = f.way_at[o] + draw(r, count)
+        other = f.way_at[o] + draw(r, count - 1)
+        way[o] = other if other < way[o] else other + 1
         to = place + draw(r, 41) - 20
     elif x.setup[o] > 0 and draw(r, 4) == 0:
         to = alike(f, x, order, way, o, r)
-    elif kind < 9:
+    elif kind < 9 or kind > 13:
         to = earlier(f, x, o, r)
     elif kind < 11:
         to = place + 1 + draw(r, 20)

@@ -18,7 +18,13 @@ from loopwright.make.compiled import fast as fast
 @fast
 def ready(x: Any, pred: Any, o: int) -> int:
     """Seconds before which o cannot start for its release and its predecessors by job."""
-    head = x.release[o]
+    return max(x.release[o], arrives(x, pred, o))
+
+
+@fast
+def arrives(x: Any, pred: Any, o: int) -> int:
+    """The same wherever it is done."""
+    head = x.base[o]
     i = x.jp[o]
     if i >= 0:
         head = max(head, x.r[i] + x.p[i])

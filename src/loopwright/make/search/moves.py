@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopwright.make.search.graph import behind, chance, fast, ready
+from loopwright.make.search.graph import arrives, behind, chance, fast, ready
+from loopwright.make.search.stay import stays_changed, stays_turned
 
 # `pick` and `spare`, six numbers each: estimate, kind, u, v, how many were equal, the choice of machine
 
@@ -144,9 +145,9 @@ def offer(estimate: int, kind: int, u: int, v: int, choice: int, pick: Any) -> N
 @fast
 def look(
     x: Any, pred: Any, succ: Any, block: Any, a: int, b: int, kind: int, tabu: Any, now: int, best: int, pick: Any,
-    spare: Any
+    spare: Any, k: Any
 ) -> None:
-    """Looks at one move on the same machine, of the a-th and the b-th of a block."""
+    """Looks at one move on the same machine, of the a-th and the b-th of a block. k: `stay.Stay`."""
     u, v = block[0, a], block[0, b]
     if kind == 0:
         if not may_later(x, succ, u, v):
@@ -156,7 +157,7 @@ def look(
         if not may_sooner(x, pred, u, v):
             return
         estimate = sooner(x, block, a, b, pick[0])
-    if estimate > pick[0]:
+    if estimate > pick[0] or (k.need[0] > 0 and not stays_turned(x, k, u, v, kind)):
         return
     if estimate >= best and forbidden(x, u, v, kind, tabu, now):
         offer(0, kind, u, v, 0, spare)  # all equal: one by chance, if nothing else is left
@@ -178,26 +179,29 @@ def fill_block(x: Any, pred: Any, succ: Any, path: Any, i: int, j: int, block: A
 @fast
 def look_block(
     x: Any, pred: Any, succ: Any, path: Any, i: int, j: int, end: int, tabu: Any, now: int, best: int, pick: Any,
-    spare: Any, block: Any
+    spare: Any, block: Any, k: Any
 ) -> None:
     """Moves of the block path[i..j] of a critical path of length `end`: each operation to the block's ends (N6), the
-    first and the last into it (N7)."""
+    first and the last into it (N7). Before the first block's first nothing is won, unless it waits for more than its
+    machine; behind the last block's last, unless something must follow it."""
     fill_block(x, pred, succ, path, i, j, block)
+    front = i > 0 or x.r[path[i]] > x.free[x.machine[path[i]]]
+    back = j < end - 1 or x.tail[path[j]] > 0
     if j == i + 1:
-        if i > 0 or j < end - 1:
-            look(x, pred, succ, block, i, j, 0, tabu, now, best, pick, spare)
+        if front or back:
+            look(x, pred, succ, block, i, j, 0, tabu, now, best, pick, spare, k)
         return
-    for k in range(i, j + 1):
-        if j < end - 1:
-            if k < j:
-                look(x, pred, succ, block, k, j, 0, tabu, now, best, pick, spare)
-            if i < k < j - 1:
-                look(x, pred, succ, block, k, j, 1, tabu, now, best, pick, spare)
-        if i > 0:
-            if k > i:
-                look(x, pred, succ, block, i, k, 1, tabu, now, best, pick, spare)
-            if i + 1 < k < j:
-                look(x, pred, succ, block, i, k, 0, tabu, now, best, pick, spare)
+    for n in range(i, j + 1):
+        if back:
+            if n < j:
+                look(x, pred, succ, block, n, j, 0, tabu, now, best, pick, spare, k)
+            if i < n < j - 1:
+                look(x, pred, succ, block, n, j, 1, tabu, now, best, pick, spare, k)
+        if front:
+            if n > i:
+                look(x, pred, succ, block, i, n, 1, tabu, now, best, pick, spare, k)
+            if i + 1 < n < j:
+                look(x, pred, succ, block, i, n, 0, tabu, now, best, pick, spare, k)
 
 
 @fast
@@ -214,13 +218,13 @@ def waits(x: Any, pred: Any, o: int, other: int) -> bool:
 @fast
 def look_machines(
     x: Any, pred: Any, succ: Any, alt_at: Any, alt_machine: Any, alt_p: Any, first: Any, o: int, moved: Any, now: int,
-    best: int, pick: Any, spare: Any
+    best: int, pick: Any, spare: Any, stay: Any
 ) -> None:
     """Every place on every other machine where o makes no cycle.
 
-    moved  (choices,) until which iteration o does not go back to it
+    moved  (choices,) until which iteration o does not go back to it; stay: `stay.Stay`
     """
-    head, tail = ready(x, pred, o), behind(x, succ, o)
+    head, tail = arrives(x, pred, o), behind(x, succ, o)
     latest, soonest = -1, 2**30  # predecessors start before `latest`, the first successor ends at `soonest`
     for nth in range(-1, x.pn[o]):
         i = x.jp[o] if nth == -1 else pred[x.pa[o] + nth]
@@ -238,12 +242,13 @@ def look_machines(
         n = first[alt_machine[k]]
         while b < 0 or (x.r[b] < soonest and not waits(x, pred, b, o)):
             if n < 0 or (x.r[n] + x.p[n] > latest and not waits(x, pred, o, n)):
-                start = max(head, x.r[b] + x.p[b]) if b >= 0 else head
+                start = max(head, x.r[b] + x.p[b]) if b >= 0 else max(head, x.free[alt_machine[k]])
                 estimate = start + alt_p[k] + (max(tail, x.q[n]) if n >= 0 else tail)
-                if tabu and estimate >= best:
-                    offer(0, 2, o, b, k, spare)
-                else:
-                    offer(estimate, 2, o, b, k, pick)
+                spared = tabu and estimate >= best
+                if (spared or estimate <= pick[0]) and (
+                    stay.need[0] == 0 or stays_changed(x, first, stay, o, alt_machine[k], b)
+                ):
+                    offer(0 if spared else estimate, 2, o, b, k, spare if spared else pick)
             if n < 0:
                 break
             b = n

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.types import Slot
-from loopwright.make.shop import Shop
+from loopwright.make.shop import Operation, Shop, busy
 
 # p: seconds on the machine it is on; r: head (start); q: tail (from start to the end of all, p included)
-# before, after: on its machine; place: in a topological order; release, tail: not before, and what must follow
+# before, after: on its machine; place: in a topological order; tail: what must follow
+# base, release: not before, wherever it is done, and on the machine that it is on
 # ends: (some,) the operations that may end last: those without a successor, or with a tail of their own
+# free: (machines,) when each has done what it is at, and is not down any more
 # jp, js: its first predecessor and successor by job; others are pn from pa on in `pred` and sn from sa on in `succ`
-Rows = namedtuple("Rows", "p r q before after machine jp js release tail place pn pa sn sa ends")
+Rows = namedtuple("Rows", "p r q before after machine jp js base release tail place pn pa sn sa ends free")
 MOST_S = 2**29  # times must stay below, so that sums of two fit in 32 bits
 
 
@@ -29,7 +31,7 @@ class Net:
     pred, succ             (links,) int32: predecessors and successors beyond the first of each operation
     alt_at                 (operations + 1,) int32: its choices are alt_at[o] .. alt_at[o + 1] - 1
     alt_machine, alt_p     (choices,) int32
-    job                    (operations,) int32; machines: how many
+    job                    (operations,) int32; machines: how many; operations: those that have not begun
     """
 
     rows: Any
@@ -41,37 +43,61 @@ class Net:
     job: Any
     machines: int
     shop: Shop
+    operations: tuple[Operation, ...]
 
 
 def able(shop: Shop) -> bool:
-    """Whether the search keeps all of the shop's rules: machines, choices, what waits for what, releases, materials."""
-    running = any(o.frozen for o in shop.operations)
-    return shop.plain and not shop.blocked and not running and all(m.batch == 1 for m in shop.machines)
+    """Whether the search keeps all of the shop's rules: machines, choices, what waits for what, releases, materials,
+    and what machines are at, or down for, from the origin on."""
+    return shop.plain and all(m.batch == 1 for m in shop.machines) and _free_s(shop) is not None
+
+
+def _free_s(shop: Shop) -> list[int] | None:
+    """When each machine has done what it is at, or is up again; None where something stands later on a machine, with
+    room before it that an operation could have."""
+    taken, least = busy(shop), dict[str, int]()
+    for o in shop.operations:
+        for name, seconds in o.on if not o.frozen else ():
+            least[name] = min(seconds, least.get(name, seconds))
+    free = []
+    for machine in shop.machines:
+        end_s, stands = 0, taken[machine.id]
+        for begin_s, until_s in stands if machine.id in least else ():
+            if begin_s - end_s >= least[machine.id] and until_s > 0:
+                return None
+            end_s = max(end_s, until_s)
+        free.append(end_s)
+    return free
 
 
 def net_of(shop: Shop) -> Net:
-    """The arrays of a shop for which `able` holds."""
-    number = {o.key: i for i, o in enumerate(shop.operations)}
+    """The arrays of a shop for which `able` holds; what has begun is no operation of them."""
+    operations = tuple(o for o in shop.operations if not o.frozen)
+    ends = {o.key: o.frozen.end_s for o in shop.operations if o.frozen}
+    number = {o.key: i for i, o in enumerate(operations)}
     machine = {m.id: i for i, m in enumerate(shop.machines)}
     count = len(number)
-    before: list[list[int]] = [[number[o.job, name] for name in o.after] for o in shop.operations]
+    before: list[list[int]] = [
+        [number[o.job, name] for name in o.after if (o.job, name) in number] for o in operations]
     behind: list[list[int]] = [[] for _ in range(count)]
     for i, names in enumerate(before):
         for k in names:
             behind[k].append(i)
     rows = Rows(*(np.full(count, -1, np.int32) for _ in Rows._fields))
-    rows.release[:] = [job.release_s if not o.materials else shop.ready_s(job, o)
-                       for job in shop.jobs for o in job.operations]
-    rows.release[:] = np.maximum(rows.release, 0)
-    rows.tail[:] = 0
+    rows = rows._replace(free=np.array(_free_s(shop) or [0] * len(machine), np.int32))
+    jobs = {job.id: job for job in shop.jobs}
+    rows.base[:] = [
+        max([shop.ready_s(jobs[o.job], o), *(ends[o.job, name] for name in o.after if (o.job, name) in ends)])
+        for o in operations]
+    rows.release[:], rows.tail[:] = rows.base, 0
     pred, rows = _links(before, rows, ("jp", "pa", "pn"))
     succ, rows = _links(behind, rows, ("js", "sa", "sn"))
     rows = rows._replace(ends=np.flatnonzero((rows.js < 0) | (rows.tail > 0)).astype(np.int32))
-    alt_at = np.cumsum([0, *(len(o.on) for o in shop.operations)], dtype=np.int32)
-    pairs = [(machine[m], seconds) for o in shop.operations for m, seconds in o.on]
+    alt_at = np.cumsum([0, *(len(o.on) for o in operations)], dtype=np.int32)
+    pairs = [(machine[m], seconds) for o in operations for m, seconds in o.on]
     alt_machine, alt_p = (np.array([pair[k] for pair in pairs], np.int32) for k in (0, 1))
-    job = np.array([i for i, j in enumerate(shop.jobs) for _ in j.operations], np.int32)
-    return Net(rows, pred, succ, alt_at, alt_machine, alt_p, job, len(machine), shop)
+    job = np.array([i for i, j in enumerate(shop.jobs) for o in j.operations if not o.frozen], np.int32)
+    return Net(rows, pred, succ, alt_at, alt_machine, alt_p, job, len(machine), shop, operations)
 
 
 def _links(links: list[list[int]], rows: Any, names: tuple[str, str, str]) -> tuple[Any, Any]:
@@ -92,6 +118,7 @@ def sequence(net: Net, rows: Any, key: Any, choice: Any) -> Any:
     A key that grows along every job gives no cycle, whatever the keys are otherwise.
     """
     rows.machine[:], rows.p[:] = net.alt_machine[choice], net.alt_p[choice]
+    rows.release[:] = np.maximum(rows.base, rows.free[rows.machine])
     order = np.lexsort((np.arange(len(key)), key, rows.machine))
     same = rows.machine[order][1:] == rows.machine[order][:-1]
     rows.before[order] = np.concatenate(([-1], np.where(same, order[:-1], -1)))
@@ -112,9 +139,9 @@ def choice_of(net: Net, machine: Any) -> Any:
 
 
 def slots_of(net: Net, start: Any, choice: Any) -> list[Slot]:
-    """Slots of operations that start there."""
+    """Slots of operations that start there, and of what has begun."""
     names = [m.id for m in net.shop.machines]
-    return [
+    return [*(o.frozen for o in net.shop.operations if o.frozen), *(
         Slot(*o.key, names[m], s, s + p) for o, s, m, p in zip(
-            net.shop.operations, start.tolist(), net.alt_machine[choice].tolist(), net.alt_p[choice].tolist(),
-            strict=True)]
+            net.operations, start.tolist(), net.alt_machine[choice].tolist(), net.alt_p[choice].tolist(),
+            strict=True))]

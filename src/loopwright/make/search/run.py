@@ -153,7 +153,7 @@ def active(net: Net, seed: int, noise: float = NOISE) -> Found:
     seeded(seed)
     left, ready, begin = (np.zeros(count, np.int64) for _ in range(3))
     missing, waiting = (np.zeros(count, np.int32) for _ in range(2))
-    choice, free = np.zeros(count, np.int64), np.zeros(net.machines, np.int64)
+    choice, free = np.zeros(count, np.int64), net.rows.free.astype(np.int64)
     order = _order(net)
     start.work_left(net.rows, net.succ, net.alt_at, net.alt_p, order, left)
     start.active(
@@ -181,19 +181,26 @@ def _deepen(net: Net, depth: Any, o: int) -> None:
                 waiting.append(int(k))
 
 
+def found_of(net: Net, slots: Sequence[Slot]) -> Found:
+    """The sequence of a plan's slots; its makespan without what has begun."""
+    number = {o.key: k for k, o in enumerate(net.operations)}
+    machine = {m.id: k for k, m in enumerate(net.shop.machines)}
+    begin, taken = np.zeros(len(number), np.int64), np.zeros(len(number), np.int32)
+    last = 0
+    for slot in slots:
+        k = number.get((slot.order, slot.operation))
+        if k is not None:
+            begin[k], taken[k], last = slot.start_s, machine[slot.machine], max(last, slot.end_s)
+    return Found(last, begin, choice_of(net, taken))
+
+
 def shortest(net: Net, slots: Sequence[Slot], budget: Budget, bound: int = 0) -> Found:
     """The shortest sequence found within the budget, no longer than that of `slots`.
 
     Raises ValueError when the times do not fit (seconds below 2**29 in all).
     """
     end_s = monotonic_s() + budget.seconds
-    number = {o.key: k for k, o in enumerate(net.shop.operations)}
-    machine = {m.id: k for k, m in enumerate(net.shop.machines)}
-    begin, taken = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int32)
-    for slot in slots:
-        begin[number[slot.order, slot.operation]] = slot.start_s
-        taken[number[slot.order, slot.operation]] = machine[slot.machine]
-    first = Found(max((s.end_s for s in slots), default=0), begin, choice_of(net, taken))
+    first = found_of(net, slots)
     if first.makespan >= MOST_S:
         raise ValueError(f"{first.makespan} s")
     explorers = [_Explorer(net, nth, budget, end_s, bound) for nth in range(max(1, budget.workers))]

@@ -50,7 +50,7 @@ def active(
     """An active schedule: start and choice (operations,). The other arrays are room to work in."""
     count = 0
     for o in range(len(x.p)):
-        ready[o] = x.release[o]
+        ready[o] = x.base[o]
         missing[o] = (x.jp[o] >= 0) + x.pn[o]
         if missing[o] == 0:
             waiting[count] = o

@@ -99,7 +99,7 @@ def main() -> None:
     shortest(net, dispatch(shop), Budget(60.0, workers=1, iterations=200))
     mix = parse("makespan:1,tardiness:1,setup:1")
     improve(shop, dispatch(shop), mix, Budget(60.0, workers=1, iterations=2_000))
-    mended(shop, {}, dispatch(shop), mix, Terms(0, 0.0), Budget(60.0, workers=1, iterations=2_000))
+    mended(shop, {}, [dispatch(shop)], mix, Terms(0, 0.0), Budget(60.0, workers=1, iterations=2_000))
 
 
 if __name__ == "__main__":
