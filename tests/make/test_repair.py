@@ -304,3 +304,30 @@ def test_what_only_starts_later_says_what_stood_in_its_way() -> None:
     now = disturbed(shop, old, 600, LateMaterial("lacquer", 4200))
     again = repair(now, old, 0.0)
     assert again.why == ("2 that keep machine and turn start later, by up to 1 h 00 min: lacquer arrives 1 h 00 min from now",)
+
+
+def test_what_follows_from_a_breakdown_is_put_down_to_it_step_by_step() -> None:
+    """By hand: the saw is down, so that a's mill starts later, and behind it on the mill b's, which waits for nothing."""
+    jobs = (Job("a", (Operation("a", "saw", (("saw", 100),)), Operation("a", "mill", (("mill", 100),), ("saw",)))),
+            Job("b", (Operation("b", "mill", (("mill", 100),)),)))
+    shop = Shop(0, (Machine("saw", "saw"), Machine("mill", "mill")), jobs)
+    old = as_plan(shop, [Slot("a", "saw", "saw", 0, 100), Slot("a", "mill", "mill", 100, 200), Slot("b", "mill", "mill", 200, 300)])
+    again = repair(disturbed(shop, old, 0, Breakdown("saw", 0, 3600)), old, 0.0)
+    assert again.why == ("3 that keep machine and turn start later, by up to 1 h 00 min: saw is down (breakdown) for another 1 h 00 min",)
+
+
+def test_what_waits_for_a_new_order_says_so() -> None:
+    shop = Shop(0, (Machine("mill", "mill"),), (Job("a", (Operation("a", "mill", (("mill", 100),)),)),))
+    old = as_plan(shop, [Slot("a", "mill", "mill", 0, 100)])
+    rush = Job("r", (Operation("r", "mill", (("mill", 300),)),), due_s=300, weight=9.0)
+    again = quick(disturbed(shop, old, 0, Rush(rush)), old, objective="tardiness")
+    assert again.why[-1] == "1 that keeps machine and turn starts later, by up to 5 min: mill of r is new on mill"
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data(), general_shops(), st.sampled_from((0.0, 0.8)))
+def test_why_is_told_of_whatever_happens(data: st.DataObject, shop: Shop, stability: float) -> None:
+    old, now_s, happens = data.draw(hits(shop))
+    again = quick(disturbed(shop, old, now_s, *happens), old, stability, iterations=100)
+    assert all(text and ": " not in text.split(":", 1)[0] for text in again.why)
+    assert bool(again.why) == bool(again.moved or again.added or again.shifted)

@@ -31,6 +31,7 @@ class _Look:
     was: Slots
     now: Slots
     lines: Mapping[str, Sequence[Key]]  # machine -> what is on it now, in turn
+    turn: Mapping[Key, int]  # its number there
     added: frozenset[Key]
     struck: Mapping[Key, str]
 
@@ -86,7 +87,8 @@ def _look(shop: Shop, was: Slots, now: Slots, added: Sequence[Key]) -> _Look:
     lines = defaultdict(list)
     for key, slot in sorted(now.items(), key=lambda item: (item[1].start_s, item[0])):
         lines[slot.machine].append(key)
-    return _Look({o.key: o for o in shop.operations}, was, now, lines, frozenset(added), struck(shop, was))
+    turn = {key: n for line in lines.values() for n, key in enumerate(line)}
+    return _Look({o.key: o for o in shop.operations}, was, now, lines, turn, frozenset(added), struck(shop, was))
 
 
 def _names(keys: Sequence[Key]) -> str:
@@ -176,11 +178,51 @@ def _new(now: Slots, added: Sequence[Key]) -> list[str]:
     return told
 
 
+def _cause(look: _Look, key: Key, known: dict[Key, str]) -> str:
+    """What keeps an operation from its old start in the end: what struck it, or struck what it waits for, step by step;
+    '' when nothing does. known: those found so far."""
+    path: list[Key] = []
+    at: Key | None = key
+    while at is not None and at not in known:
+        known[at] = look.struck.get(at) or _comes_first(look, at)
+        path.append(at)
+        at = None if known[at] else _hinders(look, at)
+    reason = known[at] if at is not None else known[path[-1]]
+    for one in path:
+        known[one] = reason
+    return known[key]
+
+
+def _comes_first(look: _Look, key: Key) -> str:
+    """What is new, or has begun and lasts, as a reason for those behind it; '' for others."""
+    order, name = key
+    if key in look.added:
+        return f"{name} of {order} is new on {look.now[key].machine}"
+    slot = look.now[key]
+    return f"{name} of {order} is on {slot.machine} for another {lasting(slot.end_s)}" if slot.frozen else ""
+
+
+def _hinders(look: _Look, key: Key) -> Key | None:
+    """What an operation waits for that ends after its old start: of its order, or before it on its machine."""
+    old, slot = look.was[key], look.now[key]
+    line, at, operation = look.lines[slot.machine], look.turn[key], look.operations[key]
+    ends = [(look.now[other].end_s + slot.setup_s, other) for other in line[max(0, at - 1):at]]
+    for name in operation.after:
+        link = operation.link(name)
+        before = look.now.get((operation.job, name))
+        if before:
+            ends.append((before.end_s + link.lag_s if link.lot_s is None else before.start_s + link.lot_s,
+                         (operation.job, name)))
+    last_s, other = max(ends, default=(0, key))
+    return other if last_s > old.start_s and other != key else None
+
+
 def _times(look: _Look, moved: Iterable[Key]) -> list[str]:
     """How many of those that keep their turn start later, with what stood in their way most often, or earlier."""
     changes = {key: look.now[key].start_s - slot.start_s for key, slot in look.was.items() if key not in moved}
     later, earlier = [c for c in changes.values() if c > 0], [-c for c in changes.values() if c < 0]
-    met = Counter(look.struck[key] for key, change in changes.items() if change > 0 and key in look.struck)
+    known: dict[Key, str] = {}
+    met = Counter(cause for key, change in changes.items() if change > 0 and (cause := _cause(look, key, known)))
     told = []
     for word, found in (("later", later), ("earlier", earlier)):
         if found:
