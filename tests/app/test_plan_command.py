@@ -103,11 +103,17 @@ def test_notes_of_the_file_are_said(run: Any, tmp_path: Path) -> None:
     assert "j0/op1" in done.told["notes"][0]
 
 
+def test_one_job_is_one_job(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "one.jsp").write_text("1 1\n0 3\n")
+    assert "1 job, 1 machine, 1 operation\n" in run(tmp_path / "one.jsp", "--seconds", "0").said
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     ([], "what to plan is not clear"),
     (["FILE", "--suite", "."], "what to plan is not clear"),
     (["FILE", "--limit", "3"], "together with --suite"),
     (["--suite", ".", "--gantt", "x.svg"], "--gantt"),
+    (["FILE", "--gantt", "x.png"], "--gantt: 'x.png'; allowed: a name that ends in .svg"),
     (["FILE", "--draw", "all"], "--draw all; allowed: together with --gantt"),
     (["FILE", "--objective", "makespan:1e300"], "a number from 0 to"),
     (["FILE", "--seconds", "-1"], "--seconds: -1; allowed: 0"),

@@ -86,6 +86,8 @@ def test_a_person_is_fitted_first_and_an_order_can_be_like_another(tmp_path: Pat
             promising.promised(plant, {"due": "soon"})
         with pytest.raises(InputError, match="seconds"):
             promising.promised(plant, {"seconds": 1e9})
+        gaps = promising.promised(plant, {"seconds": 0})
+        assert [offer["how"] for offer in gaps["offers"]] == ["gaps"]
 
 
 def test_a_plant_without_open_orders_promises_the_length_of_the_work(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class Asked(BaseModel):
     like: str = Field("", max_length=500, description="an order that it is like")
     due: str = Field("", max_length=100, description="by when: a day, ISO 8601 with a zone, or ns; none: when it goes")
     order: str = Field("", max_length=500, description="what it would be called")
-    seconds: float = Field(1.0, gt=0, le=promising.LONGEST_S)
+    seconds: float = Field(1.0, ge=0, le=promising.LONGEST_S)
 
 
 @router.post("/promise")

@@ -57,8 +57,9 @@ def plan(
 
     Every plan is checked against the shop's rules before it is told. Ctrl-C gives the best plan so far.
     """
-    from loopwright.app.plan_file import Asked
+    from loopwright.app.plan_file import Asked, refuse_other_than_svg
 
+    refuse_other_than_svg(gantt)
     asked = Asked(seconds, objective, workers, seed)
     if sum(one is not None for one in (file, suite, site)) != 1:
         raise InputError("plan", "what to plan is not clear", "one of FILE, --suite FOLDER_OR_ZIP, --site SITE")

@@ -54,8 +54,10 @@ def whatif(
     becomes the plan of the plant), drop NAME. Of a shop in a file both plans are compared and nothing is kept.
     """
     from loopwright.app import whatif_words
+    from loopwright.app.plan_file import refuse_other_than_svg
     from loopwright.app.whatif_command import Asked, answer
 
+    refuse_other_than_svg(gantt)
     kinds = {
         "machine-more": machine_more, "machine-away": machine_away, "speed": speed, "shift-more": shift_more,
         "shift-less": shift_less, "order-earlier": order_earlier, "order-later": order_later, "order-gone": order_gone,

@@ -16,7 +16,7 @@ from loopwright.core.types import Plan
 from loopwright.make.check import check
 from loopwright.make.dispatching.tables import uncollected
 from loopwright.make.plan import plan
-from loopwright.make.reading.files import Instance
+from loopwright.make.reading.files import Instance, several
 from loopwright.make.shop import Shop
 
 LONGEST_S = 7 * 86_400.0
@@ -114,7 +114,7 @@ def _slot(slot: Any) -> dict[str, Any]:
 def in_words(told: Mapping[str, Any]) -> str:
     """The plan in a few lines."""
     proof = "no plan is better" if told["gap"] <= 0 else "no plan saves more"
-    size = f"{told['jobs']:,} jobs, {told['machines']:,} machines, {told['operations']:,} operations"
+    size = ", ".join(several(told[f"{what}s"], what) for what in ("job", "machine", "operation"))
     rows = [
         ("shop", f"{told['name']}, {size}"),
         ("read as", told["dialect"]), *(("note", note) for note in told["notes"]),
@@ -139,10 +139,16 @@ def drawn(shop: Shop, found: Plan, zone: str, path: Path, what: str) -> list[Pat
 
     places = {what: path}
     if what not in DRAWINGS:
-        places = {name: path.with_name(f"{path.stem}-{name}{path.suffix or '.svg'}") for name in DRAWINGS}
+        places = {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in DRAWINGS}
     for name, place in places.items():
         write(place, DRAWINGS[name](shop, found, zone))
     return list(places.values())
+
+
+def refuse_other_than_svg(path: Path | None) -> None:
+    """InputError for a drawing in a file whose name says that it is something else."""
+    if path is not None and path.suffix.lower() != ".svg":
+        raise InputError("--gantt", f"{path.name!r}", "a name that ends in .svg: what is drawn is SVG")
 
 
 def write(path: Path, text: str) -> None:

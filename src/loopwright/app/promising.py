@@ -44,9 +44,10 @@ def promised(plant: Plant, asked: Mapping[str, Any], at_ns: int | None = None) -
     at_ns   the moment; None: the last that the plant's events tell of, or now
     Raises InputError for a person that the rules do not cover, UnknownName, PlanError when it cannot be done.
     """
-    seconds, name = float(asked.get("seconds") or 1.0), str(asked.get("order") or NEW)
-    if not 0 < seconds <= LONGEST_S:
-        raise InputError("promise: seconds", f"{seconds:g}", f"above 0, to {LONGEST_S:g}")
+    given, name = asked.get("seconds"), str(asked.get("order") or NEW)
+    seconds = 1.0 if given in (None, "") else float(given)
+    if not 0 <= seconds <= LONGEST_S:
+        raise InputError("promise: seconds", f"{seconds:g}", f"0 (only the gaps) to {LONGEST_S:g}")
     due_ns = moment_ns(asked.get("due"), "promise: due") or 0
     told = open_work(plant)
     at_ns = _moment(plant, told) if at_ns is None else at_ns

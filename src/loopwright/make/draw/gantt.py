@@ -42,6 +42,7 @@ from loopwright.make.draw.svg import (
     titled,
     words,
 )
+from loopwright.make.reading.files import several
 from loopwright.make.shop import Blocked, Job, Key, Operation, Shop, merged
 
 __all__ = ["DRAWINGS", "compared", "lateness", "load", "machines", "orders"]
@@ -334,7 +335,8 @@ def _sheet(
     drawing: _Drawing, bottom: float, parts: list[str], marks: Sequence[tuple[str, str]], style: str, more: str
 ) -> str:
     plan, shop = drawing.plan, drawing.shop
-    title = f"Plan of {len(shop.jobs):,} jobs on {len(shop.machines):,} machines: {h_min(plan.makespan_s)} h"
+    size = f"{several(len(shop.jobs), 'job')} on {several(len(shop.machines), 'machine')}"
+    title = f"Plan of {size}: {h_min(plan.makespan_s)} h"
     says = escaped(f"{worth(plan)}; {plan.solver}")
     beside = f'<tspan class="m" font-weight="400" dx="12">{says}</tspan>'
     head = [f'<text x="12" y="24" class="t">{escaped(title)}{beside}</text>']

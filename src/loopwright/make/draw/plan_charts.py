@@ -28,6 +28,7 @@ from loopwright.make.draw.svg import (
     titled,
     words,
 )
+from loopwright.make.reading.files import several
 from loopwright.make.shop import Shop, merged
 
 
@@ -73,7 +74,7 @@ def lateness(shop: Shop, plan: Plan, zone: str = "") -> str:
     ends = {order: max(s.end_s for s in mine) for order, mine in by(plan.slots, "order").items()}
     late = sorted(((ends[j.id] - j.due_s, j) for j in shop.jobs if j.due_s is not None and j.id in ends),
                   key=lambda pair: (-pair[0], pair[1].id))
-    title = f"Lateness: {sum(s > 0 for s, _ in late)} of {len(late)} jobs late"
+    title = f"Lateness: {sum(s > 0 for s, _ in late)} of {several(len(late), 'job')} late"
     if not late:
         return sheet(700, 70, title, [words(12, 24, "Lateness", ' class="t"'), words(12, 50, "No job has a due date.")])
     left, wide, tall, shown = left_of([job.id for _, job in late]), 620.0, 20, late[:MOST_LANES]

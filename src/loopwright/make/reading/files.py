@@ -27,6 +27,11 @@ _SUFFIXES = {  # and the dialect that it stands for
 _OTHER = re.compile(r"(readme|license|licence|copying|best_known|instances|makefile)", re.IGNORECASE)
 
 
+def several(count: int, what: str) -> str:
+    """'1 job', '2,000 jobs'."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Instance:
     """A shop from a file: what it is called, how it was written, and what is to be known about how it was read."""
@@ -40,7 +45,8 @@ class Instance:
     def size(self) -> str:
         """'jobs x machines' and how many operations."""
         shop = self.shop
-        return f"{len(shop.jobs)} x {len(shop.machines)}, {sum(len(job.operations) for job in shop.jobs):,} operations"
+        count = sum(len(job.operations) for job in shop.jobs)
+        return f"{len(shop.jobs)} x {len(shop.machines)}, {several(count, 'operation')}"
 
 
 @dataclass(frozen=True)
