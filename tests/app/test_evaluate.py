@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from loopwright.app import evaluate_words, evaluating
@@ -62,10 +64,14 @@ def sound(done: Done) -> dict[str, Any]:
     return told
 
 
+QUICK = {"forecast": "smoothing", "anomaly": "robust_z", "life": "survival", "class": "spectra"}  # beside the baselines
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", MAPS)
 def test_a_table_of_ones_own_is_scored_beside_its_baseline(run: Any, tmp_path: Path, task: str) -> None:
-    done = run(task, "--data", written(tmp_path, good(task)), *mapped(task), "--seeds", "1", "--out", tmp_path / "out", "--json")
+    file = written(tmp_path, good(task))
+    done = run(task, "--data", file, *mapped(task), "--model", QUICK[task], "--seeds", "2", "--out", tmp_path / "out", "--json")
     assert done.code == 0, done.said
     told = sound(done)
     assert told["champion"]
@@ -81,7 +87,7 @@ def test_bad_input_gets_a_sound_table_or_an_error_in_words(run: Any, tmp_path: P
         file = ten_thousand_channels(tmp_path, task)
     else:
         file = written(tmp_path, SPOILED[spoiled](good(task)))
-    done = run(task, "--data", file, *mapped(task), "--seeds", "1", "--json")
+    done = run(task, "--data", file, *mapped(task), "--model", QUICK[task], "--seeds", "1", "--json")
     assert done.code in (0, 2), done.said
     if done.code == 2:
         where, _, said = done.said.strip().splitlines()[-1].removeprefix("loopwright: ").partition(": ")
@@ -95,7 +101,7 @@ def test_bad_input_gets_a_sound_table_or_an_error_in_words(run: Any, tmp_path: P
 def test_a_class_with_one_member_is_scored_or_refused_in_words(run: Any, tmp_path: Path) -> None:
     table = good("class")
     table.loc[table["run"] == "r3", "kind"] = "stopped"
-    done = run("class", "--data", written(tmp_path, table), *mapped("class"), "--seeds", "1", "--json")
+    done = run("class", "--data", written(tmp_path, table), *mapped("class"), "--model", "spectra", "--seeds", "1", "--json")
     assert done.code in (0, 2), done.said
     if done.code == 0:
         sound(done)
@@ -205,6 +211,28 @@ def test_a_file_that_is_no_folder_and_an_empty_folder_frighten_no_reader(tmp_pat
     for name in plug.find("learn.sets"):
         for path in (tmp_path, *tmp_path.iterdir(), tmp_path / "nowhere"):
             assert not plug.load("learn.sets", name).recognises(path), (name, path.name)
+
+
+def test_ctrl_c_gives_the_rows_so_far_and_says_so(tmp_path: Path) -> None:
+    hours = np.arange(400)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        table = pd.DataFrame({"date": pd.Timestamp("2016-07-01") + pd.to_timedelta(hours, "h")})
+        for i, name in enumerate(("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")):
+            table[name] = np.sin((hours + i) * 2 * np.pi / 24)
+        table.to_csv(tmp_path / folder / f"ETTh{folder}.csv", index=False)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "ETThb/short" in line:
+            raise KeyboardInterrupt
+
+    told = evaluating.evaluated(evaluating.Asked("forecast", tmp_path, ("mean",), 1), say)
+    assert {row["set"] for row in told["rows"]} == {"grid_ett/ETTha"}
+    assert set(told["champion"]) == {"grid_ett/ETTha/short"}
+    assert told["stopped"] is True
+    assert said[-1] == "stopped: the rows so far; start it again for the rest"
 
 
 def test_no_set_at_all_is_an_error_that_repeats_why() -> None:

@@ -61,7 +61,7 @@ def _under(
 def _number(value: float | None, spread: float | None) -> str:
     if value is None:
         return "-"
-    text = f"{value:.4g}" if not isinstance(value, int) else f"{value}"
+    text = f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e7 else f"{value:.4g}"
     return f"{text} ±{spread:.2g}" if spread else text
 
 
