@@ -105,7 +105,7 @@ def test_notes_of_the_file_are_said(run: Any, tmp_path: Path) -> None:
 
 def test_one_job_is_one_job(run: Any, tmp_path: Path) -> None:
     (tmp_path / "one.jsp").write_text("1 1\n0 3\n")
-    assert "1 job, 1 machine, 1 operation\n" in run(tmp_path / "one.jsp", "--seconds", "0").said
+    assert "1 job, 1 machine, 1 operation\n" in run(tmp_path / "one.jsp", "--seconds", "0").out
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
