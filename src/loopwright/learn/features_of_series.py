@@ -18,6 +18,7 @@ from loopwright.learn.cases import Cases, clean
 PARTS = 4  # stretches of which the mean and the spread are told
 LAGS = (1, 2, 4, 8)
 _TINY = 1e-12
+_SILENT = 1e-24  # power of a channel that never moves
 
 
 def statistics(cases: Cases) -> np.ndarray:
@@ -141,11 +142,11 @@ def _spectra(x: np.ndarray, window: int, bands: int) -> np.ndarray:
     if x.shape[1] < window:
         x = np.pad(x, ((0, 0), (0, window - x.shape[1])))
     size = np.sqrt((x**2).mean(axis=1))
-    unit = x / (size + _TINY)[:, None]
+    unit = x / np.where(size > 0.0, size, 1.0)[:, None]
     beat = _envelope(unit)
     told = [
-        *_bands(unit, window, bands).T, *_bands(beat - beat.mean(axis=1, keepdims=True), window, bands).T,
-        np.log10(size + _TINY), np.abs(unit).max(axis=1), (unit**3).mean(axis=1), (unit**4).mean(axis=1),
+        *_bands(x, window, bands).T, *_bands(beat - beat.mean(axis=1, keepdims=True), window, bands).T,
+        np.log10(size + _SILENT), np.abs(unit).max(axis=1), (unit**3).mean(axis=1), (unit**4).mean(axis=1),
     ]
     links = (unit[1:] * unit[:-1]).mean(axis=1) if len(x) > 1 else np.empty(0)
     return np.concatenate([np.concatenate(told), links])
@@ -171,4 +172,4 @@ def _bands(x: np.ndarray, window: int, bands: int) -> np.ndarray:
         edges = np.append(edges, edges[-1])
     means = [power[:, min(a, lines - 1) : max(b, min(a, lines - 1) + 1)].mean(axis=1)
              for a, b in pairwise(edges.tolist())]
-    return np.log10(np.stack(means, axis=1) + _TINY)
+    return np.log10(np.stack(means, axis=1) + _SILENT)
