@@ -148,7 +148,7 @@ def said(plant: Plant, model: str, n: int, p: float, base: float, first: int = 0
     """Predictions of n runs, a minute each; their ends."""
     ends = [T0 + (first + i) * MIN for i in range(n)]
     rows = [Prediction(model, "mill-1", models.WORN, end + NS_PER_S, end, p, {0.05: p, 0.95: p}) for end in ends]
-    predictions.record(plant.store, TASK, rows, [base] * n, BRIER, models.outcomes_of(plant.store))
+    predictions.record(plant.store, TASK, rows, [base] * n, BRIER, models.inspected(plant.store))
     return ends
 
 

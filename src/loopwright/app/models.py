@@ -144,20 +144,14 @@ def _rival(store: Store, proof: Proof, model: str) -> Proof | None:
     return Proof(tuple(proof.units[i] for i in both), proof.ours[both], np.array([other[proof.units[i]] for i in both]))
 
 
-def outcomes_of(store: Store) -> Outcomes:
-    """What came true: what inspection found for tool wear, the values of the store for everything else."""
+def inspected(store: Store) -> Outcomes:
+    """What inspection found of tools, run by run."""
     found: dict[Asked, Outcome] = {}
     for event in store.recall(kind="run.labelled"):
         one = Asked(str(event.body["thing"]), WORN, int(event.body["end_ns"]))
         first = found[one].known_ns if one in found else event.known_ns
         found[one] = Outcome(float(event.body["label"] == "worn"), first)
-    points = predictions.points_of(store)
-
-    def outcomes(asked: Sequence[Asked]) -> dict[Asked, Outcome]:
-        inspected = {one: found[one] for one in asked if one in found}
-        return inspected | dict(points([one for one in asked if one.signal != WORN]))
-
-    return outcomes
+    return lambda asked: {one: found[one] for one in asked if one in found}
 
 
 def check(
@@ -168,7 +162,9 @@ def check(
     drift  of its inputs, as `learn.drift.drift` gives it; it stands in the event model.checked
     returns  {scored, changed, waiting, leaks, model, says, demoted}
     """
-    counts = predictions.score(plant.store, outcomes_of(plant.store), task)
+    counts = predictions.score(plant.store, None, task)
+    for name, found in predictions.score(plant.store, inspected(plant.store), task, WORN).items():
+        counts[name] += found
     now = serving(plant.store, task)
     told: dict[str, Any] = {**counts, "task": task, "model": now["model"] if now else "", "demoted": False,
                             "says": "the baseline serves"}

@@ -56,7 +56,7 @@ def foresee(
         for run in mine
     ]
     return predictions.record(plant.store, TASK, made, [said[run["run"]] for run in mine], BRIER,
-                              models.outcomes_of(plant.store))
+                              models.inspected(plant.store))
 
 
 def moved(champion: Trained, features: Features) -> list[dict[str, Any]]:

@@ -12,8 +12,7 @@ points.recomputed, and what stood before stays readable (known_by). A prediction
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,13 @@ import pyarrow as pa
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnitError
-from loopwright.core.types import BAD, POINTS_IN, Batch, Event, Kind, Prediction, Signal, Thing
+from loopwright.core.types import POINTS_IN, Batch, Event, Kind, Prediction, Signal, Thing
 from loopwright.core.units import INSIDE
-from loopwright.learn.league import BRIER, loss_of
+from loopwright.learn.league import loss_of
+from loopwright.learn.outcomes import WITHIN_NS, Asked, Outcome, Outcomes, declared, points_of
 from loopwright.learn.splits import LeakError
 from loopwright.store import Store
+from loopwright.store.changes import Touched, bookmark, bookmarked, changes, now
 
 AUTHOR = "service:league"
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
@@ -33,25 +34,7 @@ PREFIX = "prediction-"
 LATEST_N = 1_000_000_000  # what the store takes as n
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What outcomes are asked for: the value of (about, signal) at due_ns."""
-
-    about: str
-    signal: str
-    due_ns: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came true, and when that became known."""
-
-    value: float
-    known_ns: int
-
-
 Key = tuple[str, int, int]  # thing, due_ns, n
-Outcomes = Callable[[Sequence[Asked]], Mapping[Asked, Outcome]]
 
 
 def level_name(level: float) -> str:
@@ -111,7 +94,9 @@ def record(
     kinds: dict[str, Kind] = {}
     for i in fresh:
         prediction = predictions[i]
-        kind = kinds.setdefault(prediction.unit, kind_of(prediction.unit))
+        if prediction.unit not in kinds:
+            kinds[prediction.unit] = kind_of(prediction.unit)
+        kind = kinds[prediction.unit]
         if _name(prediction) not in things:
             owner = (of or {}).get(prediction.about, prediction.about)
             things[_name(prediction)] = _thing(store, task, prediction, kind.name, loss, owner)
@@ -122,26 +107,27 @@ def record(
     return {"stored": len(fresh), "duplicate": len(predictions) - len(fresh)}
 
 
-def score(store: Store, outcomes: Outcomes | None = None, task: str = "") -> dict[str, int]:
+def score(store: Store, outcomes: Outcomes | None = None, task: str = "", signal: str = "") -> dict[str, int]:
     """Scores every prediction whose outcome is known: {scored, changed, waiting, leaks}.
 
-    outcomes  what came true; None: the values of the store. Of one task, or ('') of all
+    outcomes      what came true, asked about everything again; None: the values of the store, where what was scored is
+                  looked at again only when its values came late, were corrected or erased
+    task, signal  only of this task, of this signal
     A prediction that became known to the plant only after its outcome is counted as a leak and never scored. Again it
     does nothing twice; an outcome that has changed gives a later row, one that is gone a gap.
     """
+    name, upto = f"league/{task}/{signal}", now(store)
     table = read(store, task=task)
     counts = {"scored": 0, "changed": 0, "waiting": 0, "leaks": 0}
-    if not len(table["due_ns"]):
-        return counts
-    asked = [Asked(*key) for key in zip(table["about"], table["signal"], table["due_ns"].tolist(), strict=True)]
-    known = (outcomes or points_of(store))(list(dict.fromkeys(asked)))
+    chosen = _to_look_at(store, table, signal, None if outcomes else bookmarked(store, name))
+    asked = [Asked(str(table["about"][i]), str(table["signal"][i]), int(table["due_ns"][i])) for i in chosen]
+    known = (outcomes or points_of(store))(list(dict.fromkeys(asked))) if asked else {}
     new, changed = _Rows(), _Rows()
-    for i, one in enumerate(asked):
+    for i, one in zip(chosen, asked, strict=True):
         found, stood = known.get(one), float(table["outcome"][i])
         if found is not None and found.known_ns <= int(table["known_ns"][i]):
             counts["leaks"] += 1
-            found = None
-        if found is None and np.isnan(stood):
+        elif found is None and np.isnan(stood):
             counts["waiting"] += 1
         elif found is None or found.value != stood:
             (new if np.isnan(stood) and not table["told"][i] else changed).add_score(table, i, found)
@@ -150,48 +136,31 @@ def score(store: Store, outcomes: Outcomes | None = None, task: str = "") -> dic
         _put(store, new.table(), "league/scores")
     for thing, rows in changed.by_thing():
         _put(store, rows, "league/scores", _recomputed(store, thing, rows))
-    counts["waiting"] -= counts["leaks"]
+    if not outcomes and asked:
+        bookmark(store, name, str(upto))
     return counts
 
 
-def points_of(store: Store, within_ns: int = 3600 * NS_PER_S) -> Outcomes:
-    """Outcomes that are values of the store: the last good one at or before due_ns, not older than within_ns, once a
-    value at or after due_ns has come (so that no later one can take its place)."""
-
-    def outcomes(asked: Sequence[Asked]) -> dict[Asked, Outcome]:
-        found: dict[Asked, Outcome] = {}
-        kinds, things = store.kinds(), store.things()
-        groups: dict[tuple[str, str], list[Asked]] = {}
-        for one in asked:
-            thing = things.get(one.about)
-            if thing and any(signal.name == one.signal for signal in kinds[thing.kind].signals):
-                groups.setdefault((one.about, one.signal), []).append(one)
-        for (about, signal), mine in groups.items():
-            low, high = min(one.due_ns for one in mine) - within_ns, max(one.due_ns for one in mine)
-            newest = store.newest([about], [signal]).column("t_ns").to_pylist()
-            table = store.get(things=[about], signals=[signal], start_ns=low, end_ns=high + 1)
-            found |= _looked_up(table, mine, max(newest, default=-(2**63)), within_ns)
-        return found
-
-    return outcomes
+def _to_look_at(
+    store: Store, table: Mapping[str, np.ndarray], signal: str, since: str | None
+) -> list[int]:
+    """Rows whose outcome is to be asked for. since: plant's time of the last look at the values, None: all again."""
+    mine = np.flatnonzero((table["signal"] == signal) | (signal == "")).tolist()
+    if since is None:
+        return mine
+    there = declared(store)
+    mine = [i for i in mine if table["signal"][i] in there.get(table["about"][i], ())]
+    touched: dict[tuple[str, str], list[Touched]] = {}
+    for one in changes(store, int(since or 0)):
+        touched.setdefault((one.thing, one.signal), []).append(one)
+    return [i for i in mine if np.isnan(table["outcome"][i]) or _moved(touched, table, i)]
 
 
-def _looked_up(table: pa.Table, asked: Sequence[Asked], newest_ns: int, within_ns: int) -> dict[Asked, Outcome]:
-    good = [i for i, (quality, value, code) in enumerate(zip(
-        table.column("quality").to_pylist(), table.column("value").to_pylist(), table.column("code").to_pylist(),
-        strict=True)) if quality < BAD and (value is not None or code is not None)]
-    if not good:
-        return {}
-    rows = table.take(good)
-    t_ns, known = rows.column("t_ns").to_numpy(), rows.column("known_ns").to_numpy()
-    value = [v if v is not None else float(c) for v, c in zip(rows.column("value").to_pylist(),
-                                                             rows.column("code").to_pylist(), strict=True)]
-    found = {}
-    for one in asked:
-        at = int(np.searchsorted(t_ns, one.due_ns, side="right")) - 1
-        if newest_ns >= one.due_ns and at >= 0 and one.due_ns - int(t_ns[at]) <= within_ns:
-            found[one] = Outcome(float(value[at]), int(known[at]))
-    return found
+def _moved(touched: Mapping[tuple[str, str], list[Touched]], table: Mapping[str, np.ndarray], i: int) -> bool:
+    """Whether a value that may be the outcome of a prediction has changed."""
+    about, signal, due = table["about"][i], table["signal"][i], int(table["due_ns"][i])
+    return any(one.start_ns <= due < one.end_ns + WITHIN_NS for key in ((about, signal), (about, ""), ("", ""))
+               for one in touched.get(key, ()))
 
 
 def read(store: Store, *, task: str = "", model: str = "", known_by_ns: int | None = None) -> dict[str, np.ndarray]:
@@ -381,4 +350,4 @@ def lead_number(made_ns: int, due_ns: int) -> int:
     return n
 
 
-__all__ = ["BRIER", "Asked", "Outcome", "Outcomes", "kind_of", "level_name", "points_of", "read", "record", "score"]
+__all__ = ["Asked", "Outcome", "Outcomes", "kind_of", "level_name", "points_of", "read", "record", "score"]
