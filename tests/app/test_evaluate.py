@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,3 +241,25 @@ def test_ctrl_c_gives_the_rows_so_far_and_says_so(tmp_path: Path) -> None:
 def test_no_set_at_all_is_an_error_that_repeats_why() -> None:
     with pytest.raises(InputError, match="is not there"):
         evaluating.layouts(Path("nowhere"), "life", False)
+
+
+@pytest.mark.slow
+def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/how-to/evaluate-a-model.md: its code runs, its commands end as they say, its messages are those."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "evaluate-a-model.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    for code in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(compile(code, "evaluate-a-model.md", "exec"), {})
+    told = [line for block in re.findall(r"```console\n(.*?)```", page, re.S) for line in block.splitlines()]
+    assert len(told) == 7
+    for line, following in itertools.pairwise([*told, "$"]):
+        if not line.startswith("$ "):
+            continue
+        words = shlex.split(line)
+        assert words[1:3] == ["loopwright", "evaluate"]
+        done = run(*words[3:])
+        if following.startswith("$"):
+            assert done.code == 0, done.said
+            assert "* champion" in done.out
+        else:
+            assert (done.code, done.said.strip()) == (2, following)

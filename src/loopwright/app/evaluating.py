@@ -56,7 +56,8 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
     skipped: dict[str, str] = {}
     finished = True
     for n, (name, path) in enumerate(found, 1):
-        say(f"[{n}/{len(found)}] {name}: {path}")
+        if len(found) > 1:
+            say(f"[{n}/{len(found)}] {name}: {path}")
         progress.rows.clear()
         try:
             more, best = _rows(proof, path, models, asked, progress)
