@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from loopwright.app import watching
+from loopwright.app import detecting, watching
 from loopwright.app.correcting import ask_there, me
 from loopwright.app.lasting import moment_or_length_ns
 from loopwright.app.plant import Plant, open_plant
@@ -183,6 +183,7 @@ def figures_of(store: Store, site: Site, now_ns: int, days: float) -> dict[str, 
     found = counted.figures(shown, now_ns - round(days * DAY_NS), now_ns, rules.operators, rules.stale_s)
     unusual = [one for one in shown if one.key.startswith(f"{UNUSUAL}/") and one.shown_ns >= found["start_ns"]]
     found["unusual_per_day"] = len(unusual) / days
+    found["detectors"] = detecting.summaries(site.folder)
     return found
 
 

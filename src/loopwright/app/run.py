@@ -17,14 +17,14 @@ from loopwright.app.flow import Flow
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.remote import ADDRESS
 from loopwright.app.site import load_site
-from loopwright.core.clock import NS_PER_S
+from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.errors import LoopwrightError, SiteError
 from loopwright.core.types import Event
 
 FLUSH_S = 1.0
 FOLLOW_S = 5.0
 WATCH_S = 2.0  # how often it looks at least; when something arrives, at once
-REST_S = 0.1  # and how long it rests between two looks
+REST_S, REST_TIMES = 0.1, 4.0  # how long it rests between two looks: so long, or so many times as long as it looked
 
 
 def run_site(path: Path, data: Path | None) -> None:
@@ -136,6 +136,7 @@ async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
     detectors = await asyncio.to_thread(detecting.Detectors, plant)
     try:
         while True:
+            begun_s = monotonic_s()
             try:
                 raised = await asyncio.to_thread(_look, service, detectors, shop, since_ns)
                 if raised:
@@ -144,7 +145,7 @@ async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
             except LoopwrightError as error:
                 print(f"watch: {error}", file=sys.stderr, flush=True)
             shop.arrived.clear()
-            await plant.clock.sleep(REST_S)
+            await plant.clock.sleep(max(REST_S, REST_TIMES * (monotonic_s() - begun_s)))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_S):
                     await shop.arrived.wait()

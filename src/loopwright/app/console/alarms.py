@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from loopwright.app import alarming, reads, standing
+from loopwright.app import alarming, detecting, reads, standing
 from loopwright.app.console.frame import Drawn, View, head
 from loopwright.app.console.markup import (
     Safe,
@@ -57,6 +57,8 @@ def draw(view: View) -> Drawn:
     blocks["standing"] = card("Alarms that stand" if up else None, shown)
     if hidden := views.hidden(standing.alarm_state(view.front)):
         blocks["hidden"] = card("Hidden", _hidden(hidden, view), note="recorded all the same, and shown to nobody")
+    if judged := detecting.summaries(view.front.site.folder):
+        blocks["detectors"] = card("Detectors", _detectors(judged), note="machines that behave unusually")
     blocks["figures"] = card("What they ask of people", *_figures(view), note=f"the last {DAYS:g} days")
     if past := [row for row in rows if row["state"] == "normal"]:
         blocks["past"] = card("Alarms that are over", alarm_list(past[:PAST], view))
@@ -165,6 +167,18 @@ def _let_out(row: Mapping[str, Any], view: View) -> Safe | None:
     if row["state"] == "out of service" and access.can(view.who, "alarm.suppress"):
         return action("Put back", f"{path}/restore", cls="small")
     return None
+
+
+def _detectors(rows: Sequence[Mapping[str, Any]]) -> Safe:
+    """How much the detectors know, and how their budget of false alarms stands."""
+    cells = []
+    for row in rows:
+        share = float(row["judged"])
+        word = "learning" if share == 0.0 else f"{share:.0%} of signals judged"
+        raised = f"{row['raised']} in {row['watched_s'] / 86_400:.2g} days"
+        cells.append((f"{row['things']} of kind {row['kind']}", pill(word, "good" if share else "live"), raised,
+                      f"{row['per_day']:g} a day"))
+    return table(("Machines", "Known", ("Raised", "n"), ("Allowed", "n")), cells)
 
 
 def _figures(view: View) -> list[Safe]:
