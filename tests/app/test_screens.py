@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 UNIT, FREE = "L003-001-1", "L003-005-1"
-PAGES = ("/", "/orders", "/orders?state=refused", f"/units/{UNIT}", "/units/L003-006-1", "/plan", "/machines", "/machines/mill-2", "/alarms", "/owner", "/decisions", "/data", f"/u/{FREE}", f"/u/{UNIT}", "/api/docs")
+PAGES = ("/", "/models", "/orders", "/orders?state=refused", f"/units/{UNIT}", "/units/L003-006-1", "/plan", "/machines", "/machines/mill-2", "/alarms", "/owner", "/decisions", "/data", f"/u/{FREE}", f"/u/{UNIT}", "/api/docs")
 WIDE, PHONE = (1280, 900), (390, 844)
 
 

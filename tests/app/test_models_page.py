@@ -1,0 +1,135 @@
+"""The page of models: the league, curves and worst cases, drawn from a plant; and looked at in a browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loopwright.app import models
+from loopwright.app.auth import Auth, Who
+from loopwright.app.console import models as page
+from loopwright.app.console.draw import league
+from loopwright.app.console.frame import View
+from loopwright.app.flow import Flow
+from loopwright.app.front import Front
+from loopwright.app.plant import Plant
+from loopwright.core.errors import UnknownName
+from loopwright.govern.roles import EVERYONE
+from loopwright.learn.train import TASK
+from loopwright.store import User
+from tests.app.browser import Browser, found
+from tests.app.small_plant import quick_hash
+from tests.app.test_models import T0, inspected, opened, said, stood, trained
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[Plant]:
+    with opened(tmp_path, 'approvers = ["anna (example)", "bo (example)"]') as made:
+        yield made
+
+
+def view(plant: Plant, role: str = EVERYONE, **params: str) -> View:
+    front = Front(plant.store, plant.site, Flow(), Auth(plant.store, plant.site.folder, plant.clock), plant.clock)
+    return View(front, Who("anna", role, "", "session"), params=params)
+
+
+def test_without_a_model_the_page_says_when_there_will_be_one(plant: Plant) -> None:
+    drawn = page.draw(view(plant))
+    assert list(drawn.blocks) == ["head", "none"]
+    assert "a baseline serves" in drawn.blocks["none"]
+
+
+def test_a_model_without_live_predictions_shows_what_it_lost_on_units_left_out(plant: Plant) -> None:
+    stood(plant, trained())
+    drawn = page.draw(view(plant))
+    assert "Error on units left out so far" in drawn.blocks["curves"]
+    assert "units left out in training" in drawn.blocks["curves"]
+    assert "Worst cases among units left out" in drawn.blocks["worst"]
+    assert "Better than the baseline on units it had not seen" in drawn.blocks["gate"]
+    assert "Learned from 16 runs" in drawn.blocks["card"]
+
+
+def test_live_predictions_are_drawn_with_their_worst_cases_and_words_under_the_pointer(plant: Plant) -> None:
+    one = trained()
+    stood(plant, one)
+    inspected(plant, said(plant, one.card.id, 8, 0.9, 0.5)[:7])
+    inspected(plant, said(plant, one.card.id, 1, 0.95, 0.5, first=20), "unworn")
+    models.check(plant, TASK, T0)
+    drawn = page.draw(view(plant))
+    assert "Live error so far" in drawn.blocks["curves"]
+    assert 'data-words="model 0.01 after 1, up to mill-1' in drawn.blocks["curves"]
+    assert "said 0.95, found 0" in drawn.blocks["worst"]
+    assert ">8<" in drawn.blocks["league"], "of nine predictions eight are scored"
+
+
+def test_only_who_may_approve_sees_the_button_and_a_model_is_asked_for_by_name(plant: Plant) -> None:
+    one = trained()
+    stood(plant, one)
+    plant.store.people.save_user(User("anna", "approver", quick_hash("x"), ""))
+    assert "/demote" in page.draw(view(plant, "approver")).blocks["says"]
+    assert "/demote" not in page.draw(view(plant, "operator")).blocks["says"]
+    assert one.card.id in page.draw(view(plant, model=one.card.id)).blocks["model-head"]
+    with pytest.raises(UnknownName):
+        page.draw(view(plant, model="none"))
+
+
+def test_a_model_whose_file_is_gone_is_still_told_of(plant: Plant) -> None:
+    one = trained()
+    stood(plant, one)
+    (plant.store.path / "models" / one.card.weights_hash).unlink()
+    drawn = page.draw(view(plant))
+    assert "its file is gone" in drawn.blocks["league"]
+    assert "Learned from 16 runs" in drawn.blocks["card"]
+
+
+def test_curves_of_one_unit_and_of_thousands_are_drawn() -> None:
+    assert "after 1, up to a" in league.curves([0.0], [0.0], ["a"], "x", ("a", "a"))
+    many = league.curves([0.1] * 5000, [0.2] * 5000, ["u"] * 5000, "x", ("a", "b"))
+    assert many.count("data-words") == 2 * league.MARKS
+
+
+SERVED = """
+import asyncio, sys
+from pathlib import Path
+from loopwright.app.flow import Flow
+from loopwright.app.opening import open_site
+from loopwright.app.serve_http import build_app, serve
+from loopwright.app.site import load_site
+site = load_site(Path(sys.argv[1]))
+with open_site(site) as store:
+    asyncio.run(serve(build_app(store, site, Flow(), console=True), "127.0.0.1", 0, ready=lambda port: print(port, flush=True)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not found(), reason="no chromium here (Debian: apt-get install chromium); the page is not looked at")
+@pytest.mark.xdist_group("browser")
+def test_in_a_browser_nothing_overflows_and_marks_tell_their_numbers(plant: Plant, tmp_path: Path) -> None:
+    pytest.importorskip("nicegui", reason="the console is not installed (pip install 'loopwright[console]')")
+    one = trained()
+    stood(plant, one)
+    inspected(plant, said(plant, one.card.id, 30, 0.9, 0.5))
+    models.check(plant, TASK, T0)
+    plant.close()
+    served = subprocess.Popen([sys.executable, "-c", SERVED, str(tmp_path / "site.toml")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert served.stdout is not None
+    try:
+        address = f"http://127.0.0.1:{int(served.stdout.readline())}/models"
+        with Browser() as browser:
+            for wide in (1280, 390):
+                opened_page = browser.open(address, wide, 900)
+                opened_page.until("document.querySelector('.spots .spot') !== null", 40)
+                assert opened_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                assert opened_page.problems() == []
+                opened_page.evaluate("document.querySelectorAll('.spots .spot')[40].focus()")
+                words = "getComputedStyle(document.querySelectorAll('.spots .spot')[40], '::after').content"
+                assert "model 0.01 after 11" in opened_page.evaluate(words)
+                opened_page.close()
+    finally:
+        served.kill()
+        served.wait(20)
+        served.stdout.close()
