@@ -28,7 +28,7 @@ def test_the_first_rest_of_five_between_ten_and_sixty(busy: list[tuple[int, int]
 
 
 def asked(plant: Plant, life: Life, minutes: int, now_ns: int) -> Any:
-    events, _ = window(life, Ask(early=1.0, late=400.0, duration_s=minutes * MIN), {}, now_ns)
+    events, _ = window(life, Ask(early=1.0, late=150.0, duration_s=minutes * MIN), {}, now_ns)
     plant.store.record(events)
     return events[1]
 

@@ -13,7 +13,7 @@ from loopwright.app.site import TABLES
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 
 
-@pytest.mark.parametrize("name", ["watch-and-maintain.md", "oee.md"])
+@pytest.mark.parametrize("name", ["watch-and-maintain.md", "oee.md", "forecast.md", "remaining-life.md"])
 def test_the_python_of_the_page_runs(name: str) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", (PAGES / name).read_text(encoding="utf-8"), re.S))
     assert "import" in code

@@ -77,8 +77,8 @@ class Ask:
 
 
 def samples(levels: Sequence[float], quantiles: Sequence[float]) -> np.ndarray:
-    """(SAMPLES,) equally likely lives, growing, from quantiles: straight between them, and on to both ends as steeply
-    as next to them, never below 0.
+    """(SAMPLES,) equally likely lives, growing, from quantiles: straight between them, above the last as steeply as
+    next to it, below the first evenly down to 0: nobody knows more of the earliest failures than how rare they are.
 
     Raises InputError for levels or quantiles that do not grow, or are not finite.
     """
@@ -87,9 +87,8 @@ def samples(levels: Sequence[float], quantiles: Sequence[float]) -> np.ndarray:
     if not good or at[0] <= 0 or at[-1] >= 1 or (np.diff(at) <= 0).any() or (np.diff(value) < 0).any() or value[0] < 0:
         raise InputError("prediction of life", f"quantiles {value.tolist()} at levels {at.tolist()}",
                          "two or more, both growing, levels inside 0 to 1, no life below 0")
-    first = value[0] - at[0] * (value[1] - value[0]) / (at[1] - at[0])
     last = value[-1] + (1 - at[-1]) * (value[-1] - value[-2]) / (at[-1] - at[-2])
-    ends = np.concatenate([[0.0], at, [1.0]]), np.concatenate([[max(0.0, first)], value, [last]])
+    ends = np.concatenate([[0.0], at, [1.0]]), np.concatenate([[0.0], value, [last]])
     return np.interp((np.arange(SAMPLES) + 0.5) / SAMPLES, *ends)
 
 
