@@ -113,7 +113,7 @@ def test_only_what_was_shown_counts_and_what_is_let_out_is_shown_then() -> None:
         raised(30, "b"), quiet_event("alarm.unshelved", "*", "mill-1", 50 * S, "service:watch", why="over"), event("acknowledged", 60, "b"),
         quiet_event("alarm.shelved", "hot", "mill-1", 70 * S, "mara", why="again", until_ns=90 * S), event("cleared", 80, "b"),
     ]
-    assert occurrences(events) == [Occurrence("b", "hot/mill-1", "low", 50 * S, 70 * S, 60 * S)]
+    assert occurrences(events) == [Occurrence("b", "hot/mill-1", "low", 50 * S, 70 * S, 60 * S, 50 * S)]
 
 
 def test_an_alarm_that_comes_again_ends_the_one_before() -> None:
@@ -123,6 +123,14 @@ def test_an_alarm_that_comes_again_ends_the_one_before() -> None:
 def test_an_alarm_that_was_seen_after_it_was_gone_was_seen() -> None:
     (one,) = occurrences([raised(0, "a"), event("cleared", 5, "a"), event("acknowledged", 9, "a"), event("acknowledged", 12, "a")])
     assert (one.cleared_ns, one.seen_ns) == (5 * S, 9 * S)
+
+
+def test_weeks_of_a_plant_that_pass_in_a_minute_of_peoples_time_are_counted_by_the_plants_and_waited_for_by_theirs() -> None:
+    events = [Event(e.kind, e.about, e.t_ns, e.actor, e.body, known_ns=20 * DAY + i) for i, e in enumerate([raised(0, "a"), raised(86_400, "b"), raised(172_800, "c")])]
+    found = figures(occurrences(events), 0, 10 * DAY)
+    assert (found["alarms"], found["chattering"], found["most_in_10_min"]) == (3, 0, 1.0)
+    assert figures(occurrences(events), 15 * DAY, 20 * DAY + HOUR)["stale"] == 0
+    assert figures(occurrences(events), 15 * DAY, 22 * DAY)["stale"] == 1
 
 
 # a slow twin

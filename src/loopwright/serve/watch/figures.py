@@ -49,7 +49,11 @@ SHARES = {"low": 0.80, "medium": 0.15, "high": 0.05}  # of the priorities, about
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One time that an alarm was shown. shown_ns: when; cleared_ns, seen_ns: None while it has not happened."""
+    """One time that an alarm was shown.
+
+    shown_ns, cleared_ns  by the plant's time, which may have passed faster than people's (None: it stands)
+    known_ns, seen_ns     by people's time: when anybody could know of it (None: then, too), and when somebody saw it
+    """
 
     id: str
     key: str
@@ -57,6 +61,12 @@ class Occurrence:
     shown_ns: int
     cleared_ns: int | None = None
     seen_ns: int | None = None
+    known_ns: int | None = None
+
+    @property
+    def waits_ns(self) -> int:
+        """Since when it waits for a person."""
+        return self.shown_ns if self.known_ns is None else self.known_ns
 
 
 def occurrences(events: Iterable[Event]) -> list[Occurrence]:
@@ -68,23 +78,23 @@ def occurrences(events: Iterable[Event]) -> list[Occurrence]:
         if event.kind == "alarm.raised":
             key = key_of(str(event.body["condition"]), str(event.body["thing"]))
             if key in book.alarms:
-                _over(found, last, book.alarms[key].id, when(event))
+                _over(found, last, book.alarms[key].id, event.t_ns)
             book.apply(event)
             if not book.hidden(key):
-                _begin(found, last, book, key, when(event))
+                _begin(found, last, book, key, event)
         elif event.kind in HUSHES:
             before = _in_sight(book)
             book.apply(event)
             after = _in_sight(book)
             for key in before.keys() - after.keys():
-                _over(found, last, before[key], when(event))
+                _over(found, last, before[key], event.t_ns)
             for key in sorted(after.keys() - before.keys()):
-                _begin(found, last, book, key, when(event))
+                _begin(found, last, book, key, event)
         else:
             if event.kind == "alarm.acknowledged" and event.about in last and found[last[event.about]].seen_ns is None:
                 found[last[event.about]] = replace(found[last[event.about]], seen_ns=when(event))
             elif event.kind == "alarm.cleared":
-                _over(found, last, event.about, when(event))
+                _over(found, last, event.about, event.t_ns)
             book.apply(event)
     return found
 
@@ -93,10 +103,10 @@ def _in_sight(book: Book) -> dict[str, str]:
     return {key: alarm.id for key, alarm in book.alarms.items() if not book.hidden(key)}
 
 
-def _begin(found: list[Occurrence], last: dict[str, int], book: Book, key: str, at_ns: int) -> None:
+def _begin(found: list[Occurrence], last: dict[str, int], book: Book, key: str, event: Event) -> None:
     alarm = book.alarms[key]
     last[alarm.id] = len(found)
-    found.append(Occurrence(alarm.id, key, alarm.usual, at_ns))
+    found.append(Occurrence(alarm.id, key, alarm.usual, event.t_ns, known_ns=when(event)))
 
 
 def _over(found: list[Occurrence], last: dict[str, int], id_: str, at_ns: int) -> None:
@@ -194,20 +204,20 @@ def _fleeting(shown: Sequence[Occurrence]) -> Counter[str]:
     return Counter(
         one.key for one in shown
         if one.cleared_ns is not None and one.cleared_ns - one.shown_ns < FLEETING_NS
-        and (one.seen_ns is None or one.seen_ns >= one.cleared_ns))
+        and (one.seen_ns is None or one.seen_ns - one.waits_ns >= one.cleared_ns - one.shown_ns))
 
 
 def _stale(shown: Sequence[Occurrence], end_ns: int, stale_s: float) -> list[dict[str, Any]]:
     """Those that stand for longer than stale_s, the oldest first."""
     standing = [one for one in shown if one.cleared_ns is None or one.cleared_ns > end_ns]
     return [
-        {"alarm": one.key, "id": one.id, "shown_ns": one.shown_ns, "stands_s": (end_ns - one.shown_ns) / NS_PER_S}
-        for one in sorted(standing, key=lambda one: one.shown_ns) if (end_ns - one.shown_ns) / NS_PER_S > stale_s
+        {"alarm": one.key, "id": one.id, "shown_ns": one.shown_ns, "stands_s": (end_ns - one.waits_ns) / NS_PER_S}
+        for one in sorted(standing, key=lambda one: one.waits_ns) if (end_ns - one.waits_ns) / NS_PER_S > stale_s
     ]
 
 
 def _seen_after(shown: Sequence[Occurrence]) -> dict[str, float | None]:
-    waited = [(one.seen_ns - one.shown_ns) / NS_PER_S for one in shown if one.seen_ns is not None]
+    waited = [(one.seen_ns - one.waits_ns) / NS_PER_S for one in shown if one.seen_ns is not None]
     if not waited:
         return {"median": None, "p90": None}
     return {"median": float(np.median(waited)), "p90": float(np.quantile(waited, 0.9))}
