@@ -13,6 +13,7 @@ import pytest
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError
+from loopwright.learn.models.classes import run_measures
 from loopwright.learn.sets import basicmotions, cnc_mill_wear, gearbox, hydraulic, ucr
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -133,6 +134,18 @@ def test_hydraulic_cycles_have_four_answers_and_blocks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sets[0].cases.values[0][1, :10], np.repeat(sets[0].cases.values[0][1, 0], 10))
 
 
+def test_all_cycles_of_the_archive_give_every_fifth_block_as_a_test_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hydraulic, "WHOLE", 245)
+    cycles(tmp_path, 245)
+    sets = hydraulic.read(tmp_path)
+    fifth = next(one for one in sets if one.name == "hydraulic/pump/fifth_blocks")
+    assert fifth.apart is not None
+    assert np.flatnonzero(fifth.apart).tolist() == list(range(196, 245))
+    assert len({one.cases.ids for one in sets}) == 1
+
+
 def test_a_sensor_with_another_number_of_cycles_is_refused(tmp_path: Path) -> None:
     cycles(tmp_path, 20)
     (tmp_path / "TS1.txt.gz").write_bytes(gzip.compress(b"1\t2\n"))
@@ -153,10 +166,16 @@ def test_a_mill_run_is_its_cutting_alone_with_the_label_of_the_table_or_of_its_r
     assert apart.apart.tolist() == [False, False, True]
 
 
-def test_a_mill_run_that_never_cuts_is_told(tmp_path: Path) -> None:
-    run_file(tmp_path, 1, "worn", rows=12)
-    with pytest.raises(InputError, match="too little cutting"):
-        cnc_mill_wear.read(tmp_path)
+def test_a_mill_run_that_hardly_cuts_is_kept_without_measures_and_told(tmp_path: Path) -> None:
+    for number, rows in ((1, 60), (2, 60), (3, 12)):
+        run_file(tmp_path, number, "worn" if number == 2 else "unworn", rows)
+    (one,) = cnc_mill_wear.read(tmp_path)
+    assert one.cases.values[2].shape == (len(cnc_mill_wear.CHANNELS), 12)
+    assert one.cases.measures is not None
+    assert np.isnan(one.cases.measures.values[2, 0])
+    assert any("run03" in note for note in one.notes)
+    state = run_measures.fit(one.cases, one.labels, one.groups)
+    assert np.isfinite(run_measures.predict(state, one.cases)).all()
 
 
 @pytest.mark.parametrize("layout", ["basicmotions", "ucr", "gearbox", "hydraulic", "cnc_mill_wear"])

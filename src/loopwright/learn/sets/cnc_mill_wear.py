@@ -49,26 +49,31 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> tuple[ClassSet, ...]:
     """Every run in the order of its number; and, where runs beyond STAGED are there, a set with those apart.
 
-    A run that no label is known of is answered and not scored. One with too little cutting to be judged is refused.
+    A run that no label is known of is answered and not scored. Of one with too little cutting to be judged nothing is
+    measured, and a note says so: what is said of it is hardly more than a guess.
     """
     files = {int(m.group(1)): file for file in sorted(path.iterdir()) if (m := _NAME.match(file.name))}
     if not files:
         raise InputError(str(path), "holds no run", NEEDS)
     told = _labels(path)
-    values, labels, measures, clamps = [], [], {}, {}
+    values, labels, notes = [], [], []
+    measures: dict[str, dict[str, float]] = {}
+    clamps: dict[str, float | None] = {}
     for number, file in sorted(files.items()):
         name = f"run{number:02d}"
         table = _table(file)
         series, measures[name] = _cutting(table, file)
+        if not measures[name]:
+            notes.append(f"{name}: fewer than {_SETTINGS.least_samples} samples of cutting; its answer is a guess")
         values.append(series)
         word, clamps[name] = told.get(number, ("", None))
         labels.append(word or _said(table))
     ids = tuple(measures)
     cases = Cases(ids, tuple(values), CHANNELS, 10.0, assemble(measures, clamps))
-    sets = [ClassSet("cnc_mill_wear", cases, tuple(labels), ids, "run")]
+    sets = [ClassSet("cnc_mill_wear", cases, tuple(labels), ids, "run", notes=tuple(notes))]
     apart = np.array([number not in STAGED for number in sorted(files)])
     if apart.any() and not apart.all():
-        sets.append(ClassSet("cnc_mill_wear/other_runs", cases, tuple(labels), ids, "run", apart))
+        sets.append(ClassSet("cnc_mill_wear/other_runs", cases, tuple(labels), ids, "run", apart, notes=tuple(notes)))
     return tuple(sets)
 
 
@@ -110,18 +115,19 @@ def _said(table: pa.Table) -> str:
 
 
 def _cutting(table: pa.Table, file: Path) -> tuple[np.ndarray, dict[str, float]]:
-    """((C, T) while the tool cut, measures of the run)."""
+    """((C, T) while the tool cut, else of the whole run; measures, {} where there is too little cutting)."""
     try:
         column = {n: table.column(n).cast(pa.float64()).to_numpy() for n in {*CHANNELS, *_ROLES}}
     except pa.ArrowInvalid as error:
         raise InputError(str(file), f"holds what is no number ({error})", "numbers") from None
+    if table.num_rows == 0:
+        raise InputError(str(file), "holds a header and no rows", "one row for each 0.1 s")
     steps = table.column(_PROCESS).to_pylist()
     layer = np.array([str(word).strip().lower().startswith("layer") for word in steps])
     columns = {signal: column[name] * factor for name, (signal, factor) in _ROLES.items()}
     measures = measure(columns | {_SETTINGS.process: layer.astype(np.float64)}, _SETTINGS)
     if measures is None:
-        least = f"{_SETTINGS.least_samples} samples while cutting"
-        raise InputError(str(file), "too little cutting to be judged", least)
+        return np.stack([column[name] for name in CHANNELS]), {}
     speed = columns["s.velocity"]
     slow = columns["program.feed"] < 0.999 * _SETTINGS.rapid_m_s
     inside = layer & (speed >= 0.95 * np.nanquantile(speed, 0.95)) & slow

@@ -16,7 +16,7 @@ from loopwright.learn.features_of_series import statistics
 NAME = "boosting"
 MEANING = "Gradient-boosted trees (scikit-learn) on levels, spread, steps, trend and memory of each channel."
 BASELINE = False
-ROUNDS = 100
+ROUNDS = 60
 
 
 def require() -> None:
