@@ -263,3 +263,10 @@ def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytes
             assert "* champion" in done.out
         else:
             assert (done.code, done.said.strip()) == (2, following)
+
+
+def test_a_copy_of_the_label_among_the_channels_of_an_anomaly_is_refused(run: Any, tmp_path: Path) -> None:
+    table = good("anomaly").assign(flag=lambda t: 5.0 - 2.0 * t["fault"])
+    done = run("anomaly", "--data", written(tmp_path, table), *mapped("anomaly"), "--model", "robust_z", "--seeds", "1")
+    assert done.code == 2
+    assert "column 'flag': it is the answer on another scale" in done.said

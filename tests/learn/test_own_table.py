@@ -15,6 +15,7 @@ from loopwright.core.errors import InputError, UnknownName
 from loopwright.learn import own_table
 from loopwright.learn.own_table import read
 from loopwright.learn.sets import csv
+from loopwright.learn.traps import LeakError
 
 
 def written(path: Path, text: str) -> Path:
@@ -190,3 +191,23 @@ def test_ten_thousand_channels_are_read(tmp_path: Path) -> None:
 def test_a_table_in_which_every_cell_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"own\.csv, columns x: no cell holds a number"):
         read(written(tmp_path, "t,x\n1,\n2,NaN\n3,inf\n"), {"time": ("t",), "target": ("x",)})
+
+
+def test_a_column_that_is_the_answer_is_refused_under_any_name_and_scale(tmp_path: Path) -> None:
+    rows = "".join(f"e{e},{t},{t * 0.3 + e},{(e * 3 + 9 - t) * 60 + 7},{int(t > 6)}\n" for e in range(7) for t in range(e * 3 + 10))
+    file = written(tmp_path, "engine,cycle,heat,minutes,hot\n" + rows)
+    with pytest.raises(LeakError, match="column 'minutes': it is the answer on another scale"):
+        csv.lives(file, csv.mapping(["unit=engine", "time=cycle"]))
+    csv.lives(file, csv.mapping(["unit=engine", "time=cycle", "target=heat"]))
+    cases = written(tmp_path, "run,x,code,kind\n" + "".join(f"r{r},{t},{2 + r % 2},{'ab'[r % 2]}\n" for r in range(4) for t in range(3)))
+    with pytest.raises(LeakError, match="column 'code': it holds one number for each class"):
+        csv.cases(cases, csv.mapping(["unit=run", "label=kind"]))
+    with pytest.raises(LeakError, match="kind is label and target"):
+        csv.mapping(["label=kind", "target=x,kind"])
+    with pytest.raises(InputError, match="run is unit and label"):
+        csv.mapping(["unit=run", "label=run"])
+
+
+def test_a_row_without_its_unit_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"own\.csv, row 3: no engine is named"):
+        read(written(tmp_path, "engine,x\na,1\n ,2\n"), {"unit": ("engine",)})

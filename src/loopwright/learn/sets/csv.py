@@ -24,16 +24,18 @@ import numpy as np
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.learn.cases import Cases, ClassSet
-from loopwright.learn.lives import LifeSet, Unit, cut
-from loopwright.learn.own_table import Table, read
+from loopwright.learn.lives import LifeSet, Unit, cut, remaining
+from loopwright.learn.own_table import Table, check_answer, read
 from loopwright.learn.series import Series, SeriesSet, gathered
 from loopwright.learn.splits import hold_out
+from loopwright.learn.traps import LeakError
 
 Columns = Mapping[str, tuple[str, ...]]
 TASKS = ("life", "forecast", "anomaly", "class")
 NEEDS = "one .csv or .csv.gz with a header, and --map"
 ROLES = ("unit", "time", "target", "label", "condition", "remaining", "group")
 SEVERAL = ("target", "condition")
+ANSWERS = ("label", "remaining")
 YES, NO = ("1", "1.0", "true", "yes", "failed"), ("0", "0.0", "false", "no", "censored", "running")
 
 
@@ -59,7 +61,22 @@ def mapping(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if role in found:
             raise InputError("--map", f"{role} is given twice", "each role once; several columns with commas")
         found[role] = columns
+    _once(found)
     return found
+
+
+def _once(columns: Columns) -> None:
+    """Raises LeakError where the answer would be learned from, InputError where a column has two roles."""
+    roles: dict[str, str] = {}
+    for role, names in columns.items():
+        for name in names:
+            other = roles.setdefault(name, role)
+            if other == role:
+                continue
+            if {role, other} & set(ANSWERS) and {role, other} & set(SEVERAL):
+                given = f"{name} is {other} and {role}: it is the answer"
+                raise LeakError("--map", given, "", "leave it out of the rest")
+            raise InputError("--map", f"{name} is {other} and {role}", "one role for a column")
 
 
 def series(path: Path, columns: Columns) -> tuple[list[SeriesSet], tuple[str, ...]]:
@@ -94,6 +111,7 @@ def cases(path: Path, columns: Columns) -> tuple[tuple[ClassSet, ...], tuple[str
     _need(columns, "class", ("unit", "label"))
     table = read(path, columns)
     labels = tuple(_one(table, u, "label") for u in range(len(table.units)))
+    _check_codes(table, labels)
     groups = tuple(_one(table, u, "group") for u in range(len(table.units))) if "group" in columns else table.units
     values = tuple(np.asarray(table.values[table.rows(u)], np.float64).T for u in range(len(table.units)))
     rate_hz = None
@@ -116,6 +134,20 @@ def _one(table: Table, unit: int, role: str) -> str:
     return words[0] if words else ""
 
 
+def _check_codes(table: Table, labels: Sequence[str]) -> None:
+    """Raises LeakError for a column that holds one number for each class, in every row of two units or more of each."""
+    counts = [labels.count(label) for label in set(labels) if label]
+    if len(counts) < 2 or min(counts) < 2:
+        return
+    known = [u for u, label in enumerate(labels) if label]
+    for c, name in enumerate(table.channels):
+        ends = [(float(np.min(x)), float(np.max(x))) for x in (table.values[table.rows(u), c] for u in known)]
+        codes = {(labels[u], low) for u, (low, _) in zip(known, ends, strict=True)}
+        if all(low == high for low, high in ends) and len({code for _, code in codes}) == len(codes) == len(counts):
+            raise LeakError(f"column {name!r}", "it holds one number for each class: it is the answer", "",
+                            "name the columns to learn from: --map target=A,B")
+
+
 def lives(path: Path, columns: Columns) -> tuple[tuple[LifeSet, ...], tuple[str, ...]]:
     """(one set, notes): seven of ten units to learn from, three cut at a place drawn by chance to be tested on.
 
@@ -130,6 +162,8 @@ def lives(path: Path, columns: Columns) -> tuple[tuple[LifeSet, ...], tuple[str,
         Unit(name, np.asarray(table.values[table.rows(u)], np.float64), settings[table.rows(u)], _left(table, u))
         for u, name in enumerate(table.units)
     ]
+    if len({len(unit) for unit in units}) > 1:  # of lives of one length the age says what is left
+        check_answer(table, np.concatenate([remaining(unit) for unit in units]))
     ended = [unit for unit in units if unit.failed and len(unit) > 1]
     if len(ended) < 4:
         raise InputError(str(path), f"{len(ended)} units have a known end and two rows or more", "at least 4: two to "
