@@ -22,7 +22,7 @@ from loopwright.app.serve_http import build_app
 from loopwright.app.site import load_site
 from loopwright.app.views import models as views
 from loopwright.core.clock import NS_PER_S, SimClock
-from loopwright.core.errors import InputError, NotAllowed, UnknownName
+from loopwright.core.errors import InputError, NotAllowed, StoreError, UnknownName
 from loopwright.core.types import Event, Prediction
 from loopwright.learn import predictions, registry
 from loopwright.learn.league import BRIER
@@ -172,6 +172,25 @@ def test_a_champion_that_loses_to_the_baseline_is_demoted_and_the_baseline_serve
     assert models.check(example, TASK, T0)["model"] == ""
     assert stood(example, one) == "undone", "it does not come back by itself"
     assert model_reads.rows(example.store)[0]["state"] == "demoted"
+
+
+def test_a_champion_whose_file_was_altered_is_demoted_and_the_baseline_serves(example: Plant) -> None:
+    one = trained()
+    stood(example, one)
+    (example.store.path / "models" / one.card.weights_hash).write_bytes(b"something else")
+    assert models.check(example, TASK, T0)["demoted"]
+    assert now(example) == "baseline"
+    assert "altered" in example.store.recall(kind="model.demoted")[0].body["why"]
+
+
+def test_a_card_from_before_models_were_kept_is_listed_without_alarm(example: Plant) -> None:
+    old = {"id": "tool-wear/ridge@0", "task": "tool wear of a machining run", "signals": ["a"], "known_by_ns": 1, "metrics": {"of": 12, "accuracy": 0.9}, "baseline": {"name": "majority"}, "weights_hash": "0" * 64, "code_version": "0", "limits": "few", "split": ""}
+    example.record("model.trained", old["id"], {"card": old})
+    row = model_reads.rows(example.store)[0]
+    assert (row["state"], row["file"], row["units"], row["loss"]) == ("trained", "", 12, None)
+    assert model_reads.show(example.store, old["id"])["left_out"] == {}
+    with pytest.raises(StoreError, match="gone"):
+        models.load(example.store, models.card_of(example.store, old["id"]))
 
 
 def test_checks_are_recorded_once_for_what_was_scored(example: Plant) -> None:

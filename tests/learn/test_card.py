@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ def test_a_card_says_the_facts() -> None:
     assert "kinds of cut: dry, wet" in made.limits
     assert made.limits.endswith("It cannot tell how far.")
     assert made.data["ranges"] == {"x": [0.0, 2.0]}
+
+
+def test_a_number_that_is_none_stands_as_none() -> None:
+    odd = replace(FACTS, metrics={"auc": float("nan"), "of": 4})
+    assert card.card("t", "m", "0" * 64, LOSSES, odd, {}).metrics == {"auc": None, "of": 4, "loss": pytest.approx(0.2)}
 
 
 def test_what_lies_outside_of_training_is_told_in_words() -> None:

@@ -150,6 +150,9 @@ def test_numbers_that_are_none_and_quantiles_that_cross_are_refused(store: Store
         record(store, "forecast", [Prediction("m", "belt-1", "speed", T0, T0 + MIN, 1.0, {0.33: 3.0}, "m/s")], [1.0], ABSOLUTE)
     with pytest.raises(UnitError):
         record(store, "forecast", [Prediction("m", "belt-1", "speed", T0, T0 + MIN, 1.0, {}, "mph")], [1.0], ABSOLUTE)
+    for median, base in ((1.2, 0.5), (0.5, -0.1)):
+        with pytest.raises(InputError, match="probabilities"):
+            record(store, "wear", [Prediction("m", "belt-1", "speed", T0, T0 + MIN, median, {}, "1")], [base], BRIER)
     with pytest.raises(InputError, match="one for each"):
         record(store, "forecast", [said(5)], [], ABSOLUTE)
     with pytest.raises(InputError, match="fifteen years"):

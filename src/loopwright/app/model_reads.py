@@ -20,7 +20,8 @@ def rows(store: Store) -> list[dict[str, Any]]:
     events = store.recall(kind=list(models.KINDS))
     tasks = {card.task for card in cards.values()}
     serving = {task: now["model"] for task in tasks if (now := league.serving(events, task))}
-    altered = {card.weights_hash: registry.wrong(store.path, card.weights_hash) for card in cards.values()}
+    altered = {card.weights_hash: registry.wrong(store.path, card.weights_hash)
+               for card in cards.values() if card.cost}  # cards from before models were kept have no cost
     return views.rows(cards, events, league.standings(predictions.read(store)), serving, altered)
 
 

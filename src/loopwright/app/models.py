@@ -157,7 +157,8 @@ def inspected(store: Store) -> Outcomes:
 def check(
     plant: Plant, task: str, t_ns: int, drift: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Scores every prediction of a task whose outcome is known now, and demotes its champion when it loses.
+    """Scores every prediction of a task whose outcome is known now, and demotes its champion when it loses, or when its
+    file is gone or was altered.
 
     drift  of its inputs, as `learn.drift.drift` gives it; it stands in the event model.checked
     returns  {scored, changed, waiting, leaks, model, says, demoted}
@@ -178,11 +179,12 @@ def check(
     if scored and (counts["changed"] or not last or last[-1].body["scored"] != scored):
         body = {"scored": scored, "test": asdict(verdict), "drift": [dict(row) for row in drift]}
         plant.record("model.checked", card.id, body, t_ns=t_ns, actor=predictions.AUTHOR)
-    if verdict.demote:
-        told["demoted"] = True
+    altered = registry.wrong(plant.store.path, card.weights_hash)
+    if altered or verdict.demote:
+        why = f"It cannot serve: {altered}." if altered else f"It loses to the baseline: {verdict.says}."
+        told |= {"demoted": True, "says": why.rstrip(".")}
         plant.store.record(promotion.demoted(
-            card.id, task, now["change"], f"It loses to the baseline: {verdict.says}.", predictions.AUTHOR, t_ns,
-            asdict(verdict)))
+            card.id, task, now["change"], why, predictions.AUTHOR, t_ns, asdict(verdict)))
     return told
 
 

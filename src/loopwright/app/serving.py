@@ -159,8 +159,9 @@ class Maintenance:
             beyond = "" if evaluation["better_than_baseline"] else evaluation["verdict"]
             self.came = models.stand(self.plant, card, proof, now_ns, {"beyond the baseline by its interval": beyond})
         self.serves = self._in_force()
-        if self.serves is not None:
-            models.check(self.plant, TASK, now_ns, models_wear.moved(self.serves, features))
+        if models.serving(self.plant.store, TASK) is not None:
+            drift = models_wear.moved(self.serves, features) if self.serves else ()
+            models.check(self.plant, TASK, now_ns, drift)
             self.serves = self._in_force()
 
     async def _train(self, features: Features, labels: Sequence[Event], now_ns: int) -> None:

@@ -90,8 +90,8 @@ def card(task: str, name: str, kept: str, losses: Losses, facts: Facts, cost: Ma
     """The card of a model of that file name, kept under the name `kept`."""
     return Model(
         id=f"{task}/{name}@{kept[:8]}", task=task, signals=facts.signals, known_by_ns=facts.known_by_ns,
-        metrics=dict(facts.metrics) | {"loss": float(np.mean(losses.ours))},
-        baseline=dict(facts.baseline) | {"loss": float(np.mean(losses.theirs))}, weights_hash=kept,
+        metrics=_told(facts.metrics) | {"loss": float(np.mean(losses.ours))},
+        baseline=_told(facts.baseline) | {"loss": float(np.mean(losses.theirs))}, weights_hash=kept,
         code_version=_version(), limits=limits_of(facts), split=facts.split,
         things=facts.things, data={**facts.seen, "ranges": {k: [float(x) for x in v] for k, v in facts.ranges.items()}},
         loss=losses.name, groups=by_group(losses), worst=worst(losses), cost=dict(cost),
@@ -174,6 +174,12 @@ def spent() -> Iterator[dict[str, Any]]:
         else:
             cost["energy_j"] = cost["cpu_s"] * WATTS
             cost["energy_method"] = f"estimated: processor seconds x {WATTS:g} W"
+
+
+def _told(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with None for what is no number: a card holds no NaN."""
+    return {name: None if isinstance(value, (float, np.floating)) and not math.isfinite(value) else value
+            for name, value in numbers.items()}
 
 
 def _version() -> str:

@@ -22,7 +22,7 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnitError
 from loopwright.core.types import POINTS_IN, Batch, Event, Kind, Prediction, Signal, Thing
 from loopwright.core.units import INSIDE
-from loopwright.learn.league import loss_of
+from loopwright.learn.league import BRIER, loss_of
 from loopwright.learn.outcomes import WITHIN_NS, Asked, Outcome, Outcomes, declared, points_of
 from loopwright.learn.splits import LeakError
 from loopwright.store import Store
@@ -100,6 +100,9 @@ def record(
         if _name(prediction) not in things:
             owner = (of or {}).get(prediction.about, prediction.about)
             things[_name(prediction)] = _thing(store, task, prediction, kind.name, loss, owner)
+        if loss == BRIER and not (0.0 <= prediction.median <= 1.0 and 0.0 <= baseline[i] <= 1.0):
+            given = f"{prediction.median:g}, the baseline {baseline[i]:g}"
+            raise InputError(f"prediction of {prediction.signal} of {prediction.about}", given, "probabilities, 0 to 1")
         rows.add_prediction(prediction, float(baseline[i]))
     if fresh:
         _declare(store, kinds.values(), things)
