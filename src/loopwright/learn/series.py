@@ -80,7 +80,7 @@ def on_grid(t_s: np.ndarray, values: np.ndarray, where: str = "series") -> tuple
     t_s, values = np.asarray(t_s, np.float64)[good], np.asarray(values, np.float64)[good]
     times = np.unique(t_s)
     if times.size < 2:
-        raise InputError(where, f"it has {times.size} times", "at least 2")
+        raise InputError(where, f"it has {times.size} different times", "at least 2")
     gaps, counts = np.unique(np.diff(times), return_counts=True)
     step_s = float(gaps[np.argmax(counts)])
     slot = np.rint((t_s - times[0]) / step_s).astype(np.int64)

@@ -1,11 +1,12 @@
 """Profiles of the day and the week, levels and last year, weighed by a ridge regression on each series' own past.
 
-Values are taken as u = ln((y - low) / spread + OFFSET), so that large values vary more than small ones. For each part
-of the horizon the value ahead, less the level of the last week, is a weighted sum of the inputs of `learn.days`. The
-weights are found and judged on blocks of the past that they were not fitted to (`learn.held_out`), and what they missed
-there gives the quantiles: errors of the same time of day, of neighbouring times and days, ranked. Nothing is trained on
-other series and nothing is drawn at random.
+Values are taken as u = ln((y - low) / spread + offset), with an offset that lets large values vary more than small
+ones as far as the past shows it. For each part of the horizon the value ahead, less the level of the last week, is a
+weighted sum of the inputs of `learn.days`. The weights are found and judged on blocks of the past that they were not
+fitted to (`learn.held_out`), and what they missed there gives the quantiles: errors of the same time of day, of
+neighbouring times and days, ranked. Nothing is trained on other series and nothing is drawn at random.
 A past too short for that (fewer than LEAST earlier origins) is forecast by exponential smoothing.
+Offset: V. M. Guerrero, J. Forecasting 12 (1993) 37 (a transformation that evens the spread of parts of a series).
 Related: direct multi-step regression (S. Ben Taieb et al., Expert Systems 39 (2012) 7067); split conformal quantiles
 (V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World, 2005).
 """
@@ -27,11 +28,11 @@ from loopwright.learn.outlook import Ask, asked
 NAME = "seasonal_ridge"
 MEANING = "Profiles of day and week, levels and last year, weighed by a ridge on each series' own past."
 BASELINE = False
-OFFSET = 0.4  # spreads above the lowest value: small gives ratios, large gives differences
+OFFSETS = (0.3, 3.0)  # spreads above the lowest value, at least and at most: small gives ratios, large differences
 PARTS = (0.25, 1.0, 2.0, 4.0, 7.0, 14.0)  # days ahead at which a new set of weights begins
 LONGEST = 1200  # days of the past that are looked at
 ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; origins x points ahead
-BIAS = 30.0  # independent cases at which half of a mean error held out is believed
+BIAS = 100.0  # independent cases at which half of a mean error held out is believed
 LEAST = 6  # earlier origins
 CHUNK = 40_000  # cells of origins x points ahead x series that are worked on at once
 PRIORS = ({"days, slow": 0.2, "days, slowest": 0.2, "weeks": 0.3, "weeks, slow": 0.3, "level of 4 weeks": 0.1},)
@@ -89,19 +90,41 @@ def _chunk(ask: Ask, day: int, week: int, count: int, origins: slice) -> np.ndar
     """The forecasts of some series of `count` days."""
     recent = ask.values[:, -count * day:]
     low, spread = _scale(recent)
-    u = np.log(np.maximum((recent - low) / spread + OFFSET, OFFSET / 10))
+    offset = _offset((recent - low) / spread, day)
+    u = np.log(np.maximum((recent - low) / spread + offset, offset / 10))
     past = lay(u, day, week)
     point, errors = _forecast(past, origins, ask.horizon)
     told = point[:, :, None] + ranked(_neighbours(errors, day), ask.levels) + past.level[:, -1, None, None]
     least, most = np.nanmin(_or0(u), axis=1)[:, None, None], np.nanmax(_or0(u), axis=1)[:, None, None]
     told = np.clip(told, least - (most - least) / 2, most + (most - least) / 2)
-    found = (np.exp(told) - OFFSET) * spread[:, :, None] + low[:, :, None]
+    found = (np.exp(told) - offset[:, :, None]) * spread[:, :, None] + low[:, :, None]
     never_below = np.nanmin(_or0(recent), axis=1) >= 0
     found = np.where(never_below[:, None, None], np.maximum(found, 0.0), found)
     blind = ~np.isfinite(errors).any(axis=2).all(axis=1)  # no error of some point ahead was ever seen
     if blind.any():
         found[blind] = smoothing.predict(ask.values[blind], ask.horizon, ask.seasons, ask.levels.tolist())
     return found
+
+
+def _offset(values: np.ndarray, day: int) -> np.ndarray:
+    """(B, 1) the offset with which the spread of a day is proportional to its mean: intercept over slope of a line.
+
+    values  (B, T) from 0 on, in spreads. Without a growing spread it is the largest: differences, no ratios.
+    """
+    span = day if day > 3 else 12
+    count = values.shape[1] // span
+    if count < 8:
+        return np.full((len(values), 1), OFFSETS[0])
+    days = values[:, -count * span:].reshape(len(values), count, span)
+    middle, wide = days.mean(axis=2), days.std(axis=2)
+    known = np.isfinite(wide)
+    number = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    x, y = np.where(known, middle, 0.0), np.where(known, wide, 0.0)
+    mean_x, mean_y = x.sum(axis=1, keepdims=True) / number, y.sum(axis=1, keepdims=True) / number
+    varied = (x * x).sum(axis=1, keepdims=True) / number - mean_x**2
+    slope = ((x * y).sum(axis=1, keepdims=True) / number - mean_x * mean_y) / np.maximum(varied, 1e-12)
+    ratio = np.where(slope > 1e-6, (mean_y - slope * mean_x) / np.maximum(slope, 1e-6), np.inf)
+    return np.clip(ratio, *OFFSETS)
 
 
 def _or0(values: np.ndarray) -> np.ndarray:
