@@ -125,3 +125,10 @@ def test_it_beats_the_mean_where_wear_shows_under_changing_conditions_unless_it_
     floor = float(np.sqrt(np.mean((mean.predict(mean.fit(given.train, 0), given.test)[0] - truth) ** 2)))
     assert error < 0.6 * floor
     assert life_fit.left_out(state).quantiles.shape[1] == len(LEVELS)
+
+
+def test_one_life_that_outlasts_all_others_by_far_does_not_break_it(model: ModuleType) -> None:
+    odd = [*SMALL[:4], Unit("rest", SMALL[5].values[:30], SMALL[5].settings[:30], 1e7)]
+    estimate, quantiles = model.predict(model.fit(odd, 0), odd)
+    assert np.isfinite(estimate).all()
+    assert np.isfinite(quantiles).all()

@@ -192,3 +192,24 @@ def test_files_that_do_not_fit_are_refused_with_what_is_wrong(tmp_path: Path, na
     (_nasa(tmp_path, False) / name).write_text(line)
     with pytest.raises(InputError, match=says):
         cmapss.read(tmp_path)
+
+
+def test_of_ten_thousand_channels_those_are_taken_that_tell_of_the_end() -> None:
+    from loopwright.learn.models.life import ridge
+
+    rng = np.random.default_rng(0)
+    wide = []
+    for unit in fleet(6, life=40.0):
+        values = rng.normal(size=(len(unit), 10_000))
+        values[:, [17, 9_000]] = unit.values[:, :2]
+        wide.append(Unit(unit.id, values, unit.settings, 0.0))
+    state = ridge.fit(wide, 0)
+    assert len(state["frame"]["norm"]["kept"]) == life_rows.MOST
+    assert {17, 9_000} <= set(state["frame"]["norm"]["kept"].tolist())
+    assert np.isfinite(ridge.predict(state, wide)[1]).all()
+
+
+def test_features_at_some_rows_are_those_of_all_rows() -> None:
+    z = np.random.default_rng(0).normal(size=(90, 3))
+    at = np.array([0, 4, 60, 89])
+    np.testing.assert_array_equal(describe(z, Windows(spreads=(9,), last=True), at), describe(z, Windows(spreads=(9,), last=True))[at])

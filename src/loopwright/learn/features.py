@@ -41,51 +41,57 @@ class Windows:
 
 def window_mean(z: np.ndarray, rows: int) -> np.ndarray:
     """(T, C) mean of the last `rows` rows of z (T, C), of all there are at the beginning."""
-    total = np.vstack([np.zeros((1, z.shape[1])), np.cumsum(z, axis=0)])
-    return _mean(total, rows)
-
-
-def _mean(total: np.ndarray, rows: int) -> np.ndarray:
-    """The same from the running total (T + 1, C), zero first."""
-    end = np.arange(1, len(total))
-    begin = np.maximum(0, end - rows)
-    return (total[1:] - total[begin]) / (end - begin)[:, None]
+    return _mean(_total(z), rows, np.arange(1, len(z) + 1))
 
 
 def window_spread(z: np.ndarray, rows: int) -> np.ndarray:
     """(T, C) standard deviation (n) of the last `rows` rows."""
-    mean = window_mean(z, rows)
-    return np.sqrt(np.maximum(window_mean(z * z, rows) - mean * mean, 0.0))
+    return _spread(_total(z), _total(z * z), rows, np.arange(1, len(z) + 1))
 
 
 def window_slope(z: np.ndarray, rows: int) -> np.ndarray:
     """(T, C) slope a row of the least-squares line through the last `rows` rows; 0 where there is one row."""
     at = np.arange(len(z), dtype=np.float64)[:, None]
-    totals = [np.vstack([np.zeros((1, z.shape[1])), np.cumsum(part, axis=0)]) for part in (z, z * at)]
-    return _slope(totals[0], totals[1], rows)
+    return _slope(_total(z), _total(z * at), rows, np.arange(1, len(z) + 1))
 
 
-def _slope(total: np.ndarray, moment: np.ndarray, rows: int) -> np.ndarray:
-    """The same from the running totals of z and of z times its row."""
-    end = np.arange(1, len(total))
+def _total(z: np.ndarray) -> np.ndarray:
+    """(T + 1, C) running total, zero first."""
+    return np.vstack([np.zeros((1, z.shape[1])), np.cumsum(z, axis=0)])
+
+
+def _mean(total: np.ndarray, rows: int, end: np.ndarray) -> np.ndarray:
+    """(k, C) mean of the last `rows` rows before each of the ends (k,), from the running total."""
+    begin = np.maximum(0, end - rows)
+    return (total[end] - total[begin]) / (end - begin)[:, None]
+
+
+def _spread(total: np.ndarray, squares: np.ndarray, rows: int, end: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(_mean(squares, rows, end) - _mean(total, rows, end) ** 2, 0.0))
+
+
+def _slope(total: np.ndarray, moment: np.ndarray, rows: int, end: np.ndarray) -> np.ndarray:
+    """The same for the slope, from the running totals of z and of z times its row."""
     n = np.minimum(end, rows)[:, None].astype(np.float64)
     middle = end[:, None] - 0.5 - n / 2.0
-    shared = _mean(moment, rows) - _mean(total, rows) * middle
+    shared = _mean(moment, rows, end) - _mean(total, rows, end) * middle
     return np.where(n > 1, shared * 12.0 / np.maximum(n * n - 1.0, 1.0), 0.0)
 
 
-def describe(z: np.ndarray, windows: Windows) -> np.ndarray:
-    """(T, F) features of normalised rows z (T, C): means, changes, spreads, newest rows, and last the age in rows.
+def describe(z: np.ndarray, windows: Windows, at: np.ndarray | None = None) -> np.ndarray:
+    """(k, F) features of rows z (T, C): means, changes, spreads, the row itself, and last the age in rows.
 
+    at  (k,) the rows that are asked for, from 0; None: all
     A change is the slope times the rows in the window: how far the channel moved, in spreads of the training rows.
     """
-    at = np.arange(len(z), dtype=np.float64)[:, None]
-    zero = np.zeros((1, z.shape[1]))
-    total, moment = (np.vstack([zero, np.cumsum(part, axis=0)]) for part in (z, z * at))
-    blocks = [_mean(total, rows) for rows in windows.means]
-    blocks += [_slope(total, moment, rows) * np.minimum(at + 1.0, rows) for rows in windows.slopes]
-    blocks += [window_spread(z, rows) for rows in windows.spreads]
-    return np.hstack([*blocks, *([z] if windows.last else []), at + 1.0])
+    end = (np.arange(len(z)) if at is None else np.asarray(at)) + 1
+    total, moment = _total(z), _total(z * np.arange(len(z), dtype=np.float64)[:, None])
+    blocks = [_mean(total, rows, end) for rows in windows.means]
+    blocks += [_slope(total, moment, rows, end) * np.minimum(end, rows)[:, None] for rows in windows.slopes]
+    if windows.spreads:
+        squares = _total(z * z)
+        blocks += [_spread(total, squares, rows, end) for rows in windows.spreads]
+    return np.hstack([*blocks, *([z[end - 1]] if windows.last else []), end[:, None].astype(np.float64)])
 
 
 def channels(width: int, windows: Windows) -> np.ndarray:

@@ -92,7 +92,7 @@ def life_cuts(frame: dict[str, Any], units: Sequence[Unit], seed: int, each: int
     least = max(1, round(LEAST * frame["pace"]))
     found: list[tuple[int, int]] = []
     for which, unit in enumerate(units):
-        chance = life_rows.often(frame, remaining(unit))
+        chance = np.maximum(life_rows.often(frame, remaining(unit)), 1e-12)  # a life far beyond the reach is met too
         chance = chance * (np.arange(1, len(unit) + 1) >= min(least, len(unit)))
         count = min(each, int((chance > 0).sum()))
         picked = np.sort(rng.choice(len(unit), size=count, replace=False, p=chance / chance.sum()))

@@ -26,6 +26,8 @@ USUAL = (100.0, 400.0)  # rows: median lives of these lengths are read at pace 1
 MOST = 100  # channels that are read: of more those that go along with the life left in training
 ROWS = 7000  # rows to learn from; more cost time and gain nothing, since rows of one unit resemble each other
 
+MOST = 64  # channels that are described; of more, those that tell most of the end
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -54,6 +56,7 @@ def fit(units: Sequence[Unit], windows: Windows | None = None) -> dict[str, Any]
     pace = 1.0 if USUAL[0] <= middle <= USUAL[1] else max(middle, 2.0) / 200.0
     values, settings = np.vstack([u.values for u in units]), np.vstack([u.settings for u in units])
     norm = conditions.fit(values, settings)
+    norm["kept"] = _telling(norm, failures(units, 1), CAP * pace)
     if len(norm["kept"]) > MOST:
         norm["kept"] = _foremost(norm, failures(units, 1))
     spans = (windows or Windows()).at(pace)
@@ -71,14 +74,30 @@ def _foremost(norm: dict[str, Any], units: Sequence[Unit]) -> np.ndarray:
     return np.asarray(norm["kept"][np.sort(np.argsort(-along, kind="stable")[:MOST])])
 
 
+def _telling(norm: dict[str, Any], units: Sequence[Unit], cap: float) -> np.ndarray:
+    """(C',) the kept channels; of more than MOST those that go up or down most evenly towards the end."""
+    kept: np.ndarray = norm["kept"]
+    if len(kept) <= MOST:
+        return kept
+    left = np.concatenate([np.minimum(remaining(unit), cap) for unit in units])
+    strength = np.zeros(len(kept))
+    for begin in range(0, len(kept), 256):
+        some = slice(begin, begin + 256)
+        part = norm | {"kept": kept[some]}
+        z = np.vstack([conditions.apply(part, unit.values, unit.settings) for unit in units])
+        off = z - z.mean(axis=0)
+        strength[some] = np.abs((left - left.mean()) @ off) / np.sqrt(np.maximum((off * off).sum(axis=0), 1e-12))
+    return np.sort(kept[np.argsort(-strength, kind="stable")[:MOST]])
+
+
 def windows_of(frame: dict[str, Any]) -> Windows:
     """The windows of a frame, at its pace."""
     return Windows(tuple(frame["means"]), tuple(frame["slopes"]), tuple(frame["spreads"]), frame["last"])
 
 
-def table(frame: dict[str, Any], unit: Unit) -> np.ndarray:
-    """(T, F) features after each row of a unit."""
-    return describe(conditions.apply(frame["norm"], unit.values, unit.settings), windows_of(frame))
+def table(frame: dict[str, Any], unit: Unit, at: np.ndarray | None = None) -> np.ndarray:
+    """(k, F) features after each row of a unit, or after the rows at (k,)."""
+    return describe(conditions.apply(frame["norm"], unit.values, unit.settings), windows_of(frame), at)
 
 
 def often(frame: dict[str, Any], left: np.ndarray) -> np.ndarray:
@@ -102,7 +121,7 @@ def gather(frame: dict[str, Any], units: Sequence[Unit], seed: int = 0, most: in
     for which, (unit, left) in enumerate(zip(units, spare, strict=True)):
         picked = np.flatnonzero(rng.random(len(left)) < chance[which] * share)
         picked = picked if len(picked) else np.array([len(left) - 1])
-        parts.append((table(frame, unit)[picked], left[picked], np.full(len(picked), unit.failed),
+        parts.append((table(frame, unit, picked), left[picked], np.full(len(picked), unit.failed),
                       np.full(len(picked), which)))
     return Rows(*(np.concatenate([part[i] for part in parts]) for i in range(4)))
 
@@ -110,16 +129,15 @@ def gather(frame: dict[str, Any], units: Sequence[Unit], seed: int = 0, most: in
 def newest(frame: dict[str, Any], units: Sequence[Unit]) -> np.ndarray:
     """(n, F) features after the last row of each unit. Raises InputError for units of another width."""
     check(units, frame["width"], frame["under"])
-    return np.array([table(frame, unit)[-1] for unit in units])
+    return np.vstack([table(frame, unit, np.array([len(unit) - 1])) for unit in units])
 
 
 def at_cuts(frame: dict[str, Any], units: Sequence[Unit], cuts: Sequence[tuple[int, int]]) -> np.ndarray:
     """(n, F) features of units cut after so many rows: [(which unit, rows kept)].
 
-    A feature rests on earlier rows only, so a unit is read once for all its cuts.
+    A feature rests on earlier rows only, so a unit is read once for all its cuts, which stand side by side.
     """
-    found: dict[int, np.ndarray] = {}
-    for which, _ in cuts:
-        if which not in found:
-            found[which] = table(frame, units[which])
-    return np.array([found[which][rows - 1] for which, rows in cuts])
+    which = np.array([unit for unit, _ in cuts], dtype=np.int64)
+    last = np.array([rows - 1 for _, rows in cuts], dtype=np.int64)
+    order = list(dict.fromkeys(which.tolist()))
+    return np.vstack([table(frame, units[unit], last[which == unit]) for unit in order])
