@@ -85,14 +85,22 @@ def test_the_parts_add_up_to_t2_and_q_as_their_formulas_say() -> None:
     usual = subspace.learn_usual(values[None], share=0.9)
     row = random.normal(size=(1, 6))
     z = (row[0] - values.mean(0)) / values.std(0)
-    variance, axes = np.linalg.eigh(np.cov((values - values.mean(0)).T / values.std(0)[:, None]))
-    variance, axes = variance[::-1], axes[:, ::-1].T
+    variance, axes = np.linalg.eigh(np.cov((values - values.mean(0)).T / values.std(0)[:, None]))  # divides by 199
+    drawn_in = 6 / (6 + 200)
+    variance, axes = (1 - drawn_in) * variance[::-1] + drawn_in, axes[:, ::-1].T
     k = int((np.cumsum(variance) / variance.sum() < 0.9).sum()) + 1
     t2 = ((axes[:k] @ z) ** 2 / variance[:k]).sum()
     q = ((z - axes[:k].T @ (axes[:k] @ z)) ** 2).sum()
     g, h = (variance[k:] ** 2).sum() / variance[k:].sum(), variance[k:].sum() ** 2 / (variance[k:] ** 2).sum()
     index = t2 / subspace.chi2_99(np.array(float(k))) + q / (g * subspace.chi2_99(np.array(h)))
     np.testing.assert_allclose(subspace.contributions(usual, row).sum(), index, rtol=1e-9)
+
+
+def test_few_rows_of_many_channels_do_not_make_every_new_row_look_strange() -> None:
+    random = np.random.default_rng(8)
+    usual = subspace.learn_usual(random.normal(size=(1, 15, 14)))
+    index = subspace.contributions(usual, random.normal(size=(500, 14))).sum(axis=1)
+    assert np.median(index) < 3.0
 
 
 @pytest.mark.parametrize(("freedom", "point"), [(1, 6.6349), (2, 9.2103), (5, 15.0863), (10, 23.2093), (50, 76.1539)])

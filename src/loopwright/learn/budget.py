@@ -34,6 +34,7 @@ GAIN = 0.25  # nats an alarm
 RELEASE = 1.0  # nats
 SLOWLY = 0.002  # share g of the width by which a followed point moves
 IN_ALARM = 0.1  # of that while an excursion lasts: what is new is not called usual at once
+FEWEST = 10  # excursions of the past that a first threshold is told from
 LN10 = 2.302585092994046
 LOWEST, HIGHEST = 0.5, 60.0  # nats that the threshold stays between
 SMALLEST = 1e-12  # score
@@ -121,15 +122,16 @@ def calibrate(past: np.ndarray, settings: Settings) -> State:
 def _first_threshold(surprise: np.ndarray, settings: Settings, rows: int) -> float:
     """The threshold at which excursions of the past would have come as often as the budget allows.
 
-    Excursions are counted at thresholds that the past still reaches, runs of rows within `hold_s` together; beyond
-    them the count falls by e for each nat.
+    Excursions are counted at thresholds that at least FEWEST of them still reach (or as many as are allowed), runs of
+    rows within `hold_s` together; beyond, the count falls by e for each nat. Where so few were seen, every tenth row
+    counts as one at the 90 % point.
     """
     allowed = max(settings.per_day * rows * settings.step_s / 86_400.0, 1e-12)
     gap = max(1, round(settings.hold_s / settings.step_s))
-    best = LOWEST
-    for level in np.arange(LOWEST, HIGHEST, 0.25):
-        count = _excursions(surprise >= level, gap)
-        if count < max(allowed, 10.0 if allowed < 10.0 else 0.0):
+    best = LN10 + float(np.log(max(0.1 * surprise.size, 1.0) / allowed))
+    for level in np.arange(LN10, HIGHEST, 0.25):
+        count = _excursions(surprise > level, gap)
+        if count < max(allowed, FEWEST):
             break
         best = float(level) + float(np.log(count / allowed))
     return float(np.clip(best, LOWEST, HIGHEST))

@@ -7,7 +7,8 @@ With z the standardised row, p_k the K directions that hold `share` of the varia
 
     T2 = sum t_k^2 / l_k           Q = |z - sum t_k p_k|^2          index = T2 / T2_limit + Q / Q_limit
 
-The limits are the 99 % points of the chi-square with K degrees of freedom and of g chi2(h) that has the mean and the
+Variances are drawn towards those of channels that do not move together, by C / (C + T) of T rows: few rows show no
+more. The limits are the 99 % points of the chi-square with K degrees of freedom and of g chi2(h) that has the mean and the
 variance of Q, g = sum l^2 / sum l and h = (sum l)^2 / sum l^2 over the other directions. An index of 1 to 2 is the edge
 of what is usual. The parts are the squares of M z with M M = the matrix of the index, so they add up to it.
 Source: J. E. Jackson and G. S. Mudholkar, Technometrics 21 (1979) 341 (Q); H. H. Yue and S. J. Qin, Ind. Eng. Chem.
@@ -60,11 +61,15 @@ def learn_usual(values: np.ndarray, share: float = 0.9) -> Subspace:
     scale = np.where(seen > 0, scale, np.inf)  # of a channel that was never seen nothing can be said
     z = away / scale[:, None, :]
     _, strength, axes = np.linalg.svd(z, full_matrices=False)  # (B, T, C) -> (B, K), (B, K, C)
-    variance = np.square(strength) / max(values.shape[1] - 1, 1)
-    kept = _kept(variance, share, values.shape[2])
+    rows, channels = values.shape[1:]
+    drawn_in = channels / (channels + rows)  # few rows show less variance in some directions than there is
+    variance = (1.0 - drawn_in) * np.square(strength) / max(rows - 1, 1) + drawn_in
+    kept = _kept(variance, share, channels)
     t2_limit = chi2_99(kept.sum(axis=1))
     left = np.where(kept, 0.0, variance)
-    total, squares = left.sum(axis=1), np.square(left).sum(axis=1)
+    unseen = channels - variance.shape[1]  # directions in which so few rows did not differ
+    total = left.sum(axis=1) + unseen * drawn_in
+    squares = np.square(left).sum(axis=1) + unseen * drawn_in**2
     with np.errstate(divide="ignore", invalid="ignore"):
         q_limit = np.where(squares > 0, squares / total * chi2_99(np.square(total) / squares), np.inf)
         pulls = 1.0 / np.sqrt(np.maximum(variance, 1e-12) * t2_limit[:, None])

@@ -31,8 +31,8 @@ NOT_METHODS = ("file", "ts_len", "anomaly_len", "num_anomaly", "avg_anomaly_len"
 
 
 def _files(path: Path) -> list[Path]:
-    """Tables timestamp,value at the path and two folders deep."""
-    places = [path, *(sorted(p for p in path.glob("**/") if p != path) if path.is_dir() else [])]
+    """Tables timestamp,value at the path and in the folders there."""
+    places = [path, *(sorted(p for p in path.iterdir() if p.is_dir()) if path.is_dir() else [])]
     return [file for place in places for file in table_text.tables(place)
             if table_text.header(file) == ["timestamp", "value"]]
 

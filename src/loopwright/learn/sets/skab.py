@@ -29,7 +29,7 @@ def _head(file: Path) -> list[str]:
 
 
 def _files(path: Path) -> list[Path]:
-    places = [path, *(sorted(p for p in path.glob("**/") if p != path) if path.is_dir() else [])]
+    places = [path, *(sorted(p for p in path.iterdir() if p.is_dir()) if path.is_dir() else [])]
     return [file for place in places for file in table_text.tables(place) if "anomaly" in _head(file)]
 
 

@@ -32,7 +32,7 @@ CALM = 40  # rows before the onset that are kept for the threshold where there i
 def _texts(path: Path) -> dict[str, Callable[[], str]]:
     """'00', '00_te', '01_te', ... -> how its text is read."""
     found: dict[str, Callable[[], str]] = {}
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if file.suffix == ".zip" and zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as packed:
                 for name in packed.namelist():

@@ -1,11 +1,11 @@
 """Several detectors that err differently, each told as a probability of its own past and then averaged: ours.
 
     z_d = (log a_d - level_d) / spread_d         a_d: the score of detector d, averaged over the newest stretch
-    score = exp(mean over d of z_d)              1: as usual, higher: rarer
+    score = exp(mean over d of (max(z_d, 0)^1.5 + z_d / 20))       about 1: as usual, higher: rarer
 
-Scores of distances and indices are close to log-normal on usual data, so z_d stands for their tail probability; level
-and spread are robust, learned in training and followed slowly (learn/level.py), for a growing past makes every stretch
-look more usual. The detectors: the left matrix profile of a short stretch and of one cycle (learn/discord.py),
+Scores of distances and indices are close to log-normal on usual data, so z_d stands for their tail probability, whose
+logarithm falls with a power of z_d between 1 and 2; level and spread are robust, learned in training and followed
+slowly (learn/level.py), for a growing past makes every stretch look more usual. The detectors: the left matrix profile of a short stretch and of one cycle (learn/discord.py),
 principal components of windows (learn/stretch.py) and, where there are several channels, T2 and Q of the channels
 together (learn/subspace.py). They and every constant were chosen on 12 files of NAB outside the published table.
 Source for fusing scores as probabilities: H.-P. Kriegel et al., SDM 2011 (unifying outlier scores).
@@ -28,6 +28,8 @@ SHORT = 32  # samples of the short stretch
 HISTORY = 4096  # samples that the matrix profiles remember
 SMALLEST = 1e-6  # a score below it is as usual as can be
 WIDEST = 30.0  # spreads
+POWER, SLOPE = 1.5, 0.05  # of a detector's z in the score
+MEMORY = 2048  # samples over which a detector's own level and spread are followed
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
     )
     logs, _, after = _watched(known, values)
     warm = min(3 * width, len(values) // 2)
-    past = level.learned(logs[warm:])
+    past = level.learned(logs[warm:], gain=1 / MEMORY)
+    past = replace(past, seen=np.maximum(past.seen, MEMORY))  # few rows of training are no reason to follow faster
     zs, past = level.follow(past, logs)
     zs[: 2 * width] = np.minimum(zs[: 2 * width], 0.0)  # nothing to compare with yet
     after = replace(after, past=past, shapes=shapes)
@@ -95,7 +98,9 @@ def channels(state: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, dic
 
 
 def _told(zs: np.ndarray) -> np.ndarray:
-    return np.exp(np.clip(zs, -WIDEST, WIDEST).mean(axis=1))
+    """(N,) score of (N, D) spreads."""
+    held = np.clip(zs, -WIDEST, WIDEST)
+    return np.exp((np.maximum(held, 0.0) ** POWER + SLOPE * held).mean(axis=1))
 
 
 def _watched(known: Fused, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, Fused]:

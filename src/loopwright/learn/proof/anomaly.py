@@ -1,0 +1,192 @@
+"""Anomalies: detectors learn from the first rows or from a normal run and are asked the rest, in the order of time.
+
+    rows(path, models, seeds, out, progress) -> (list[Row], {set: Champion})
+
+Thresholds are points of the scores of rows that are held back from the rows to learn from; labels are looked at by the
+metrics alone; nothing is set for one file. The champion is DEFAULT, or the detector that finds anomalies put into
+held-back training rows (`planted`) clearly better, since nobody has labelled any there.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from loopwright.core import plug
+from loopwright.core.errors import InputError, MissingExtra, StoreError
+from loopwright.learn import own_recordings, watched
+from loopwright.learn.metrics import anomaly as metrics
+from loopwright.learn.planted import KINDS, planted
+from loopwright.learn.recordings import Recording, RecordingSet
+from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
+
+ROOM = "learn.models.anomaly"
+LAYOUTS = ("nab", "skab", "tennessee_eastman", "femto")
+BASE = "chance"  # the trivial answer that every row stands beside; flag_all stands in the same table
+DRAWN = ("chance",)  # models that depend on the seed
+CHOSEN_ON = "anomalies put into training rows that the models did not learn from"
+MOST = 8  # recordings that the champion is chosen on
+LEAST = 400  # rows that must be held back for choosing: anomalies, stretches and their averages must fit in
+FEW = 80  # rows to learn from under which FEW_ROWS is the default
+DEFAULT = "fused"  # the best on 12 labelled files of NAB, before the other sets were scored
+CHOSEN = {"nab": ("fused", "12 labelled files of NAB outside the published table, the training files for this choice")}
+FEW_ROWS = "pca"  # needs no stretch of rows
+Say = Callable[[str], None]
+
+
+def rows(
+    path: Path, models: Sequence[str], seeds: int, out: Path | None, progress: Say,
+    mapping: Mapping[str, tuple[str, ...]] | None = None,
+) -> tuple[list[Row], dict[str, Champion]]:
+    """A row a model, and the champion. Raises InputError for a path of no layout."""
+    asked = read(path, mapping)
+    modules = _loaded(models, progress)
+    found, said = [], {}
+    for name, module in modules.items():
+        progress(f"{asked.name}: {name}")
+        row, told = _row(asked, name, module, seeds if name in DRAWN else 1)
+        found.append(done(progress, row))
+        said[name] = told
+    champion = choose(asked, modules)
+    if out is not None:
+        _write(asked, said, out)
+    return found, {asked.name: champion} if champion is not None else {}
+
+
+def read(path: Path, mapping: Mapping[str, tuple[str, ...]] | None = None) -> RecordingSet:
+    """The recordings of a layout, or of the user's own table."""
+    if mapping is not None:
+        return own_recordings.read(path, mapping)
+    for name in LAYOUTS:
+        layout = plug.load("learn.sets", name)
+        if layout.recognises(path):
+            recordings: RecordingSet = layout.read(path)
+            return recordings
+    raise InputError(str(path), "it is of no layout with anomalies", ", ".join(LAYOUTS))
+
+
+def _loaded(models: Sequence[str], progress: Say) -> dict[str, ModuleType]:
+    """The models by name, the baseline always among them; one whose library is not installed is told and left out."""
+    found: dict[str, ModuleType] = {}
+    tiny = np.sin(np.arange(40.0))[:, None]
+    for name in [BASE, *(model for model in models if model != BASE)]:
+        module = plug.load(ROOM, name)
+        try:
+            module.fit(tiny, 0)
+        except MissingExtra as missing:
+            progress(f"{name} is left out: {missing}")
+            continue
+        found[name] = module
+    return found
+
+
+def _row(asked: RecordingSet, name: str, module: ModuleType, seeds: int) -> tuple[Row, list[watched.Told]]:
+    """The model's row and what it said with the first seed."""
+    results = []
+    first: list[watched.Told] = []
+    for seed in range(seeds):
+        said = watched.scored(module, asked, seed)
+        results.append(_metrics(asked, said))
+        first = first or said
+    mean, spread = over_seeds(results)
+    rate = watched.rate_of(asked)
+    where = f"{'normal run' if len(asked.recordings[0].calm) else 'held-back training rows'}, {rate:.1%} of them"
+    notes = asked.notes + (() if name in DRAWN else (f"{name} does not depend on the seed",))
+    row = Row(asked.name, "anomaly", "", name, BASE, asked.split, seeds, mean, _cost(asked, module), spread, where,
+              notes)
+    return row, first
+
+
+def _metrics(asked: RecordingSet, said: Sequence[watched.Told]) -> dict[str, float | None]:
+    if asked.protocol == "life":
+        return watched.lives(asked.recordings, said)
+    told = watched.labelled(asked.recordings, said)
+    pairs = [(r, s) for r, s in zip(asked.recordings, said, strict=True) if r.name in asked.published]
+    if pairs:
+        told["vus_pr_published_files"] = watched.mean([watched.vus_pr_of(r, s)[0] for r, s in pairs])
+    if all(recording.name.startswith("fault_") for recording in asked.recordings):
+        told |= watched.by_fault(asked.recordings, said)
+    return told
+
+
+def _cost(asked: RecordingSet, module: ModuleType) -> Cost:
+    """Of one fit and of scoring, on the longest recording, once everything is compiled."""
+    longest = max(asked.recordings, key=lambda recording: recording.asked.size)
+    module.score(module.fit(longest.fit, 0), longest.asked[:2])
+    with measured() as fitting:
+        state = module.fit(longest.fit, 0)
+    with measured() as scoring:
+        module.score(state, longest.asked)
+    us = 1e6 * scoring.cpu_s / longest.asked.size
+    return Cost(fitting.cpu_s, us, max(fitting.peak_mb, scoring.peak_mb), fitting.wall_s)
+
+
+def choose(asked: RecordingSet, modules: Mapping[str, ModuleType]) -> Champion | None:
+    """DEFAULT, unless another finds anomalies put into held-back training rows better by more than two standard errors.
+
+    The measure is VUS-PR, the same anomalies for all. Where no recording holds back LEAST rows there is nothing to
+    choose on: DEFAULT, or FEW_ROWS where there are fewer than FEW rows to learn from.
+    """
+    ours = {name: module for name, module in modules.items() if not module.BASELINE}
+    if not ours:
+        return None
+    if asked.name in CHOSEN and CHOSEN[asked.name][0] in ours:
+        name, where = CHOSEN[asked.name]
+        return Champion(name, where, {})
+    enough = [recording for recording in asked.recordings if len(_held_back(recording)[1]) >= LEAST]
+    chosen = enough[:: max(1, len(enough) // MOST)][:MOST]
+    if not chosen:
+        few = min(len(recording.fit) for recording in asked.recordings) < FEW
+        name = next((name for name in (FEW_ROWS if few else DEFAULT, DEFAULT) if name in ours), next(iter(ours)))
+        return Champion(name, f"nothing: fewer than {LEAST} rows are held back; the default for so few", {})
+    areas = {
+        name: np.concatenate([_on_planted(module, r, n) for n, r in enumerate(chosen)])
+        for name, module in ours.items()
+    }
+    best = max(areas, key=lambda name: float(areas[name].mean()))
+    if DEFAULT in areas:
+        ahead = areas[best] - areas[DEFAULT]
+        if ahead.mean() <= 2.0 * ahead.std(ddof=1) / np.sqrt(len(ahead)):
+            best = DEFAULT
+    told = {f"vus_pr_{name}": float(values.mean()) for name, values in areas.items()}
+    return Champion(best, f"{CHOSEN_ON} ({len(chosen)} recordings, {len(KINDS)} kinds)", told)
+
+
+def _held_back(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """(rows to learn from, rows to put anomalies into), both of training."""
+    if len(recording.calm):
+        return recording.fit, recording.calm
+    learned = int(len(recording.fit) * (1 - watched.HELD_BACK))
+    return recording.fit[:learned], recording.fit[learned:]
+
+
+def _on_planted(module: ModuleType, recording: Recording, number: int) -> np.ndarray:
+    """(kinds,) VUS-PR for one anomaly of each kind."""
+    learned, base = _held_back(recording)
+    state = module.fit(learned, 0)
+    window = min(metrics.vus_window(np.nan_to_num(base[:, 0])), len(base) // 8)
+    areas = []
+    for kind in range(len(KINDS)):
+        values, labels = planted(base, kind + len(KINDS) * number)
+        scores, _ = module.score(state, values)
+        areas.append(metrics.vus_pr(labels, watched.aligned(scores, int(state["lag"])), window) or 0.0)
+    return np.array(areas)
+
+
+def _write(asked: RecordingSet, said: Mapping[str, Sequence[watched.Told]], out: Path) -> None:
+    """<set>.csv: a line a recording, VUS-PR of each model and of the published table where it has the recording."""
+    methods = sorted({name for row in asked.published.values() for name in row})
+    try:
+        with (out / f"{asked.name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["recording", *said, *(f"published {name}" for name in methods)])
+            for n, recording in enumerate(asked.recordings):
+                ours = [watched.vus_pr_of(recording, told[n])[0] for told in said.values()]
+                theirs = [asked.published.get(recording.name, {}).get(name) for name in methods]
+                writer.writerow([recording.name, *("" if v is None else f"{v:.4f}" for v in (*ours, *theirs))])
+    except OSError as error:
+        raise StoreError("--out", f"{out} cannot be written ({error.strerror})", "", "name another folder") from error
