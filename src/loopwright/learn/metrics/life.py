@@ -54,14 +54,19 @@ def covered(low: np.ndarray, high: np.ndarray, true: np.ndarray) -> tuple[float,
     return float(inside.mean()), first, last
 
 
-def scores(predicted: np.ndarray, true: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, float | None]:
-    """All of them: rmse and S-score raw and capped, bias, coverage and mean width of the 90 % interval."""
+def scores(
+    predicted: np.ndarray, true: np.ndarray, low: np.ndarray, high: np.ndarray, cap: float = CAP
+) -> dict[str, float | None]:
+    """All of them: rmse and S-score raw and capped, bias, coverage and mean width of the 90 % interval.
+
+    A score that overflows is None.
+    """
     share, first, last = covered(low, high, true)
-    least = s_score(predicted, true)
+    s_raw, s_capped = s_score(predicted, true), s_score(np.minimum(predicted, cap), np.minimum(true, cap))
     return {
-        "rmse_raw": rmse(predicted, true), "rmse_capped": capped(predicted, true),
-        "s_score_raw": least if math.isfinite(least) else None,
-        "s_score_capped": s_score(np.minimum(predicted, CAP), np.minimum(true, CAP)),
+        "rmse_raw": rmse(predicted, true), "rmse_capped": capped(predicted, true, cap),
+        "s_score_raw": s_raw if math.isfinite(s_raw) else None,
+        "s_score_capped": s_capped if math.isfinite(s_capped) else None,
         "bias": float(np.mean(_difference(predicted, true))),
         "coverage_90": share, "coverage_90_low": first, "coverage_90_high": last,
         "width_90": float(np.mean(np.asarray(high) - np.asarray(low))),

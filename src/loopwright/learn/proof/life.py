@@ -22,7 +22,7 @@ import numpy as np
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra, StoreError
 from loopwright.learn import life_fit
-from loopwright.learn.lives import LifeSet, check
+from loopwright.learn.lives import CAP, LifeSet, check
 from loopwright.learn.metrics import life as metrics
 from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
 from loopwright.learn.traps import LeakError
@@ -40,12 +40,14 @@ class Told:
 
     scores    metrics of each seed; estimates: (n,) for the test units of each seed
     inside    whether the 90 % interval of each cut of a left-out unit held, all seeds together
+    cap       cycles: 125 for lives of usual lengths
     """
 
     scores: list[dict[str, float | None]] = field(default_factory=list)
     estimates: list[np.ndarray] = field(default_factory=list)
     inside: list[np.ndarray] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
+    cap: float = CAP
 
 
 def rows(
@@ -135,6 +137,8 @@ def _seed(one: LifeSet, module: ModuleType, seed: int, said: Told) -> None:
     with measured() as asked:
         estimate, quantiles = module.predict(state, one.test)
     points = sum(unit.values.size for unit in one.test)
+    cap = float(state["frame"]["cap"])
+    said.cap = cap
     cuts = life_fit.left_out(state)
     inside = (cuts.quantiles[:, 0] <= cuts.left) & (cuts.left <= cuts.quantiles[:, -1])
     truth = np.array([np.nan if unit.left is None else unit.left for unit in one.test])
@@ -143,10 +147,10 @@ def _seed(one: LifeSet, module: ModuleType, seed: int, said: Told) -> None:
              "coverage_90_high", "width_90")
     score: dict[str, float | None] = dict.fromkeys(names)
     if known.any():
-        score = metrics.scores(estimate[known], truth[known], quantiles[known, 0], quantiles[known, -1])
+        score = metrics.scores(estimate[known], truth[known], quantiles[known, 0], quantiles[known, -1], cap)
     score |= {
         "left_out_rmse_raw": metrics.rmse(cuts.estimate, cuts.left),
-        "left_out_rmse_capped": metrics.capped(cuts.estimate, cuts.left),
+        "left_out_rmse_capped": metrics.capped(cuts.estimate, cuts.left, cap),
         "left_out_coverage_90": float(inside.mean()),
     }
     said.scores.append(score)
@@ -173,12 +177,13 @@ def _row(one: LifeSet, name: str, said: Told, seeds: int, notes: tuple[str, ...]
         float(np.mean([c.fit_s for c in said.costs])), float(np.mean([c.us_per_point for c in said.costs])),
         max(c.peak_mb for c in said.costs), float(np.mean([c.fit_wall_s or 0.0 for c in said.costs])),
     )
-    about = BLIND if blind else (
-        "capped: truths and estimates above 125 count as 125; 95 % binomial interval of the test coverage of "
-        f"{name}: {mean['coverage_90_low']:.1%} to {mean['coverage_90_high']:.1%}"
+    about = (BLIND,) if blind else (
+        f"capped: truths and estimates above {said.cap:g} cycles count as {said.cap:g}",
+        f"{name}: 95 % binomial interval of its test coverage: {mean['coverage_90_low']:.1%} to "
+        f"{mean['coverage_90_high']:.1%}",
     )
     return Row(one.name, "life", "", name, BASELINE, "unit", seeds, {key: mean[key] for key in SHOWN}, cost,
-               {key: spread[key] for key in SHOWN} if spread else {}, notes=(*notes, about))
+               {key: spread[key] for key in SHOWN} if spread else {}, notes=(*notes, *about))
 
 
 def _champion(name: str, said: Told, pooled: float) -> Champion:
