@@ -58,6 +58,19 @@ def test_exported_trees_say_what_scikit_learn_says(name: str, classes: int, sett
     np.testing.assert_allclose(trees.predict(kept, x), expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize(("name", "classes"), [("HistGradientBoostingRegressor", 0), ("HistGradientBoostingClassifier", 4), ("RandomForestClassifier", 3)])
+def test_compiled_code_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch, name: str, classes: int) -> None:
+    pytest.importorskip("numba", reason="numba is not installed (pip install 'loopwright[learn]')")
+    model, x = fitted(name, classes)
+    plain = trees.export(model)
+    x[0] = np.nan
+    answers = []
+    for compiled in (False, True):
+        monkeypatch.setattr(trees, "_compiled", lambda steps, compiled=compiled: compiled)
+        answers.append(trees.predict(plain, x))
+    np.testing.assert_array_equal(*answers)
+
+
 def test_rows_in_small_parts_say_the_same_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = fitted("HistGradientBoostingRegressor", 0, max_iter=20)
     plain = trees.export(model)

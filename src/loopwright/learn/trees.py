@@ -13,6 +13,8 @@ the last bit or two, tested.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +29,8 @@ LINKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": lambda raw: _softmax(raw),
     "share": lambda raw: raw,
 }
-_AT_ONCE = 2_000_000  # rows x trees looked at together
+_AT_ONCE, _WORTH = 2_000_000, 50_000  # rows x trees looked at together; from which numba is loaded for them
+_NODES = ("feature", "threshold", "left", "right", "missing_left", "value")
 _BOOSTED = ("HistGradientBoostingRegressor", "HistGradientBoostingClassifier")
 _FOREST = ("RandomForestRegressor", "RandomForestClassifier", "ExtraTreesRegressor", "ExtraTreesClassifier")
 _SINGLE = ("DecisionTreeRegressor", "DecisionTreeClassifier", "ExtraTreeRegressor", "ExtraTreeClassifier")
@@ -77,14 +80,25 @@ def leaves(plain: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
 
 def _raw(plain: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
     """(n, K) before the link. Trees are added one after another, as scikit-learn does, so that rounding is the same."""
-    ends = leaves(plain, x)
     raw = np.tile(np.asarray(plain["base"], dtype=np.float64), (len(x), 1))
+    if _compiled(len(x) * len(plain["root"])):
+        from loopwright.learn import trees_fast
+
+        add_up: Callable[..., None] = trees_fast.add_up
+        add_up(x, *(plain[name] for name in (*_NODES, "root", "column")), raw)
+        return raw / plain["scale"]
+    ends = leaves(plain, x)
     for tree, column in enumerate(plain["column"].tolist()):
         if column < 0:
             raw += plain["value"][ends[:, tree]]
         else:
             raw[:, column] += plain["value"][ends[:, tree], 0]
     return raw / plain["scale"]
+
+
+def _compiled(steps: int) -> bool:
+    """Whether compiled code is there, and worth its loading."""
+    return "numba" in sys.modules or (steps >= _WORTH and importlib.util.find_spec("numba") is not None)
 
 
 def _boosted(model: Any) -> dict[str, Any]:
@@ -138,9 +152,8 @@ def _joined(
         for part, row in zip(parts, rows, strict=True):
             part.append(row)
     kinds = (np.int32, np.float64, np.int32, np.int32, np.bool_, np.float64)
-    names = ("feature", "threshold", "left", "right", "missing_left", "value")
     nodes: dict[str, np.ndarray] = {
-        name: np.concatenate(part).astype(kind) for name, part, kind in zip(names, parts, kinds, strict=True)
+        name: np.concatenate(part).astype(kind) for name, part, kind in zip(_NODES, parts, kinds, strict=True)
     }
     depth = max(_depth(tree) for tree in trees)
     return {**nodes, "root": root, "column": np.array(columns, np.int32), "base": base, "scale": scale, "link": link,

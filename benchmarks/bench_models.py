@@ -1,0 +1,131 @@
+"""Models: kept and read back, trees asked, live predictions kept and scored; beside pickle and scikit-learn.
+
+    python -m benchmarks.bench_models
+
+Processor seconds, one thread. A forest of 100 trees for 20 inputs is kept as plain arrays; pickle (protocol 5) with the
+same SHA-256 over its bytes is the peer. Trees are asked one row and 2,000 rows at a time; the peer is scikit-learn's
+own predict of the same estimator. Predictions: 200 things, ten times each, scored against values of the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from loopwright.core.clock import NS_PER_S, SimClock, cpu_s
+from loopwright.core.types import POINTS_IN, Batch, Kind, Prediction, Signal, Thing
+from loopwright.learn import league, predictions, registry, trees
+from loopwright.store import Store, open_store
+
+T0, MIN = 1_700_000_000 * NS_PER_S, 60 * NS_PER_S
+THINGS, LEADS = 200, 10
+
+
+def took_s(work: Callable[[], Any], often: int) -> float:
+    """Processor seconds of one, the least of three rounds of `often`."""
+    work()
+    rounds = []
+    for _ in range(3):
+        began = cpu_s()
+        for _ in range(often):
+            work()
+        rounds.append((cpu_s() - began) / often)
+    return min(rounds)
+
+
+def estimators() -> dict[str, Any]:
+    """Fitted on made-up rows of 20 inputs."""
+    from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 20))
+    y = x[:, 0] * x[:, 1] + rng.normal(size=2000)
+    return {"boosting, 100 trees": HistGradientBoostingRegressor(max_iter=100, random_state=0).fit(x, y),
+            "forest, 100 trees": RandomForestClassifier(100, random_state=0, max_depth=8).fit(x, y > 0)}
+
+
+def kept_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
+    """Keeping and reading back."""
+    rows = []
+    for name, model in models.items():
+        plain = trees.export(model)
+        data = registry.encode(plain)
+        ours = took_s(lambda plain=plain: registry.address(plain), 3)  # type: ignore[misc]
+        back = took_s(lambda data=data: registry.decode(data), 3)  # type: ignore[misc]
+        theirs = took_s(lambda model=model: hashlib.sha256(pickle.dumps(model)).hexdigest(), 3)  # type: ignore[misc]
+        again = took_s(lambda model=model: pickle.loads(pickle.dumps(model)), 3)  # type: ignore[misc]
+        rows.append({"model": name, "KB": len(data) / 1e3, "KB pickled": len(pickle.dumps(model)) / 1e3,
+                     "encode and hash ms": ours * 1e3, "pickle and hash ms": theirs * 1e3, "decode ms": back * 1e3,
+                     "pickle and back ms": again * 1e3})
+    return rows
+
+
+def asked_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
+    """Trees asked, beside scikit-learn."""
+    from threadpoolctl import threadpool_limits
+
+    rows = []
+    x = np.random.default_rng(1).normal(size=(2000, 20))
+    for name, model in models.items():
+        plain = trees.export(model)
+        ask = model.predict_proba if hasattr(model, "predict_proba") else model.predict
+        with threadpool_limits(1):
+            worst = float(np.abs(trees.predict(plain, x) - ask(x)).max())
+            for n, often in ((1, 50), (2000, 3)):
+                part = x[:n]
+                ours = took_s(lambda plain=plain, part=part: trees.predict(plain, part), often)  # type: ignore[misc]
+                theirs = took_s(lambda ask=ask, part=part: ask(part), often)  # type: ignore[misc]
+                rows.append({"asked": name, "rows": n, "us a row": ours / n * 1e6,
+                             "scikit-learn us a row": theirs / n * 1e6, "ratio": ours / theirs,
+                             "largest difference": worst})
+    return rows
+
+
+def belts(store: Store, clock: SimClock) -> None:
+    """Values of every belt at minutes 5 and 11."""
+    names = [f"belt-{i}" for i in range(THINGS)]
+    for minute in (5, 11):
+        columns = {"thing": names, "signal": ["load"] * THINGS, "t_ns": [T0 + minute * MIN] * THINGS, "n": [0] * THINGS,
+                   "value": [1.5] * THINGS, "code": [None] * THINGS, "quality": [0] * THINGS}
+        store.put(Batch("bench", "belts", None, pa.table(columns, schema=POINTS_IN)))
+
+
+def live_rows() -> list[dict[str, Any]]:
+    """Live predictions kept, scored, and looked at again with nothing new."""
+    clock = SimClock(T0)
+    made = [Prediction("bench/model@1", f"belt-{i}", "load", T0, T0 + (k + 1) * MIN, 1.0, {0.05: 0.0, 0.95: 2.0}, "N")
+            for i in range(THINGS) for k in range(LEADS)]
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "plant", clock) as store:
+        load = Signal("load", "N", "gauge", None, None, None, "What lies on the belt.")
+        store.declare([Kind("belt", "A belt.", (load,))], [Thing(f"belt-{i}", "belt") for i in range(THINGS)])
+        rows = []
+        for word, work in (
+            ("kept", lambda: predictions.record(store, "bench", made, [1.0] * len(made), league.ABSOLUTE)),
+            ("scored", lambda: (clock.set_ns(T0 + 20 * MIN), belts(store, clock), predictions.score(store))),
+            ("looked at again", lambda: predictions.score(store)),
+            ("standings", lambda: league.standings(predictions.read(store))),
+        ):
+            began = cpu_s()
+            work()
+            rows.append({"live predictions": word, "how many": len(made),
+                         "us each": (cpu_s() - began) / len(made) * 1e6})
+        return rows
+
+
+def rows() -> list[dict[str, Any]]:
+    """All three tables."""
+    models = estimators()
+    return [*kept_rows(models), *asked_rows(models), *live_rows()]
+
+
+if __name__ == "__main__":
+    from benchmarks.run import table
+
+    print(table(rows()))
