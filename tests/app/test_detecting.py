@@ -198,6 +198,23 @@ def test_the_budget_is_the_plants_or_of_a_kind_and_none_is_no_detector(tmp_path:
             assert [plan.settings.per_day for plan in plans(plant.site)] == rates
 
 
+def test_a_kind_that_is_too_large_for_its_regimes_is_judged_without_and_one_that_is_too_large_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(MILLS)
+    site = load_site(path)
+    one = 2 * 48 * surprise.Settings().warm  # numbers of two mills of 48 signals while they warm up
+    found = []
+    for most in (11, 10, 5, 1):
+        monkeypatch.setattr(detecting.fleet, "LARGEST", most * one)
+        (plan,) = plans(site)
+        found.append((plan.state, plan.regimes))
+        assert detecting.left_out(site) == []
+    assert found == [("machining.process", 11), ("machine.state", 5), ("machine.state", 5), ("", 1)]
+    monkeypatch.setattr(detecting.fleet, "LARGEST", one - 1)
+    assert plans(site) == []
+    assert detecting.left_out(site) == ["machines of kind 'mill' are too many to be judged by the detectors"]
+
+
 def test_a_site_without_machines_has_nothing_to_judge(tmp_path: Path) -> None:
     with pumps(tmp_path, 0, "") as plant:
         detectors = Detectors(plant)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
@@ -18,12 +20,12 @@ RARE = Settings(per_day=1e-6, step_s=60.0, warm=16, past=44)  # so that no alarm
 KNOWN = QUICK.warm + 60
 
 
-def looks(values: np.ndarray, settings: Settings = QUICK, regime: np.ndarray | None = None, regimes: int = 1) -> tuple[list[Look], State]:
+def looks(values: np.ndarray, rules: Settings = QUICK, regime: np.ndarray | None = None, regimes: int = 1) -> tuple[list[Look], State]:
     """What each step of values (T, B, C) finds; NaN is missing."""
-    state = start(values.shape[1], values.shape[2], settings, regimes)
+    state = start(values.shape[1], values.shape[2], rules, regimes)
     found = []
     for t, row in enumerate(values):
-        look, state = step(state, row, np.isfinite(row), None if regime is None else regime[t], t * NS_PER_S, settings)
+        look, state = step(state, row, np.isfinite(row), None if regime is None else regime[t], t * NS_PER_S, rules)
         found.append(look)
     return found, state
 
@@ -143,6 +145,22 @@ def test_a_wrong_shape_and_a_missing_regime_are_refused() -> None:
         start(2, 3, QUICK, 0)
 
 
+JUNK = st.sampled_from([0.0, 1.0, -1.0, 1e300, -1e300, 1e-300, np.nan, np.inf, 5.0, 5.5])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(JUNK, JUNK, st.integers(-1, 2), st.integers(-5, 5)), min_size=1, max_size=60))
+def test_whatever_comes_in_whatever_order_of_time_nothing_is_ever_no_number(rows: list[tuple[float, float, int, int]]) -> None:
+    quick = Settings(step_s=3600.0, warm=2, past=2)
+    state = start(1, 2, quick, 2)
+    for first, second, code, t in rows:
+        look, state = step(state, np.array([[first, second]]), np.ones((1, 2), dtype=bool), np.array([code]), t * NS_PER_S, quick)
+        assert np.isfinite(look.nats).all()
+        assert np.isfinite(look.parts).all()
+        assert np.isfinite(state.q99).all()
+        assert np.isfinite(look.threshold)
+
+
 def spikes(rng: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Student's t of 4 degrees of freedom: tails far heavier than those of noise."""
     return rng.standard_t(4, shape)
@@ -153,9 +171,9 @@ def spikes(rng: Any, shape: tuple[int, ...]) -> np.ndarray:
 def test_the_budget_of_false_alarms_holds_once_days_were_learned_from(draw: Any) -> None:
     """20 things of 2 signals every two minutes: 6 alarms a day allowed are 120 in 20 days; a Poisson count lies within 99 to 143
     in 95 of 100 such times (tables of the Poisson distribution)."""
-    settings = Settings(per_day=6.0, step_s=120.0, hold_s=300.0)
-    rng, state, begun = np.random.default_rng(12), start(20, 2, settings), []
+    rules = Settings(per_day=6.0, step_s=120.0, hold_s=300.0)
+    rng, state, begun = np.random.default_rng(12), start(20, 2, rules), []
     for t in range(25 * 720):
-        look, state = step(state, draw(rng, (20, 2)), np.ones((20, 2), dtype=bool), None, t * 120 * NS_PER_S, settings)
+        look, state = step(state, draw(rng, (20, 2)), np.ones((20, 2), dtype=bool), None, t * 120 * NS_PER_S, rules)
         begun += [t] * len(look.begins)
     assert 99 <= sum(t >= 5 * 720 for t in begun) <= 143

@@ -35,6 +35,7 @@ HELD_S, HELD = 10.0, 256  # what the live fleet holds: so many seconds, at most 
 BACK = 3600  # steps that are judged after a pause, at most; what is older is passed over
 PART = 600  # steps that are read from the store at once
 SAVE_S = 60.0
+MOST_REGIMES = 64
 RANKED = 8  # signals of an anomaly that are told
 
 
@@ -80,11 +81,12 @@ def plans(site: Site) -> list[Plan]:
         rate = float(rates.get(name, 0.0)) if isinstance(rates, Mapping) else float(rates) / len(heard)
         if rate <= 0.0:
             continue
-        signals, state = _signals(kinds[name]), _state(kinds[name])
+        signals, settings = _signals(kinds[name]), surprise.Settings(rate, step_s)
         units = tuple(kinds[name].signal(signal).unit for signal in signals)
-        regimes = max(kinds[name].signal(state).codes) + 1 if state else 1
+        state, regimes = _state(kinds[name], fleet.LARGEST // (len(things) * len(signals) * settings.warm))
         of = f"all of kind {name}" if isinstance(rates, Mapping) else "the plant"
-        settings = surprise.Settings(rate, step_s)
+        if not regimes:
+            continue  # more than the detectors hold; `left_out` says so
         found.append(Plan(name, things, signals, units, state, regimes, settings, of))
     return found
 
@@ -94,11 +96,26 @@ def _signals(kind: Kind) -> tuple[str, ...]:
     return tuple(s.name for s in kind.signals if s.kind == "gauge" and not s.shape)
 
 
-def _state(kind: Kind) -> str:
-    """The state signal with the most words: it tells best what the thing does ('' where there is none)."""
+def _state(kind: Kind, most: int) -> tuple[str, int]:
+    """The state signal with the most words, of those with at most `most` regimes: it tells best what the thing does;
+    and its regimes. ('', 1) where there is none, ('', 0) where not even one regime fits."""
     states = [s for s in kind.signals if s.kind == "state" and not s.shape and len(s.codes) > 1 and min(s.codes) >= 0]
-    fit = [s for s in states if max(s.codes) < 64]
-    return max(fit, key=lambda s: len(s.codes)).name if fit else ""
+    fit = [s for s in states if max(s.codes) < min(most, MOST_REGIMES)]
+    if not fit:
+        return "", min(most, 1)
+    best = max(fit, key=lambda s: len(s.codes))
+    return best.name, max(best.codes) + 1
+
+
+def left_out(site: Site) -> list[str]:
+    """Kinds that the site wants judged and that are too large for it, in words."""
+    rates, known = site["watch"]["false_alarms_per_day"], {plan.kind for plan in plans(site)}
+    kinds = {kind.name: kind for kind in site.all_kinds}
+    wanted = {m.kind for m in site.machines if m.link and _signals(kinds[m.kind])}
+    wanted &= {kind for kind, rate in rates.items() if rate > 0} if isinstance(rates, Mapping) else wanted
+    if not isinstance(rates, Mapping) and rates <= 0:
+        return []
+    return [f"machines of kind {kind!r} are too many to be judged by the detectors" for kind in sorted(wanted - known)]
 
 
 class Detectors:

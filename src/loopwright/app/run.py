@@ -134,6 +134,8 @@ async def _watch(plant: Plant, shop: Floor, flow: Flow) -> None:
     await shop.ready()
     since_ns, service = plant.clock.now_ns(), watching.Watch(plant)
     detectors = await asyncio.to_thread(detecting.Detectors, plant)
+    for words in detecting.left_out(plant.site):
+        print(f"watch: {words}", file=sys.stderr, flush=True)
     try:
         while True:
             begun_s = monotonic_s()

@@ -39,6 +39,7 @@ IN_ALARM = 0.1  # of that while a thing's alarm lasts
 TAUGHT = 0.1  # of the way to what raised an alarm
 NARROWEST = 0.1  # spreads between the two points, at least
 HIGHEST = 60.0  # nats
+LARGEST = 1e100  # value: its square is still a number
 USUAL = 2.0 * budget.LN10  # nats that one value of a hundred has: what a signal adds begins there
 FADES = 0.8  # of a signal's part, from one step to the next
 
@@ -163,6 +164,7 @@ def step(
     inside = (code >= 0) & (code < state.regimes)
     at = np.arange(things) * state.regimes + np.where(inside, code, 0)  # (B,) the row of each thing
     there = mask & np.isfinite(values) & inside[:, None]
+    values = np.clip(values, -LARGEST, LARGEST)
     moved = there & (values != state.last[at])
     z, levels = _deviations(state, values, moved, at, t_ns)
     scored = moved & (z > 0.0)
