@@ -1,7 +1,9 @@
 """FEMTO / PRONOSTIA: bearings run to failure, a snapshot of 0.1 s of two accelerations at 25.6 kHz each 10 s.
 
 A bearing is a Parquet table Bearing*.parquet with snapshot, horiz_g and vert_g, rows of one snapshot together, and
-total_snapshots.json beside it with the true length of each life (without it the last snapshot counts as the end).
+total_snapshots.json beside it with the true length of each life (without it the last snapshot counts as the end); or,
+as published, in Learning_set and Full_Test_Set, a folder Bearing1_1 with acc_00001.csv and so on: hour, minute, second,
+microsecond, horizontal, vertical.
 A row of a recording is a snapshot; its channels are logarithms of what a maintenance engineer looks at.
 Source: P. Nectoux et al., IEEE PHM 2012 (PRONOSTIA).
 """
@@ -20,7 +22,8 @@ from loopwright.learn.recordings import Recording, RecordingSet
 
 NAME = "femto"
 TASKS = ("anomaly",)
-NEEDS = "Bearing*.parquet with snapshot, horiz_g, vert_g; total_snapshots.json beside them."
+NEEDS = ("Bearing*.parquet with snapshot, horiz_g, vert_g and total_snapshots.json beside them; or folders Bearing1_1 "
+         "and so on with acc_00001.csv, as published.")
 COLUMNS = ("snapshot", "horiz_g", "vert_g")
 TOTALS = "total_snapshots.json"
 LEAST = 5  # snapshots
@@ -34,7 +37,14 @@ FEATURES = ("rms", "peak", "kurtosis", *(f"band_{int(low)}_{int(high)}_hz" for l
 
 def recognises(path: Path) -> bool:
     """Whether a bearing's table stands here."""
-    return bool(table_text.parquets(path, COLUMNS))
+    return bool(table_text.parquets(path, COLUMNS) or _folders(path))
+
+
+def _folders(path: Path) -> list[Path]:
+    """Folders of bearings as published: the path itself, those in it, those in its Learning_set and Full_Test_Set."""
+    places = [path, *(path / name for name in ("Learning_set", "Full_Test_Set"))]
+    inside = [child for place in places if place.is_dir() for child in sorted(place.iterdir()) if child.is_dir()]
+    return [one for one in [path, *inside] if one.name.startswith("Bearing") and any(one.glob("acc_*.csv"))]
 
 
 def read(path: Path) -> RecordingSet:
@@ -45,9 +55,9 @@ def read(path: Path) -> RecordingSet:
     totals_file = (path if path.is_dir() else path.parent) / TOTALS
     totals = _totals(totals_file)
     found = []
-    for file in table_text.parquets(path, COLUMNS):
+    for file in [*table_text.parquets(path, COLUMNS), *_folders(path)]:
         name = file.name.removesuffix(".parquet")
-        number, values = _features(file)
+        number, values = _published(file) if file.is_dir() else _features(file)
         total = max(int(totals.get(name, number[-1])), int(number[-1]))
         rows = int(np.searchsorted(number, LEARNED * total, side="right"))
         if rows < LEAST or len(number) - rows < LEAST:
@@ -84,6 +94,24 @@ def _features(file: Path) -> tuple[np.ndarray, np.ndarray]:
     rows = [np.concatenate([described(axis[a:b]) for axis in axes])
             for a, b in itertools.pairwise(edges)]
     return number[edges[:-1]], np.array(rows)
+
+
+def _published(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """As `_features`, of a folder of acc_*.csv, a snapshot a file; cells have commas or semicolons between."""
+    numbers, rows = [], []
+    for file in sorted(folder.glob("acc_*.csv")):
+        with table_text.opened(file) as text:
+            lines = text.read().replace(";", ",").split()
+        try:
+            table = np.array([line.split(",")[4:6] for line in lines], dtype=np.float64)
+            numbers.append(int(file.stem.removeprefix("acc_")))
+        except ValueError as error:
+            allowed = "hour,minute,second,microsecond,horizontal,vertical"
+            raise InputError(str(file), f"it cannot be read ({error})", allowed) from error
+        if table.ndim != 2 or table.shape[1] != 2:
+            raise InputError(str(file), f"{len(lines)} rows without two accelerations", "six cells a row")
+        rows.append(np.concatenate([described(axis) for axis in table.T]))
+    return np.array(numbers, dtype=np.float64), np.array(rows)
 
 
 def described(g: np.ndarray) -> np.ndarray:
