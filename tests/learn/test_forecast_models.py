@@ -205,3 +205,23 @@ def test_eighty_percent_intervals_cover_about_eighty_percent_of_made_up_series()
     told = seasonal_ridge.predict(values[:300, :1200], 48, (24, 168), (0.1, 0.9))
     inside = ((values[:300, 1200:] >= told[:, :, 0]) & (values[:300, 1200:] <= told[:, :, 1])).mean()
     assert 0.77 <= inside <= 0.83
+
+
+@pytest.mark.parametrize("fault", [1e6, -1e6])
+def test_one_faulty_reading_does_not_spoil_the_forecast(fault: float) -> None:
+    rng = np.random.default_rng(8)
+    values = 20 + 3 * np.sin(2 * np.pi * np.arange(2400) / 24) + rng.normal(0, 0.5, (1, 2400))
+    spoiled = values.copy()
+    spoiled[0, 2000] = fault
+    clean, other = (seasonal_ridge.predict(v, 48, (24, 168), (0.1, 0.5, 0.9)) for v in (values, spoiled))
+    assert np.abs(clean - other).max() < 1.0
+
+
+def test_a_series_whose_spread_grows_with_its_level_is_taken_in_ratios() -> None:
+    rng = np.random.default_rng(9)
+    level = np.linspace(1, 10, 50)[None, :, None]
+    grows = (level * (1 + 0.2 * rng.normal(size=(1, 50, 24)))).reshape(1, -1)
+    steady = (level + 0.2 * rng.normal(size=(1, 50, 24))).reshape(1, -1)
+    offsets = [seasonal_ridge._offset((v - v.min()) / v.std(), 24)[0, 0] for v in (grows, steady)]
+    assert offsets[0] == seasonal_ridge.OFFSETS[0]
+    assert offsets[1] > 1.0

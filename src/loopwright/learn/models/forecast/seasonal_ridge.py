@@ -33,6 +33,7 @@ PARTS = (0.25, 1.0, 2.0, 4.0, 7.0, 14.0)  # days ahead at which a new set of wei
 LONGEST = 1200  # days of the past that are looked at
 ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; origins x points ahead
 BIAS = 100.0  # independent cases at which half of a mean error held out is believed
+FARTHEST = 5.0  # widths
 LEAST = 6  # earlier origins
 CHUNK = 40_000  # cells of origins x points ahead x series that are worked on at once
 PRIORS = ({"days, slow": 0.2, "days, slowest": 0.2, "weeks": 0.3, "weeks, slow": 0.3, "level of 4 weeks": 0.1},)
@@ -88,7 +89,7 @@ def _origins(count: int, day: int, week: int, horizon: int) -> slice | None:
 
 def _chunk(ask: Ask, day: int, week: int, count: int, origins: slice) -> np.ndarray:
     """The forecasts of some series of `count` days."""
-    recent = ask.values[:, -count * day:]
+    recent = _without_spikes(ask.values[:, -count * day:])
     low, spread = _scale(recent)
     offset = _offset((recent - low) / spread, day)
     u = np.log(np.maximum((recent - low) / spread + offset, offset / 10))
@@ -104,6 +105,18 @@ def _chunk(ask: Ask, day: int, week: int, count: int, origins: slice) -> np.ndar
     if blind.any():
         found[blind] = smoothing.predict(ask.values[blind], ask.horizon, ask.seasons, ask.levels.tolist())
     return found
+
+
+def _without_spikes(values: np.ndarray) -> np.ndarray:
+    """(B, T) with what lies FARTHEST widths beyond the middle 98 of 100 values brought back to there.
+
+    One faulty reading must not set the scale of everything; where the 98 are one value nothing is changed.
+    """
+    ordered = np.sort(values, axis=1)  # NaN last
+    last = np.maximum(np.isfinite(values).sum(axis=1, keepdims=True) - 1, 0)
+    low, high = (np.take_along_axis(ordered, (last * part).astype(np.int64), axis=1) for part in (0.01, 0.99))
+    room = np.where(high > low, FARTHEST * (high - low), np.inf)
+    return np.clip(values, low - room, high + room)
 
 
 def _offset(values: np.ndarray, day: int) -> np.ndarray:
