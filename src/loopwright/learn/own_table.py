@@ -71,8 +71,9 @@ class Table:
 
 @dataclass
 class _Raw:
-    """Columns as they stand in the file, block after block."""
+    """Columns as they stand in the file, block after block; words as numbers of the word in `seen`."""
 
+    seen: dict[str, dict[str, int]]
     words: dict[str, list[np.ndarray]]
     numbers: dict[str, list[np.ndarray]]
     values: list[np.ndarray]
@@ -95,7 +96,7 @@ def read(path: Path, columns: Mapping[str, tuple[str, ...]]) -> Table:
                 raise InputError(f"{path.name}", f"{head.count(name)} columns are called {name!r}", "one of that name")
     targets = columns.get("target") or _others(path, head, mark, columns)
     big = path.stat().st_size > BIG
-    raw = _Raw({}, {}, [])
+    raw = _Raw({}, {}, {}, [])
     with tempfile.TemporaryFile() if big else nullcontext() as spool:
         row = 1
         for block in _blocks(path, head, mark, [*{n: None for names in columns.values() for n in names}, *targets]):
@@ -203,7 +204,7 @@ def _take(
             if role == "unit" and (empty := pc.index(texts, "").as_py()) >= 0:
                 given = f"no {names[0]} is named"
                 raise InputError(f"{where[0].name}, row {where[1] + empty}", given, "a name, or a number")
-            raw.words.setdefault(role, []).append(texts.to_numpy(zero_copy_only=False).astype(object))
+            raw.words.setdefault(role, []).append(_coded(texts, raw.seen.setdefault(role, {})))
         elif role == "time":
             times, raw.dated = _times(block.column(names[0]), where, raw.dated, "time" not in raw.numbers)
             raw.numbers.setdefault("time", []).append(times)
@@ -296,9 +297,11 @@ def _ordered(
 ) -> Table:
     """The table in the order of unit and time, with a note for each thing that was put right."""
     n = len(values)
-    words = {role: np.concatenate(parts) for role, parts in raw.words.items()}
+    codes = {role: np.concatenate(parts) for role, parts in raw.words.items()}
+    code = codes.pop("unit", np.zeros(n, np.int32))
+    units = tuple(raw.seen.get("unit", {"": 0}))
+    words = {role: np.array(list(raw.seen[role]), dtype=object)[part] for role, part in codes.items()}
     numbers = {role: np.concatenate(parts) for role, parts in raw.numbers.items()}
-    units, code = _coded(words.pop("unit", np.full(n, "", object)))
     timed = "time" in columns
     t_s = numbers.pop("time", np.arange(n, dtype=np.float64))
     order, notes = _order(code, t_s, timed)
@@ -332,8 +335,8 @@ def _order(code: np.ndarray, t_s: np.ndarray, timed: bool) -> tuple[np.ndarray, 
     return order[~again], notes
 
 
-def _coded(names: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """(names in the order they first come, (n,) number of the name of each row)."""
-    seen: dict[str, int] = {}
-    code = np.fromiter((seen.setdefault(name, len(seen)) for name in names), np.int64, len(names))
-    return tuple(seen), code
+def _coded(texts: pa.ChunkedArray, seen: dict[str, int]) -> np.ndarray:
+    """(n,) number of each word, in the order in which words first come; new ones are put into `seen`."""
+    found = pa.chunked_array(texts).combine_chunks().dictionary_encode()
+    numbers = np.array([seen.setdefault(word, len(seen)) for word in found.dictionary.to_pylist()], np.int32)
+    return numbers[found.indices.to_numpy()]
