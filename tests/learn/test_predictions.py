@@ -123,6 +123,30 @@ def test_an_outcome_that_is_taken_back_leaves_a_gap_and_may_come_again(store: St
     assert read(store)["loss"][0] == 0.5
 
 
+def test_an_outcome_that_comes_days_late_is_still_scored(store: Store, clock: SimClock) -> None:
+    record(store, "forecast", [said(5), said(6)], [4.0, 4.0], ABSOLUTE)
+    clock.set_ns(T0 + 9 * MIN)
+    heard(store, T0 + 9 * MIN, 1.0)
+    assert score(store)["waiting"] == 2, "it has passed, and nothing was heard before"
+    for day in (2, 3):
+        clock.set_ns(T0 + day * 1440 * MIN)
+        score(store)
+    heard(store, T0 + 5 * MIN, 2.5)
+    assert score(store) == {"scored": 2, "changed": 0, "waiting": 0, "leaks": 0}
+    assert read(store)["loss"].tolist() == [0.5, 0.5]
+
+
+def test_new_predictions_are_scored_after_others_were_given_up(store: Store, clock: SimClock) -> None:
+    record(store, "forecast", [said(5)], [4.0], ABSOLUTE)
+    for day in range(1, 6):
+        clock.set_ns(T0 + day * 1440 * MIN)
+        score(store)
+        record(store, "forecast", [said(day * 1440 + 5, made_min=day * 1440)], [4.0], ABSOLUTE)
+        clock.set_ns(T0 + (day * 1440 + 6) * MIN)
+        heard(store, T0 + (day * 1440 + 5) * MIN, 2.5)
+        assert score(store)["scored"] == 1, day
+
+
 def test_several_leads_of_one_time_stand_side_by_side(store: Store) -> None:
     made = [said(60, float(i), made_min=i * 7) for i in range(9)]
     late = [Prediction("forecast/naive@1", "belt-1", "speed", T0 + 70 * MIN, T0 + 60 * MIN, 9.0, {}, "m/s")]

@@ -12,6 +12,7 @@ points.recomputed, and what stood before stays readable (known_by). A prediction
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,12 +27,13 @@ from loopwright.learn.league import BRIER, loss_of
 from loopwright.learn.outcomes import WITHIN_NS, Asked, Outcome, Outcomes, declared, points_of
 from loopwright.learn.splits import LeakError
 from loopwright.store import Store
-from loopwright.store.changes import Touched, bookmark, bookmarked, changes, now
+from loopwright.store.changes import EVER, Touched, bookmark, bookmarked, changes, now
 
 AUTHOR = "service:league"
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 PREFIX = "prediction-"
 LATEST_N = 1_000_000_000  # what the store takes as n
+GIVEN_UP_NS = 86_400 * NS_PER_S  # what waits longer is looked at again only when values of its time come late
 
 
 Key = tuple[str, int, int]  # thing, due_ns, n
@@ -120,9 +122,12 @@ def score(store: Store, outcomes: Outcomes | None = None, task: str = "", signal
     does nothing twice; an outcome that has changed gives a later row, one that is gone a gap.
     """
     name, upto = f"league/{task}/{signal}", now(store)
-    table = read(store, task=task)
+    mark = {"known": 0, "from": -EVER} | json.loads(bookmarked(store, name) or "{}")
+    touched = None if outcomes else changes(store, mark["known"])
+    since = -EVER if touched is None else min([mark["from"], *(one.start_ns for one in touched)])
+    table = read(store, task=task, start_ns=None if since <= -EVER else since)
     counts = {"scored": 0, "changed": 0, "waiting": 0, "leaks": 0}
-    chosen = _to_look_at(store, table, signal, None if outcomes else bookmarked(store, name))
+    chosen = _to_look_at(store, table, signal, touched)
     asked = [Asked(str(table["about"][i]), str(table["signal"][i]), int(table["due_ns"][i])) for i in chosen]
     known = (outcomes or points_of(store))(list(dict.fromkeys(asked))) if asked else {}
     new, changed = _Rows(), _Rows()
@@ -139,22 +144,24 @@ def score(store: Store, outcomes: Outcomes | None = None, task: str = "", signal
         _put(store, new.table(), "league/scores")
     for thing, rows in changed.by_thing():
         _put(store, rows, "league/scores", _recomputed(store, thing, rows))
-    if not outcomes and asked:
-        bookmark(store, name, str(upto))
+    if touched is not None and (asked or touched):
+        open_ns = [one.due_ns for i, one in zip(chosen, asked, strict=True)
+                   if one not in known and one.due_ns > upto - GIVEN_UP_NS]
+        bookmark(store, name, json.dumps({"known": upto, "from": min([*open_ns, upto - GIVEN_UP_NS])}))
     return counts
 
 
 def _to_look_at(
-    store: Store, table: Mapping[str, np.ndarray], signal: str, since: str | None
+    store: Store, table: Mapping[str, np.ndarray], signal: str, changed: Sequence[Touched] | None
 ) -> list[int]:
-    """Rows whose outcome is to be asked for. since: plant's time of the last look at the values, None: all again."""
+    """Rows whose outcome is to be asked for. changed: values that changed since the last look, None: all again."""
     mine = np.flatnonzero((table["signal"] == signal) | (signal == "")).tolist()
-    if since is None:
+    if changed is None:
         return mine
     there = declared(store)
     mine = [i for i in mine if table["signal"][i] in there.get(table["about"][i], ())]
     touched: dict[tuple[str, str], list[Touched]] = {}
-    for one in changes(store, int(since or 0)):
+    for one in changed:
         touched.setdefault((one.thing, one.signal), []).append(one)
     return [i for i in mine if np.isnan(table["outcome"][i]) or _moved(touched, table, i)]
 
@@ -166,19 +173,21 @@ def _moved(touched: Mapping[tuple[str, str], list[Touched]], table: Mapping[str,
                for one in touched.get(key, ()))
 
 
-def read(store: Store, *, task: str = "", model: str = "", known_by_ns: int | None = None) -> dict[str, np.ndarray]:
+def read(
+    store: Store, *, task: str = "", model: str = "", known_by_ns: int | None = None, start_ns: int | None = None
+) -> dict[str, np.ndarray]:
     """Predictions as columns (n,), in the order of due_ns: model, task, about, signal, unit, loss_name, level, made_ns,
     due_ns, known_ns (of the prediction), median, low, high, baseline, outcome, loss, baseline_loss (NaN: not known
     yet), scored_ns, thing, n, told (whether an outcome was ever written).
 
-    task, model  only of these; known_by_ns: as it stood then
+    task, model  only of these; known_by_ns: as it stood then; start_ns: due from then on
     """
     kinds = store.kinds()
     wanted = {name: thing for name, thing in store.things().items() if thing.kind.startswith(PREFIX)
               and task in ("", thing.labels.get("task")) and model in ("", thing.labels.get("model"))}
     if not wanted:
         return _pivot(POINTS_IN.empty_table().append_column("known_ns", pa.array([], pa.int64())), wanted, kinds)
-    return _pivot(store.get(things=sorted(wanted), known_by_ns=known_by_ns), wanted, kinds)
+    return _pivot(store.get(things=sorted(wanted), known_by_ns=known_by_ns, start_ns=start_ns), wanted, kinds)
 
 
 def _pivot(rows: pa.Table, things: Mapping[str, Thing], kinds: Mapping[str, Kind]) -> dict[str, np.ndarray]:
