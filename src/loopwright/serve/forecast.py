@@ -5,8 +5,8 @@
 heard is a window of one signal of many things (`core.types.Windows`), told is what a model said of each: quantiles of
 every step ahead, beside the simplest baseline. Each thing gets one Decision a step, with the time and interval of its
 highest expected value; a limit that is passed with the asked probability asks somebody to look. A thing of which too
-little is known, or none at all without a model, gets words instead. The predictions of all things come back to be kept
-and scored when their time has come.
+little is known, or none at all without a model, gets words instead, kept once. The predictions of all things come back
+to be kept and scored when their time has come.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def decide(
         new[key] = {"made_ns": last_ns}
         if known[b] < settings.least:
             why = f"{known[b]} values of {heard.channels[0]} are known, {settings.least} are needed"
-            decisions.append(_abstains(thing, why, now_ns, key, last_ns))
+            seen = (Evidence("points", thing, heard.channels[0], int(heard.t_ns[0]), last_ns, "what is known"),)
+            decisions.append(_abstains(thing, why, now_ns, {"key": key, "last_ns": last_ns}, seen))
             continue
         due_ns = [last_ns + step_ns * (h + 1) for h in range(prediction.quantiles.shape[1])]
         ahead = [h for h, at_ns in enumerate(due_ns) if at_ns > now_ns]
@@ -109,10 +110,13 @@ def fold(events: Iterable[Event]) -> dict[str, dict[str, Any]]:
     return state
 
 
-def _abstains(thing: str, why: str, now_ns: int, key: str = "", last_ns: int = 0) -> Decision:
-    body = {"key": key, "last_ns": last_ns} if key else {}
+def _abstains(
+    thing: str, why: str, now_ns: int, body: Mapping[str, Any] | None = None, because: tuple[Evidence, ...] = ()
+) -> Decision:
+    told = dict(body or {})
+    name = f"{NAME}/{told.get('key', thing)}/too-little"
     says = f"No forecast for {thing}: {why}."
-    return Decision(f"{NAME}/{thing}/{now_ns}", NAME, thing, now_ns, says, abstains=why, body=body)
+    return Decision(name, NAME, thing, now_ns, says, abstains=why, because=because, body=told)
 
 
 def _prediction(heard: Windows, told: Told, b: int, h: int, due_ns: int, now_ns: int) -> Prediction:
