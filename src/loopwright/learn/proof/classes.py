@@ -137,6 +137,8 @@ def outer_folds(one: ClassSet) -> list[Fold]:
     rows_ = np.flatnonzero(known)
     names = one.folds or one.groups
     groups = class_out.copies_together([names[i] for i in rows_], [one.cases.values[i] for i in rows_])
+    if len(set(groups)) < 2 <= len(set(names)):
+        raise InputError(f"set {one.name}", "its cases are copies of each other", "cases that differ")
     if len(set(groups)) <= MOST_FOLDS:
         folds = leave_one_group_out(groups)
     else:

@@ -17,6 +17,7 @@ NAME = "boosting"
 MEANING = "Gradient-boosted trees (scikit-learn) on levels, spread, steps, trend and memory of each channel."
 BASELINE = False
 ROUNDS = 60
+MOST_FEATURES = 4_000
 
 
 def require() -> None:
@@ -68,11 +69,22 @@ def _learn(x: np.ndarray, labels: Sequence[str], seed: int) -> dict[str, Any]:
         max_iter=ROUNDS, max_leaf_nodes=15, min_samples_leaf=int(np.clip(len(labels) // 20, 1, 20)), max_features=0.33,
         early_stopping=False, random_state=seed,
     )
+    kept = _telling(x, labels)
     with threadpool_limits(1):
-        model.fit(x, [classes.index(one) for one in labels])
-    return {"classes": classes, "trees": trees.export(model)}
+        model.fit(x[:, kept], [classes.index(one) for one in labels])
+    return {"classes": classes, "trees": trees.export(model), "kept": kept}
+
+
+def _telling(x: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Places of all features, or of the MOST_FEATURES whose means differ most between the classes, to their spread."""
+    if x.shape[1] <= MOST_FEATURES:
+        return np.arange(x.shape[1])
+    names = np.asarray(labels)
+    means = np.stack([x[names == name].mean(axis=0) for name in dict.fromkeys(labels)])
+    ratio = means.std(axis=0) / (x.std(axis=0) + 1e-12 * (1.0 + np.abs(x).max(axis=0)))
+    return np.sort(np.argsort(-ratio, kind="stable")[:MOST_FEATURES])
 
 
 def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
     """(n, K) probabilities for features x (n, F)."""
-    return trees.predict(head["trees"], x) if "trees" in head else np.ones((len(x), 1))
+    return trees.predict(head["trees"], x[:, head["kept"]]) if "trees" in head else np.ones((len(x), 1))
