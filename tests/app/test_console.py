@@ -111,6 +111,15 @@ def test_words_from_outside_are_never_markup(front: Front) -> None:
     front.store.record([Event("alarm.acknowledged", "evil", front.now_ns(), "x"), Event("alarm.cleared", "evil", front.now_ns(), "x")])
 
 
+def test_an_anomaly_shows_which_signals_have_most_to_do_with_it(front: Front) -> None:
+    body = {"condition": "unusual", "thing": "mill-1", "says": "Unusual.", "priority": "medium", "evidence": [], "ranking": [{"signal": "s.output_power", "share": 0.86}]}
+    front.store.record([Event("alarm.raised", "odd", front.now_ns(), "service:watch", body)])
+    page = drawn(alarms, front)
+    assert 's.output_power' in page
+    assert 'width:86%' in page
+    front.store.record([Event("alarm.acknowledged", "odd", front.now_ns(), "x"), Event("alarm.cleared", "odd", front.now_ns(), "x")])
+
+
 @pytest.mark.parametrize(("given", "html"), [
     (("p", "a < b & c"), "<p>a &lt; b &amp; c</p>"), (("p", None, False, ["x", markup.tag("b", "y")]), "<p>x<b>y</b></p>"), (("br",), "<br>"), (("path",), "<path/>"), (("td",), "<td></td>"),
 ])

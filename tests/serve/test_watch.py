@@ -71,6 +71,24 @@ def test_a_machine_that_was_never_heard_is_silent_since_listening_began() -> Non
     assert "never heard" in decisions[0].says
 
 
+def test_a_plant_that_did_not_listen_has_missed_nobody() -> None:
+    """It was heard at 0 s, the plant was off until 500 s: silent is who says nothing for a minute from then on."""
+    table, again = heard(("mill-1", "s.velocity", 0, 1.0)), replace(QUIET, since_ns=at(500))
+    assert decide(table, None, {}, at(560), again)[0] == []
+    (event,) = decide(table, None, {}, at(561), again)[0]
+    assert "silent for 61 s (last heard 2026-01-05T08:00:00.000Z" in event.body["says"]
+
+
+def test_an_alarm_of_silence_stands_over_a_restart_until_the_thing_is_heard() -> None:
+    table, again = heard(("mill-1", "s.velocity", 0, 1.0)), replace(QUIET, since_ns=at(500))
+    _, _, state = decide(table, None, {}, at(61), QUIET)
+    for seconds in (501, 561, 9999):
+        events, _, state = decide(table, None, state, at(seconds), again)
+        assert events == []
+    assert [e.kind for e in decide(heard(("mill-1", "s.velocity", 10_000, 1.0)), None, state, at(10_001), again)[0]] == ["alarm.cleared"]
+    assert [e.kind for e in decide(table, None, state, at(10_001), replace(again, ended=frozenset({"mill-1"})))[0]] == ["alarm.cleared"]
+
+
 def test_a_source_that_said_it_is_finished_is_not_silent() -> None:
     settings = replace(QUIET, ended=frozenset({"mill-1"}))
     assert decide(heard(("mill-1", "s.velocity", 0, 1.0)), None, {}, at(9999), settings)[0] == []

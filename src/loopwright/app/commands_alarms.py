@@ -132,7 +132,7 @@ def _figures_in_words(found: Mapping[str, Any]) -> str:
                                          for row in rows)]
     for one in found["detectors"]:
         lines += ["", f"detectors of {one['things']} {one['kind']}: {one['judged']:.0%} of their signals are judged, "
-                      f"{one['raised']} alarms in {one['watched_s'] / 86_400:.2g} days of watching "
+                      f"{one['raised']} alarms in {one['watched_s'] / 3600:.1f} h of watching "
                       f"({one['per_day']:g} a day allowed)"]
     if found["stale_alarms"]:
         lines += ["", "stale:", *(f"  {row['id']} for {row['stands_s'] / 3600:.0f} h" for row in found["stale_alarms"])]

@@ -175,7 +175,8 @@ def _detectors(rows: Sequence[Mapping[str, Any]]) -> Safe:
     for row in rows:
         share = float(row["judged"])
         word = "learning" if share == 0.0 else f"{share:.0%} of signals judged"
-        raised = f"{row['raised']} in {row['watched_s'] / 86_400:.2g} days"
+        hours = float(row["watched_s"]) / 3600
+        raised = f"{row['raised']} in {hours / 24:.1f} days" if hours >= 48 else f"{row['raised']} in {hours:.1f} h"
         cells.append((f"{row['things']} of kind {row['kind']}", pill(word, "good" if share else "live"), raised,
                       f"{row['per_day']:g} a day"))
     return table(("Machines", "Known", ("Raised", "n"), ("Allowed", "n")), cells)

@@ -34,7 +34,7 @@ class Settings:
     """What is watched, and what becomes of an alarm that nobody sees.
 
     silent_s  thing -> seconds without a new sample that raise an alarm
-    since_ns  when listening began: a thing that was never heard is silent since then
+    since_ns  when listening began: no thing is silent since earlier than that
     ended     things whose source has said that it is at its end
     limits    bounds on values
     off       thing -> why its alarms are suppressed now by design: it is switched off, under maintenance
@@ -68,13 +68,14 @@ def decide(
         nothing = Decision(f"watch/{now_ns}", NAME, "plant", now_ns, "Nothing is watched.",
                            abstains="no limits are set")
         return [*events, *_escalated(book, now_ns, settings)], [nothing], book.state()
-    found = why.silences(newest, now_ns, settings.silent_s, settings.since_ns, settings.ended)
+    heard = last_heard(newest) if settings.silent_s else {}
+    found = why.silences(heard, now_ns, settings.silent_s, settings.since_ns, settings.ended)
     found += why.breaches(newest, settings.limits) + unusual(prediction or Seen())
     causes = {life.key_of(cause.condition, cause.thing): cause for cause in found}
     decisions = _raise(causes, book, events, now_ns)
     for key, alarm in list(book.alarms.items()):
         mine = alarm.by == f"service:{NAME}" and alarm.active
-        if mine and key not in causes and _over(key, newest, prediction, settings):
+        if mine and key not in causes and _over(key, alarm, heard, newest, prediction, settings):
             event = Event("alarm.cleared", alarm.id, now_ns, f"service:{NAME}", key=f"{alarm.id}/cleared")
             book.apply(event)
             events.append(event)
@@ -104,15 +105,19 @@ def _escalated(book: life.Book, now_ns: int, settings: Settings) -> list[Event]:
     return events
 
 
-def _over(key: str, newest: pa.Table, prediction: Seen | None, settings: Settings) -> bool:
+def _over(
+    key: str, alarm: life.Alarm, heard: Mapping[str, tuple[int, str, int]], newest: pa.Table, prediction: Seen | None,
+    settings: Settings,
+) -> bool:
     """Whether an alarm that has no cause now may be cleared: heard again, judged and as usual, or the newest value is
     well inside its limit.
 
     Without a newer value, or with one inside the deadband, it stands.
     """
     condition, thing = key.split("/", 1)
-    if condition == SILENT:
-        return True
+    if condition == SILENT:  # a plant that listens again has not heard it yet
+        asked = thing in settings.silent_s and thing not in settings.ended
+        return not asked or heard.get(thing, (0, "", 0))[0] > alarm.raised_ns
     if condition == UNUSUAL:
         return prediction is not None and thing in prediction.looked
     limit = next((one for one in settings.limits if one.name == condition), None)

@@ -124,16 +124,21 @@ def last_heard(newest: pa.Table) -> dict[str, tuple[int, str, int]]:
 
 
 def silences(
-    newest: pa.Table, now_ns: int, silent_s: Mapping[str, float], since_ns: int, ended: frozenset[str]
+    heard: Mapping[str, tuple[int, str, int]], now_ns: int, silent_s: Mapping[str, float], since_ns: int,
+    ended: frozenset[str],
 ) -> list[Cause]:
-    """A cause for each thing that has been silent for longer than it may."""
-    heard, causes = last_heard(newest), []
+    """A cause for each thing that has been silent for longer than it may, while somebody listened.
+
+    heard  of `last_heard`
+    """
+    causes = []
     for thing, allowed_s in silent_s.items():
-        at, signal, t_ns = heard.get(thing, (since_ns, "", 0))
+        heard_ns, signal, t_ns = heard.get(thing, (since_ns, "", 0))
+        at = max(heard_ns, since_ns)
         quiet_s = (now_ns - at) / NS_PER_S
         if thing in ended or quiet_s <= allowed_s:
             continue
-        last = f"last heard {iso(at)}" if signal else "never heard"
+        last = f"last heard {iso(heard_ns)}" if signal else "never heard"
         says = f"{thing} has been silent for {quiet_s:.0f} s ({last}; {allowed_s:g} s are allowed)."
         evidence = Evidence("points", thing, signal, t_ns, t_ns, "the last sample" if signal else "there is no sample")
         causes.append(Cause(SILENT, thing, at, says, quiet_s, "s", (evidence,), "high",

@@ -52,6 +52,7 @@ class Occurrence:
     """One time that an alarm was shown.
 
     shown_ns, cleared_ns  by the plant's time, which may have passed faster than people's (None: it stands)
+    hushed                whether it went out of sight while it still held
     known_ns, seen_ns     by people's time: when anybody could know of it (None: then, too), and when somebody saw it
     """
 
@@ -62,6 +63,7 @@ class Occurrence:
     cleared_ns: int | None = None
     seen_ns: int | None = None
     known_ns: int | None = None
+    hushed: bool = False
 
     @property
     def waits_ns(self) -> int:
@@ -87,7 +89,7 @@ def occurrences(events: Iterable[Event]) -> list[Occurrence]:
             book.apply(event)
             after = _in_sight(book)
             for key in before.keys() - after.keys():
-                _over(found, last, before[key], event.t_ns)
+                _over(found, last, before[key], event.t_ns, hushed=True)
             for key in sorted(after.keys() - before.keys()):
                 _begin(found, last, book, key, event)
         else:
@@ -109,10 +111,10 @@ def _begin(found: list[Occurrence], last: dict[str, int], book: Book, key: str, 
     found.append(Occurrence(alarm.id, key, alarm.usual, event.t_ns, known_ns=when(event)))
 
 
-def _over(found: list[Occurrence], last: dict[str, int], id_: str, at_ns: int) -> None:
+def _over(found: list[Occurrence], last: dict[str, int], id_: str, at_ns: int, *, hushed: bool = False) -> None:
     """It is gone, or out of sight."""
     if id_ in last and found[last[id_]].cleared_ns is None:
-        found[last[id_]] = replace(found[last[id_]], cleared_ns=at_ns)
+        found[last[id_]] = replace(found[last[id_]], cleared_ns=at_ns, hushed=hushed)
 
 
 def figures(
@@ -203,7 +205,7 @@ def _fleeting(shown: Sequence[Occurrence]) -> Counter[str]:
     """Alarms that were gone within seconds, before anybody saw them: key -> how often."""
     return Counter(
         one.key for one in shown
-        if one.cleared_ns is not None and one.cleared_ns - one.shown_ns < FLEETING_NS
+        if not one.hushed and one.cleared_ns is not None and one.cleared_ns - one.shown_ns < FLEETING_NS
         and (one.seen_ns is None or one.seen_ns - one.waits_ns >= one.cleared_ns - one.shown_ns))
 
 
