@@ -90,6 +90,7 @@ def test_nothing_is_said_of_a_model_without_scores() -> None:
     assert (told.demote, told.n, told.says) == (False, 0, "no prediction of it was scored yet")
     assert not losing([3.0], [1.0]).demote
     assert not losing(np.zeros(50), np.zeros(50)).demote
+    assert losing([1e308] * 100, [1e308] * 100).ours == pytest.approx(1e308)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([1.0], [1.0, 2.0]), ([np.nan], [1.0]), ([-1.0], [1.0]), ([[1.0]], [[1.0]])])

@@ -71,7 +71,8 @@ def losing(
     demote = best >= 1.0 / alpha
     if not len(a):
         return Verdict(0, None, None, 0.0, alpha, False, "no prediction of it was scored yet")
-    mean_a, mean_b, n = float(a[seen].mean()), float(b[seen].mean()), len(a[seen])
+    n = len(a[seen])
+    mean_a, mean_b = float((a[seen] / n).sum()), float((b[seen] / n).sum())  # a sum of large ones would overflow
     words = "worse than" if mean_a > mean_b else "better than" if mean_a < mean_b else "as good as"
     says = (f"over its last {n} scored predictions it is {words} the baseline (mean loss {mean_a:.4g} against "
             f"{mean_b:.4g}); evidence {best:.3g}, it is demoted at {1 / alpha:g} (wrongly at most {alpha:.0%} of the "
