@@ -192,6 +192,16 @@ def test_the_table_shows_score_spread_split_seeds_baseline_cost_champion_and_whe
     ]
 
 
+def test_a_narrow_terminal_gets_fewer_metrics_and_is_told_which_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = document([row("flag_all", {f"metric_number_{i}": 0.5 for i in range(8)})], {})
+    monkeypatch.setenv("COLUMNS", "90")
+    narrow = evaluate_words.told(told)
+    assert max(map(len, narrow.splitlines()[:3])) <= 90
+    assert narrow.splitlines()[-1] == "  with --json also: metric_number_3, metric_number_4, metric_number_5, metric_number_6, metric_number_7"
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "with --json also" not in evaluate_words.told(told)
+
+
 def test_what_was_stopped_early_and_what_was_not_scored_are_told() -> None:
     told = document([row("flag_all", {"vus_pr": 0.1})], {}, finished=False) | {"skipped": {"b": "it is cut off"}}
     assert evaluate_words.told(told).splitlines()[-3:] == ["not scored: b: it is cut off", "", "Stopped early: these are the rows so far."]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-WIDEST = 9  # metrics side by side; the others stand in --json
+LEAST, WIDEST = 3, 9  # metrics side by side, as many as the terminal is wide enough for; the others stand in --json
 
 
 def told(document: Mapping[str, Any]) -> str:
@@ -24,17 +25,25 @@ def told(document: Mapping[str, Any]) -> str:
 def _block(name: str, horizon: str | None, rows: Sequence[Mapping[str, Any]], champion: Mapping[str, Any]) -> str:
     place = f"{name}/{horizon}" if horizon else name
     metrics = list(dict.fromkeys(metric for row in rows for metric in row["metrics"]))
-    shown = metrics[:WIDEST]
     best = champion.get(place, {}).get("model", "")
-    table = [("model", *shown, "fit s", "us/point", "MB")]
+    shown = metrics[:WIDEST]
+    lines = _columns(_table(rows, shown, best))
+    room = shutil.get_terminal_size((200, 24)).columns
+    while len(shown) > LEAST and max(map(len, lines)) > room:
+        shown = shown[:-1]
+        lines = _columns(_table(rows, shown, best))
+    return "\n".join([_head(place, rows), *lines, *_under(place, rows, champion, metrics[len(shown):])])
+
+
+def _table(rows: Sequence[Mapping[str, Any]], shown: Sequence[str], best: str) -> list[tuple[str, ...]]:
+    """Cells: a head, then a row a model; the champion has a star."""
+    table: list[tuple[str, ...]] = [("model", *shown, "fit s", "us/point", "MB")]
     for row in rows:
         cost = row["cost"]
-        mark = "*" if row["model"] == best else ""
         numbers = [_number(row["metrics"].get(m), row.get("spread", {}).get(m)) for m in shown]
         costs = (f"{cost['fit_s']:.3g}", f"{cost['us_per_point']:.3g}", f"{cost['peak_mb']:.3g}")
-        table.append((row["model"] + mark, *numbers, *costs))
-    lines = [_head(place, rows), *_columns(table)]
-    return "\n".join([*lines, *_under(place, rows, champion, metrics[WIDEST:])])
+        table.append((row["model"] + ("*" if row["model"] == best else ""), *numbers, *costs))
+    return table
 
 
 def _head(place: str, rows: Sequence[Mapping[str, Any]]) -> str:
