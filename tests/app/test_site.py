@@ -54,6 +54,9 @@ def test_a_good_site_is_resolved_with_its_defaults(tmp_path):
     (("[[machine]]", "[machine]"), r"\[\[machine\]\] once for each"),
     (('role = "boil"', 'role = "boil"\nplays = { source = "magic" }'), "'twin' or 'recording'"),
     (('packs = []', 'packs = []\napprovers = ["one"]'), "two different names"),
+    (("[[machine]]", "[maintain]\nlate = -3\n[[machine]]"), "late: is -3; allowed: a cost"),
+    (("[[machine]]", "[maintain]\nearly = nan\n[[machine]]"), "early: is nan"),
+    (("[[machine]]", "[maintain]\nduration_s = 0\n[[machine]]"), "1 to 31,622,400 s"),
     (('link = { protocol = "mqtt" }', 'link = { protocol = "http" }\nplays = { source = "twin" }'), "cannot be played over http"),
 ])
 def test_a_site_that_is_wrong_says_where_and_what_is_allowed(tmp_path, change, says):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from loopwright.app import models, models_wear
+from loopwright.app import models, models_wear, tool_lives
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
@@ -145,11 +145,22 @@ class Maintenance:
             prediction = models_wear.serve(self.trained, features, _WHY.get(self.came, "no model is in force"))
         kinds = ("decision.made", "alarm.raised", "alarm.cleared", "workorder.opened", "workorder.done")
         state = maintain.fold(self.plant.store.recall(kind=kinds))
-        events, decisions, _ = maintain.decide(runs, prediction, state, now_ns, maintain.Settings())
-        self.decisions += record(self.plant, events, decisions, now_ns)
-        opened = [event for event in events if event.kind == "workorder.opened"]
+        events, decisions, state = maintain.decide(runs, prediction, state, now_ns, maintain.Settings())
+        more, said = await asyncio.to_thread(self._ahead, labels, state, now_ns)
+        self.decisions += record(self.plant, [*events, *more], [*decisions, *said], now_ns)
+        opened = [event for event in (*events, *more) if event.kind == "workorder.opened"]
         self.workorders += opened
         return opened
+
+    def _ahead(
+        self, labels: Sequence[Event], state: Mapping[str, Any], now_ns: int
+    ) -> tuple[list[Event], list[Decision]]:
+        """What is asked for tools that are not worn yet, where the site says what too early and too late cost."""
+        costs = self.plant.site["maintain"]
+        if self.bind is None or not (costs["early"] or costs["late"]):
+            return [], []
+        ask = maintain.Ask(float(costs["early"]), float(costs["late"]), int(costs["duration_s"]))
+        return tool_lives.windows(self.bind.lives(self._rows, labels), labels, state, ask, now_ns)
 
     def _league(self, features: Features, now_ns: int) -> None:
         """The model of this turn stands for promotion; what was foreseen is scored; who serves now is loaded."""

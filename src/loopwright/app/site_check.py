@@ -25,6 +25,7 @@ def check(site: Site, where: str) -> None:
     if approvers and len(set(approvers)) < 2:
         raise SiteError(f"{where} [site] approvers", f"{approvers}", "two different names, or none")
     _check_rooms(site, where)
+    _check_maintain(site, where)
     kinds = {kind.name for kind in site.all_kinds}
     seen: set[str] = set()
     for machine in site.machines:
@@ -42,6 +43,15 @@ def check(site: Site, where: str) -> None:
         if not 1 <= machine.batch <= 10_000:
             raise SiteError(f"{place} batch", f"is {machine.batch}", "pieces at once, from 1 to 10,000")
         _check_plays(machine, place)
+
+
+def _check_maintain(site: Site, where: str) -> None:
+    costs = site["maintain"]
+    for key in ("early", "late"):
+        if not 0 <= costs[key] <= 1e12:
+            raise SiteError(f"{where} [maintain] {key}", f"is {costs[key]}", "a cost from 0 to 1e12")
+    if not 0 < costs["duration_s"] <= 366 * 86_400:
+        raise SiteError(f"{where} [maintain] duration_s", f"is {costs['duration_s']}", "1 to 31,622,400 s")
 
 
 def _check_times(site: Site, where: str) -> None:

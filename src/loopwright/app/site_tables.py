@@ -138,6 +138,12 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "down_states": (list, "words of the signal machine.state in which a machine is down", []),
         "down_alarms": (list, "alarm conditions during which their machine is down: names of limits, or 'silent'", []),
     },
+    "maintain": {
+        "early": ((int, float), "what a run of tool life costs that is thrown away", 0.0),
+        "late": ((int, float), "what it costs when a tool wears out in use, in the same money; both 0: tools "
+                 "are changed when they are found worn, never before", 0.0),
+        "duration_s": (int, "how long changing a tool keeps the machine", 900),
+    },
     "operator": {
         "id": (str, "who it is: a number or a post, no name", ...),
         "skills": (list, "what they can do, in the words of the route's `skill`", ...),
