@@ -170,3 +170,14 @@ def test_more_channels_than_rows_are_scored(model: ModuleType) -> None:
     state = model.fit(random.normal(size=(16, 400)), 0)
     scores, _ = model.score(state, random.normal(size=(5, 400)))
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.slow
+def test_ten_thousand_channels_are_scored_or_refused_in_words(model: ModuleType) -> None:
+    values = np.random.default_rng(0).normal(size=(24, 10_000))
+    if model.NAME in ("fused", "left_discord"):
+        with pytest.raises(InputError, match="at most 512"):
+            model.fit(values, 0)
+        return
+    scores, _ = model.score(model.fit(values, 0), values[:3])
+    assert np.isfinite(scores).all()

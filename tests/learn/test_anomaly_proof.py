@@ -199,6 +199,23 @@ def test_a_table_of_ones_own_is_told_by_its_mapping(tmp_path: Path) -> None:
         proof.read(tmp_path / "own.csv", {"target": ("flow",)})
 
 
+@pytest.mark.slow
+def test_a_detector_that_cannot_do_a_set_is_left_out_and_the_others_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    random = np.random.default_rng(5)
+    channels = [f"c{n}" for n in range(600)]
+    table = np.column_stack((np.arange(80), random.normal(size=(80, 600)), np.arange(80) > 70))
+    lines = [",".join(["t", *channels, "bad"]), *(",".join(f"{v:.3f}" for v in row[:-1]) + f",{int(row[-1])}"
+                                                  for row in table)]
+    (tmp_path / "wide.csv").write_text("\n".join(lines))
+    said: list[str] = []
+    mapping = {"time": ("t",), "label": ("bad",)}
+    rows, champion = proof.rows(tmp_path / "wide.csv", ["chance", "robust_z", "fused"], 1, None, said.append, mapping)
+    assert [row.model for row in rows] == ["chance", "robust_z"]
+    assert champion["wide"].model == "robust_z"
+    assert any("fused is left out" in line for line in said)
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "d01_te.dat").write_text("1 2 3\n4 5 6\n")

@@ -4,7 +4,7 @@
     ranked = rank(parts, names)                       (N, C) parts of a score, the newest row last
 
 A channel's share is its part of what the score rose by since the first quarter of the rows; its onset is the first row
-from which its part stays above what it was there (median and five robust spreads) for three rows. Ranked by
+from which the root of its part stays above what it was there (median and five spreads) for three rows. Ranked by
 share * 2^(-4 (onset - earliest onset) / N): a channel that moved a quarter of the rows after the first counts half.
 Limits: channels that move together are not told apart, and a cause that is not measured is not among them.
 Source: after S. J. Qin, Annu. Rev. Control 36 (2012) 220 (contributions and their smearing, hence the onset).
@@ -59,12 +59,14 @@ def rank(parts: np.ndarray, names: Sequence[str]) -> list[Cause]:
         given = f"parts of shape {parts.shape} for {len(names)} channels"
         raise InputError("causes", given, "(N, C) numbers, at least 4 rows, a name for each channel")
     early = parts[: max(2, len(parts) // 4)]
-    level, spread = settle(early)
+    level, _ = settle(early)
     rise = np.maximum(parts - level, 0.0)
     rise = rise / max(float(rise.max()), 1e-300)  # sums of very large parts stay finite
     total = rise.sum(axis=0)
     share = total / total.sum() if total.sum() > 0 else np.full(len(names), 1.0 / len(names))
-    onsets = [_onset(column > edge) for column, edge in zip(parts.T, level + FAR * spread, strict=True)]
+    roots = np.sqrt(np.maximum(parts, 0.0))  # parts are squares, whose far values are no news
+    middle, width = settle(roots[: len(early)])
+    onsets = [_onset(column > edge) for column, edge in zip(roots.T, middle + FAR * width, strict=True)]
     first = min((onset for onset in onsets if onset is not None), default=0)
     late = np.array([len(parts) if onset is None else onset - first for onset in onsets])
     weight = share * 2.0 ** (-4.0 * late / len(parts))

@@ -18,6 +18,7 @@ from loopwright.learn.period import cycle
 FARTHEST = 1e4  # spreads: more says no more, and squares stay exact
 LONGEST = 320  # samples of a cycle that is looked for
 MANY = 64  # channels in which one is looked for
+MOST = 512  # channels of a detector that remembers thousands of samples of each
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ def checked(values: np.ndarray, where: str) -> np.ndarray:
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.size:
         raise InputError(where, f"values of shape {values.shape}", "rows of channels, at least one of each")
+    return values
+
+
+def few(values: np.ndarray, where: str) -> np.ndarray:
+    """The same (T, C) rows; InputError for more channels than a detector with a long memory takes."""
+    if values.shape[1] > MOST:
+        given = f"{values.shape[1]:,} channels"
+        raise InputError(where, given, f"at most {MOST}", "take robust_z, sub_pca or pca, or the channels in parts")
     return values
 
 

@@ -8,9 +8,9 @@ With z the standardised row, p_k the K directions that hold `share` of the varia
     T2 = sum t_k^2 / l_k           Q = |z - sum t_k p_k|^2          index = T2 / T2_limit + Q / Q_limit
 
 Variances are drawn towards those of channels that do not move together, by C / (C + T) of T rows: few rows show no
-more. The limits are the 99 % points of the chi-square with K degrees of freedom and of g chi2(h) that has the mean and the
-variance of Q, g = sum l^2 / sum l and h = (sum l)^2 / sum l^2 over the other directions. An index of 1 to 2 is the edge
-of what is usual. The parts are the squares of M z with M M = the matrix of the index, so they add up to it.
+more. The limits are the 99 % points of the chi-square with K degrees of freedom and of g chi2(h) that has the mean and
+the variance of Q, g = sum l^2 / sum l and h = (sum l)^2 / sum l^2 over the other directions. An index of 1 to 2 is the
+edge of what is usual. The parts are the squares of M z with M M = the matrix of the index, so they add up to it.
 Source: J. E. Jackson and G. S. Mudholkar, Technometrics 21 (1979) 341 (Q); H. H. Yue and S. J. Qin, Ind. Eng. Chem.
 Res. 40 (2001) 4403 (combined index); S. J. Qin, J. Chemometrics 17 (2003) 480 (complete decomposition contributions);
 E. B. Wilson and M. M. Hilferty, PNAS 17 (1931) 684 (chi-square points).

@@ -48,10 +48,16 @@ def rows(
     found, said = [], {}
     for name, module in modules.items():
         progress(f"{asked.name}: {name}")
-        row, told = _row(asked, name, module, seeds if name in DRAWN else 1)
+        try:
+            row, told = _row(asked, name, module, seeds if name in DRAWN else 1)
+        except InputError as error:  # too few rows, too many channels: the others can still be told
+            if name == BASE:
+                raise
+            progress(f"{name} is left out: {error}")
+            continue
         found.append(done(progress, row))
         said[name] = told
-    champion = choose(asked, modules)
+    champion = choose(asked, {name: module for name, module in modules.items() if name in said})
     if out is not None:
         _write(asked, said, out)
     return found, {asked.name: champion} if champion is not None else {}
@@ -142,7 +148,8 @@ def choose(asked: RecordingSet, modules: Mapping[str, ModuleType]) -> Champion |
     if not chosen:
         few = min(len(recording.fit) for recording in asked.recordings) < FEW
         name = next((name for name in (FEW_ROWS if few else DEFAULT, DEFAULT) if name in ours), next(iter(ours)))
-        return Champion(name, f"nothing: fewer than {LEAST} rows are held back; the default for so few", {})
+        why = "a rule: it needs no stretch of rows" if name == FEW_ROWS else CHOSEN["nab"][1]
+        return Champion(name, f"{why} (here fewer than {LEAST} training rows can be held back)", {})
     areas = {
         name: np.concatenate([_on_planted(module, r, n) for n, r in enumerate(chosen)])
         for name, module in ours.items()

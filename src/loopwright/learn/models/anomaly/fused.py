@@ -4,10 +4,11 @@
     score = exp(mean over d of (max(z_d, 0)^1.5 + z_d / 20))       about 1: as usual, higher: rarer
 
 Scores of distances and indices are close to log-normal on usual data, so z_d stands for their tail probability, whose
-logarithm falls with a power of z_d between 1 and 2; level and spread are robust, learned in training and followed
-slowly (learn/level.py), for a growing past makes every stretch look more usual. The detectors: the left matrix profile of a short stretch and of one cycle (learn/discord.py),
-principal components of windows (learn/stretch.py) and, where there are several channels, T2 and Q of the channels
-together (learn/subspace.py). They and every constant were chosen on 12 files of NAB outside the published table.
+logarithm falls with a power of z_d between 1 and 2. Level and spread are robust, learned in training and followed
+slowly (learn/level.py), for a growing past makes every stretch look more usual. The detectors: the left matrix profile
+of a short stretch and of one cycle (learn/discord.py), principal components of windows (learn/stretch.py) and, where
+there are several channels, T2 and Q of the channels together (learn/subspace.py). They and every constant were chosen
+on 12 files of NAB outside the published table.
 Source for fusing scores as probabilities: H.-P. Kriegel et al., SDM 2011 (unifying outlier scores).
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn import discord, level, stretch, subspace
-from loopwright.learn.channels import Ready, averaged, checked, prepare, standardised, strength, stretch_window
+from loopwright.learn.channels import Ready, averaged, checked, few, prepare, standardised, strength, stretch_window
 
 NAME = "fused"
 MEANING = "Left matrix profile of two lengths, components of windows and of channels, fused as probabilities."
@@ -55,7 +56,7 @@ class Fused:
 
 def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """What is usual in (T, C) training rows; at least 8 of them. They are the first past."""
-    values = checked(values, NAME)
+    values = few(checked(values, NAME), NAME)
     ready = prepare(values)
     z, _ = standardised(ready, values)
     width = stretch_window(z)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn import discord
-from loopwright.learn.channels import checked, prepare, standardised, strength, stretch_window
+from loopwright.learn.channels import checked, few, prepare, standardised, strength, stretch_window
 
 NAME = "left_discord"
 MEANING = "Distance of the newest stretch from its nearest like in the past (left matrix profile)."
@@ -17,7 +17,7 @@ HISTORY = 4096  # samples that are remembered
 
 def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """Level, spread and stretch of (T, C) training rows, which then are the first history."""
-    values = checked(values, NAME)
+    values = few(checked(values, NAME), NAME)
     ready = prepare(values)
     z, _ = standardised(ready, values)
     window = stretch_window(z)
