@@ -223,3 +223,10 @@ def test_a_program_that_is_killed_while_it_writes_leaves_no_half_model(tmp_path:
     kept = registry.names(tmp_path)
     assert kept
     assert [name for name in kept if registry.wrong(tmp_path, name)] == []
+
+
+def test_who_only_asks_a_model_does_not_load_the_store() -> None:
+    """Machines that are played load their pack, and with it what judges them, in a process of their own."""
+    code = "import sys, loopwright.packs.shop_floor; print([m for m in ('duckdb', 'sqlalchemy', 'deltalake', 'sklearn', 'numba') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -28,7 +28,6 @@ import numpy as np
 
 from loopwright.core.clock import age_s
 from loopwright.core.errors import InputError, StoreError
-from loopwright.store.place import LocalPlace, durable
 
 FOLDER = "models"
 MAGIC, ALIGNED, DEEPEST = b"LWMODEL1", 64, 64
@@ -42,6 +41,8 @@ def save(plant: Path, state: Any) -> str:
 
     Raises InputError for a state that cannot be written, naming the place in it; StoreError when the disk refuses.
     """
+    from loopwright.store.place import LocalPlace, durable  # heavy: what only asks models does without the store
+
     data = encode(state)
     name = hashlib.sha256(data).hexdigest()
     folder = Path(plant) / FOLDER
