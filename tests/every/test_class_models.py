@@ -16,7 +16,7 @@ from loopwright.learn.runs import NAMES, Features
 ROOM = "learn.models.classes"
 
 
-def waves(n: int = 20, t: int = 60, channels: int = 2, seed: int = 0, classes: int = 2) -> tuple[Cases, list[str]]:
+def waves(n: int = 12, t: int = 60, channels: int = 2, seed: int = 0, classes: int = 2) -> tuple[Cases, list[str]]:
     """Cases whose classes differ in the frequency of a wave, its level and its noise; with made-up measures of runs."""
     rng = np.random.default_rng(seed)
     kinds = np.arange(n) % classes
@@ -67,8 +67,8 @@ def test_its_file_is_its_name_and_it_says_in_a_sentence_what_it_is(model: Module
 
 
 def test_it_tells_unlike_waves_apart_unless_it_is_a_baseline(model: ModuleType) -> None:
-    cases, labels = waves()
-    new, truth = waves(seed=1)
+    cases, labels = waves(20)
+    new, truth = waves(20, seed=1)
     p = answered(model, cases, labels, new)
     if model.BASELINE:
         return

@@ -18,7 +18,7 @@ NAME = "euclid"
 MEANING = "The nearest training case, sample by sample (1-NN Euclid)."
 BASELINE = True
 DRAWS = False
-LONGEST = 512
+LONGEST = 150
 
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
