@@ -81,3 +81,11 @@ def test_energy_is_forecast_kept_scored_and_its_quantiles_learn(plant: Plant) ->
     row = windows.ids.index("mill-1")
     assert (offsets.offsets[row] > 0).all()
     np.testing.assert_array_equal(offsets.offsets[1 - row], 0.0)
+
+
+def test_values_ahead_of_the_clock_are_not_predicted(plant: Plant) -> None:
+    heard(plant, "mill-1", 0, 400, 0)
+    heard(plant, "mill-1", 400, 430, 500)
+    said = forecasting.look(plant, T0 + 400 * MIN)
+    assert said[0].value is not None
+    assert (predictions.read(plant.store, task=forecasting.TASK)["due_ns"] > T0 + 429 * MIN).all()

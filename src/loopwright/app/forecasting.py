@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.derived import Derived
 from loopwright.core.errors import LoopwrightError
-from loopwright.core.types import Decision, Windows
+from loopwright.core.types import Decision, Prediction, Windows
 from loopwright.learn import calibrate, predictions
 from loopwright.learn.league import ABSOLUTE
 from loopwright.learn.series import seasons
@@ -45,12 +46,20 @@ def look(plant: Plant, now_ns: int) -> list[Decision]:
         predictions.score(plant.store, task=TASK)
         told, kept = _told(plant, heard, rule.window_s), forecast.Settings()
         made, decisions, state = forecast.decide(heard, told, state, now_ns, kept)
+        made = _unknown(plant, rule, made) if made else made
         base = {thing: told.baseline[b] for b, thing in enumerate(heard.ids)}
         last_ns, step_ns = int(heard.t_ns[-1]), int(heard.t_ns[1] - heard.t_ns[0])
         naive = [float(base[one.about][(one.due_ns - last_ns) // step_ns - 1]) for one in made]
         predictions.record(plant.store, TASK, made, naive, ABSOLUTE)
         said += serving.record(plant, [], decisions, now_ns)
     return said
+
+
+def _unknown(plant: Plant, rule: Derived, made: Sequence[Prediction]) -> list[Prediction]:
+    """Those of times that the thing has not told of yet: a wrong clock may have brought values ahead of now."""
+    table = plant.store.newest(sorted({one.about for one in made}), [rule.signal])
+    known = dict(zip(table.column("thing").to_pylist(), table.column("t_ns").to_pylist(), strict=True))
+    return [one for one in made if one.due_ns > known.get(one.about, 0)]
 
 
 def _rules(plant: Plant) -> list[Derived]:
@@ -64,11 +73,10 @@ def _heard(plant: Plant, rule: Derived, now_ns: int) -> Windows | None:
     """The last steps of the signal of every machine of the kind, up to the newest that any of them has."""
     things = sorted(m.id for m in plant.site.machines if m.kind == rule.kind and m.link)
     newest = plant.store.newest(things, [rule.signal]).column("t_ns").to_pylist()
-    newest = [t_ns for t_ns in newest if t_ns <= now_ns]
     if not newest:
         return None
     step_ns = round(rule.window_s * NS_PER_S)
-    end_ns = (max(newest) // step_ns + 1) * step_ns
+    end_ns = (min(max(newest), now_ns) // step_ns + 1) * step_ns
     start_ns = end_ns - HISTORY * step_ns
     return plant.store.windows(things, [rule.signal], start_ns=start_ns, end_ns=end_ns, step_ns=step_ns)
 

@@ -35,7 +35,7 @@ ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; 
 BIAS = 100.0  # independent cases at which half of a mean error held out is believed
 FARTHEST = 5.0  # widths
 LEAST = 6  # earlier origins
-CHUNK = 40_000  # cells of origins x points ahead x series that are worked on at once
+CHUNK = 300_000  # cells of origins x points ahead x series that are worked on at once
 PRIORS = ({"days, slow": 0.2, "days, slowest": 0.2, "weeks": 0.3, "weeks, slow": 0.3, "level of 4 weeks": 0.1},)
 
 
