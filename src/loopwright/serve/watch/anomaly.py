@@ -5,8 +5,7 @@ The detector is none of this room: what it found comes as plain data (`Seen`), w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from loopwright.core.errors import InputError
 from loopwright.core.types import Evidence
@@ -14,6 +13,7 @@ from loopwright.serve.watch.causes import UNUSUAL, Cause
 
 NAMED = 3  # signals that are named in the sentence; as many as make up MOST of the score, at least one
 MOST = 0.8
+PRIORITY = "medium"
 SHOWN = 5  # signals that are given as evidence
 
 
@@ -61,15 +61,14 @@ class Seen:
     standing: tuple[Anomaly, ...] = ()
     looked: frozenset[str] = frozenset()
     at_ns: int = 0
-    priority: Mapping[str, str] = field(default_factory=dict)  # thing -> priority, 'medium' where it is not named
 
 
 def unusual(seen: Seen) -> list[Cause]:
     """A cause for each anomaly."""
-    return [_cause(one, seen.priority.get(one.thing, "medium")) for one in seen.standing]
+    return [_cause(one) for one in seen.standing]
 
 
-def _cause(one: Anomaly, priority: str) -> Cause:
+def _cause(one: Anomaly) -> Cause:
     named = _named(one)
     rest = len(one.channels) - len(named)
     signals = ", ".join(f"{c.signal} ({c.share:.0%})" for c in named)
@@ -88,7 +87,7 @@ def _cause(one: Anomaly, priority: str) -> Cause:
     look = f"look at {named[0].signal} of {one.thing} first" if named else f"look at {one.thing}"
     body = {"ranking": ranking, "score": one.score, "threshold": one.threshold, "false_alarms_per_day": one.per_day,
             "of": one.of, "detector": one.detector}
-    return Cause(UNUSUAL, one.thing, one.onset_ns, says, one.score, "1", evidence, priority, look, body)
+    return Cause(UNUSUAL, one.thing, one.onset_ns, says, one.score, "1", evidence, PRIORITY, look, body)
 
 
 def _named(one: Anomaly) -> tuple[Channel, ...]:

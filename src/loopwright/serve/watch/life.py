@@ -13,7 +13,7 @@ Source: ANSI/ISA-18.2-2016, 5.6 and figure 4 (alarm state transitions); IEC 6268
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -253,9 +253,3 @@ def quiet_event(kind: str, condition: str, thing: str, now_ns: int, actor: str, 
     """An event that hides an alarm ('*': all of its thing) or lets it out again. body: why, until_ns."""
     return Event(kind, f"{thing}/{condition}", now_ns, actor, {"condition": condition, "thing": thing, **body})
 
-
-def waiting(state: State) -> Sequence[str]:
-    """Keys of the alarms that need a person now, the longest waiting first."""
-    book = Book(state)
-    keys = [key for key, alarm in book.alarms.items() if not book.hidden(key) and shown_state(alarm) in WAITING]
-    return sorted(keys, key=lambda key: book.alarms[key].waits_ns)
