@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -280,3 +281,12 @@ def test_a_copy_of_the_label_among_the_channels_of_an_anomaly_is_refused(run: An
     done = run("anomaly", "--data", written(tmp_path, table), *mapped("anomaly"), "--model", "robust_z", "--seeds", "1")
     assert done.code == 2
     assert "column 'flag': it is the answer on another scale" in done.said
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    if os.access(closed, os.R_OK):
+        pytest.skip("root may read everything")
+    with pytest.raises(InputError, match="closed cannot be read"):
+        evaluating.layouts(closed, "class", False)

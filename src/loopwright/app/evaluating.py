@@ -131,11 +131,13 @@ def layouts(data: Path, task: str, own: bool) -> list[tuple[str, Path]]:
         raise InputError("--data", f"{data} is not there", "a folder of a known layout, or a CSV", _needs(task))
     if own:
         return [("csv", data)]
-    here = _recognised(data, task)
-    if here:
-        return [(here[0], data)]
-    inside = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() else []
-    found = [(names[0], path) for path in inside if (names := _recognised(path, task))]
+    try:
+        here = _recognised(data, task)
+        inside = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() and not here else []
+        found = [(here[0], data)] if here else [(names[0], at) for at in inside if (names := _recognised(at, task))]
+    except OSError as error:
+        given = f"{error.filename or data} cannot be read ({error.strerror})"
+        raise InputError("--data", given, "a folder that can") from error
     if not found:
         raise InputError("--data", f"{data} is of no layout that can be scored for {task}{_other(data, task)}",
                          _needs(task), "a table of your own is told by --map (see: loopwright evaluate --help)")
