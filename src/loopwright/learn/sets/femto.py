@@ -4,6 +4,7 @@ A bearing is a Parquet table Bearing*.parquet with snapshot, horiz_g and vert_g,
 total_snapshots.json beside it with the true length of each life (without it the last snapshot counts as the end); or,
 as published, in Learning_set and Full_Test_Set, a folder Bearing1_1 with acc_00001.csv and so on: hour, minute, second,
 microsecond, horizontal, vertical.
+Learned from is the first fifth of a life but its first quarter, the run-in (both chosen on the six learning bearings).
 A row of a recording is a snapshot; its channels are logarithms of what a maintenance engineer looks at.
 Source: P. Nectoux et al., IEEE PHM 2012 (PRONOSTIA).
 """
@@ -27,7 +28,8 @@ NEEDS = ("Bearing*.parquet with snapshot, horiz_g, vert_g and total_snapshots.js
 COLUMNS = ("snapshot", "horiz_g", "vert_g")
 TOTALS = "total_snapshots.json"
 LEAST = 5  # snapshots
-LEARNED = 0.2  # share of a life that is learned from
+LEARNED = 0.2  # share of a life up to which is learned from
+RUN_IN = 0.25  # of those snapshots: the bearing runs in, and they are not asked either
 SNAPSHOT_S = 10.0
 RATE_HZ = 25_600.0
 BANDS_HZ = (0.0, 1_000.0, 3_000.0, 6_000.0, 12_800.0)
@@ -66,7 +68,7 @@ def read(path: Path) -> RecordingSet:
         step_s = float(np.median(np.diff(number))) * SNAPSHOT_S
         channels = tuple(f"{axis}_{feature}" for axis in ("horiz", "vert") for feature in FEATURES)
         found.append(
-            Recording(name, channels, values[:rows], values[:0], values[rows:], labels[rows:], step_s,
+            Recording(name, channels, values[int(rows * RUN_IN):rows], values[:0], values[rows:], labels[rows:], step_s,
                       left=1.0 - number[rows:] / total)
         )
     if not found:
