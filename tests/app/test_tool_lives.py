@@ -48,21 +48,22 @@ def shop(machines: int = 6, seed: int = 0) -> tuple[dict[str, list[Unit]], list[
 
 def test_every_machine_whose_tool_still_cuts_gets_a_window_and_none_twice() -> None:
     tools, labels = shop()
-    events, decisions = tool_lives.windows(tools, labels, {}, ASK, 100 * HOUR_NS)
+    events, decisions = tool_lives.windows(tool_lives.Tools(tools, ["noise"]), labels, {}, ASK, 100 * HOUR_NS)
     assert [d.about for d in decisions] == list(tools)
     assert all(d.model.startswith("life/") and d.low <= d.value <= d.high for d in decisions if d.value is not None and d.low is not None and d.high is not None)
+    assert all("It rests most on" in d.says and "noise" in d.says for d in decisions)
     orders = [e for e in events if e.kind == "workorder.opened"]
     assert len(orders) == 6
     assert all(100 * HOUR_NS <= e.body["start_ns"] <= e.body["latest_ns"] <= 145 * HOUR_NS for e in orders), "a run an hour"
-    assert tool_lives.windows(tools, labels, maintain.fold(events), ASK, 101 * HOUR_NS)[0] == []
+    assert tool_lives.windows(tool_lives.Tools(tools, ["noise"]), labels, maintain.fold(events), ASK, 101 * HOUR_NS)[0] == []
     worn = {"open": {"mill-2": {"alarm": "a", "workorder": "w", "done": False}}}
-    again = tool_lives.windows(tools, labels, worn, ASK, 100 * HOUR_NS)[1]
+    again = tool_lives.windows(tool_lives.Tools(tools, ["noise"]), labels, worn, ASK, 100 * HOUR_NS)[1]
     assert "mill-2" not in [d.about for d in again], "its tool is to be changed already"
 
 
 def test_with_too_few_lives_or_signals_that_tell_nothing_it_says_so_and_asks_for_nothing() -> None:
     tools, labels = shop(1)
-    events, (decision,) = tool_lives.windows(tools, labels, {}, ASK, 0)
+    events, (decision,) = tool_lives.windows(tool_lives.Tools(tools, ["noise"]), labels, {}, ASK, 0)
     assert events == []
     assert "3 tools have been worn out, 4 are needed" in decision.abstains
     rng = np.random.default_rng(3)
@@ -71,6 +72,6 @@ def test_with_too_few_lives_or_signals_that_tell_nothing_it_says_so_and_asks_for
         + [Unit(f"{thing}/now", np.zeros((9, 1)), np.zeros((9, 0)))]
         for thing, mine in shop()[0].items()
     }
-    _, said = tool_lives.windows(deaf, shop()[1], {}, ASK, 0)
+    _, said = tool_lives.windows(tool_lives.Tools(deaf, ["noise"]), shop()[1], {}, ASK, 0)
     assert said, "it may say the age, or that the mean does as well"
-    assert tool_lives.windows({}, [], {}, ASK, 0) == ([], [])
+    assert tool_lives.windows(tool_lives.Tools({}, []), [], {}, ASK, 0) == ([], [])

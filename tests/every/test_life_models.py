@@ -132,3 +132,13 @@ def test_one_life_that_outlasts_all_others_by_far_does_not_break_it(model: Modul
     estimate, quantiles = model.predict(model.fit(odd, 0), odd)
     assert np.isfinite(estimate).all()
     assert np.isfinite(quantiles).all()
+
+
+def test_it_says_what_drives_an_estimate_signal_by_signal(model: ModuleType) -> None:
+    from tests.learn.made_lives import SIGNALS
+
+    parts = model.drivers(fitted(model), cut(SMALL[1], len(SMALL[1]) - 4), SIGNALS)
+    assert {name for name, _ in parts} == {"heat", "flow", "speed", "hum", "age"}
+    sizes = [abs(cycles) for _, cycles in parts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sum(sizes) > 0) == (model.NAME != "mean_life")

@@ -160,7 +160,8 @@ class Maintenance:
         if self.bind is None or not (costs["early"] or costs["late"]):
             return [], []
         ask = maintain.Ask(float(costs["early"]), float(costs["late"]), int(costs["duration_s"]))
-        return tool_lives.windows(self.bind.lives(self._rows, labels), labels, state, ask, now_ns)
+        tools = tool_lives.Tools(self.bind.lives(self._rows, labels), self.bind.columns(self._rows))
+        return tool_lives.windows(tools, labels, state, ask, now_ns)
 
     def _league(self, features: Features, now_ns: int) -> None:
         """The model of this turn stands for promotion; what was foreseen is scored; who serves now is loaded."""

@@ -1,6 +1,6 @@
 """When the tool of each machine is to be changed, before it is worn: its remaining life and the site's two costs.
 
-    events, decisions = windows(tools, labels, state, ask, now_ns)
+    events, decisions = windows(Tools(wear.lives(rows, labels), wear.columns(rows)), labels, state, ask, now_ns)
 
 A model learns from the tools whose end is known, and speaks only where it is better than their mean on tools left out.
 """
@@ -8,6 +8,7 @@ A model learns from the tools whose end is known, and speaks only where it is be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -21,17 +22,25 @@ from loopwright.learn.lives import LEVELS, Unit
 from loopwright.serve import maintain
 
 
+@dataclass(frozen=True)
+class Tools:
+    """machine -> its tools in order, a row a run; and what the numbers of a run are called."""
+
+    of: Mapping[str, Sequence[Unit]]
+    signals: Sequence[str]
+
+
 def windows(
-    tools: Mapping[str, Sequence[Unit]], labels: Sequence[Event], state: Mapping[str, Any], ask: maintain.Ask,
+    tools: Tools, labels: Sequence[Event], state: Mapping[str, Any], ask: maintain.Ask,
     now_ns: int,
 ) -> tuple[list[Event], list[Decision]]:
     """What is asked of the plan for every machine whose tool still cuts; abstains, once, where nothing can be said.
 
-    tools  machine -> its tools in order, a row a run; labels: 'run.labelled' events, which tell how long a run takes
+    labels  'run.labelled' events, which tell how long a run takes
     """
-    units = [unit for one in tools.values() for unit in one]
+    units = [unit for one in tools.of.values() for unit in one]
     ended = sum(unit.failed for unit in units)
-    cutting = {thing: one[-1] for thing, one in tools.items() if one and not one[-1].failed}
+    cutting = {thing: one[-1] for thing, one in tools.of.items() if one and not one[-1].failed}
     if not cutting:
         return [], []
     why = f"{ended} tools have been worn out, {LEAST} are needed to learn from" if ended < LEAST else ""
@@ -41,14 +50,17 @@ def windows(
                f"the mean {found.floor:.1f})")
     if found is None or why:
         return maintain.window(maintain.Life("tools", (), (), abstains=why), ask, state, now_ns)
-    estimate, quantiles = plug.load("learn.models.life", found.name).predict(found.state, list(cutting.values()))
+    model = plug.load("learn.models.life", found.name)
+    estimate, quantiles = model.predict(found.state, list(cutting.values()))
     events: list[Event] = []
     decisions: list[Decision] = []
     for thing, mean, spread in zip(cutting, estimate, quantiles, strict=True):
         busy = state.get("open", {}).get(thing)
         if busy is not None and not busy["done"]:
             continue  # its tool is to be changed already
-        life = maintain.Life(thing, LEVELS, tuple(spread.tolist()), _cycle_s(labels, thing), found.model, float(mean))
+        parts = model.drivers(found.state, cutting[thing], tools.signals)
+        life = maintain.Life(thing, LEVELS, tuple(spread.tolist()), _cycle_s(labels, thing), found.model, float(mean),
+                             parts)
         more, said = maintain.window(life, ask, state, now_ns)
         events += more
         decisions += said

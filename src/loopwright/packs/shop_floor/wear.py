@@ -89,7 +89,7 @@ def lives(rows: Mapping[str, Mapping[str, float]], labels: Iterable[Event]) -> d
     ordered: dict[str, list[Event]] = {}
     for event in sorted(labels, key=lambda e: (int(e.body["end_ns"]), e.about)):
         ordered.setdefault(str(event.body["thing"]), []).append(event)
-    names = sorted({name for row in rows.values() for name in row})
+    names = columns(rows)
     for thing, events in ordered.items():
         tools: list[tuple[list[list[float]], bool]] = []
         worn = True  # so that the first run begins a tool
@@ -107,3 +107,8 @@ def lives(rows: Mapping[str, Mapping[str, float]], labels: Iterable[Event]) -> d
             for n, (values, ended) in enumerate(tools, start=1) if names
         ]
     return found
+
+
+def columns(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The names of the numbers of a run, in the order in which the values of `lives` stand."""
+    return sorted({name for row in rows.values() for name in row})

@@ -45,5 +45,5 @@ def predict(state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, n
 
 
 def drivers(state: dict[str, Any], unit: Unit, signals: Sequence[str]) -> list[tuple[str, float]]:
-    """[(signal or 'age', cycles)]: what the kernel half rests on; see `kernel.drivers`."""
-    return kernel.drivers({"model": state["model"]["kernel"], "frame": state["frame"]}, unit, signals)
+    """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new."""
+    return life_fit.drivers(HOW, state, unit, signals)

@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.core.errors import InputError
-from loopwright.learn import life_fit, life_rows
-from loopwright.learn.features import AGE, Windows, channels, columns
+from loopwright.learn import life_fit
+from loopwright.learn.features import Windows, columns
 from loopwright.learn.life_rows import Rows
 from loopwright.learn.linear import scale
 from loopwright.learn.lives import Unit
@@ -27,7 +26,6 @@ NAME = "kernel"
 MEANING = "Kernel ridge regression on means and changes over windows of 10 to 160 cycles, three members averaged."
 BASELINE = False
 CENTRES, GAMMA, STRENGTH = 600, 2.0, 0.2  # chosen on training engines of the four C-MAPSS sets, left out whole
-STEPS = 16  # of the path from a new unit to this one
 MEMBERS = (
     Windows((10, 30, 80), (30, 80)),
     Windows((10, 20, 40, 80, 160), (20, 40, 80, 160)),
@@ -38,14 +36,12 @@ MEMBERS = (
 def _learn(rows: Rows, frame: dict[str, Any], seed: int) -> dict[str, Any]:
     known = rows.ended
     y = np.minimum(rows.left[known], frame["cap"])
-    width, spans, paced = len(frame["norm"]["kept"]), Windows(), life_rows.windows_of(frame)
-    about = channels(width, paced)
-    fresh = known & (rows.left >= np.quantile(rows.left[known], 0.8))
+    width, spans = len(frame["norm"]["kept"]), Windows()
     members = [
         _member(rows.x[known], y, columns(width, spans, part), seed + 7919 * number)
         for number, part in enumerate(MEMBERS)
     ]
-    return {"members": members, "about": about, "fresh": rows.x[fresh].mean(axis=0), "cap": frame["cap"]}
+    return {"members": members}
 
 
 def _member(x: np.ndarray, y: np.ndarray, picked: np.ndarray, seed: int) -> dict[str, Any]:
@@ -97,32 +93,5 @@ def predict(state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, n
 
 
 def drivers(state: dict[str, Any], unit: Unit, signals: Sequence[str]) -> list[tuple[str, float]]:
-    """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new, largest first.
-
-    The estimate is followed along the straight path from the mean of the training rows with the longest lives left to
-    this unit; each step is booked to the feature that moved: the parts add up to the difference of the estimates
-    before the cap, to about 1 %. Source: M. Sundararajan, A. Taly and Q. Yan, ICML 2017 (integrated gradients).
-    """
-    model, frame = state["model"], state["frame"]
-    if len(signals) != frame["width"]:
-        raise InputError("drivers", f"{len(signals)} names", f"{frame['width']}, one for each channel")
-    x = life_rows.newest(frame, [unit])[0]
-    begin = model["fresh"]
-    at = begin + (np.arange(STEPS)[:, None] + 0.5) / STEPS * (x - begin)
-    parts = _slopes(model, at).mean(axis=0) * (x - begin)
-    names = {AGE: "age"} | {i: signals[channel] for i, channel in enumerate(frame["norm"]["kept"].tolist())}
-    found = {name: float(parts[model["about"] == key].sum()) for key, name in names.items()}
-    return sorted(found.items(), key=lambda one: -abs(one[1]))
-
-
-def _slopes(model: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """(n, F) how fast the estimate changes with each feature at rows x (n, F)."""
-    total = np.zeros(x.shape)
-    for member in model["members"]:
-        a = (x[:, member["picked"]] - member["mean"]) / member["spread"]
-        c, weight = member["centres"], member["weight"]
-        m = len(c)
-        pull = _near(member, a) * weight[:m]  # (n, m)
-        slope = -GAMMA / member["size"] * (a * pull.sum(axis=1)[:, None] - pull @ c) + weight[m + 1:]
-        total[:, member["picked"]] += slope / member["spread"]
-    return total / len(model["members"])
+    """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new."""
+    return life_fit.drivers(HOW, state, unit, signals)

@@ -94,3 +94,8 @@ def fit(units: Sequence[Unit], seed: int = 0) -> dict[str, Any]:
 def predict(state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, np.ndarray]:
     """((n,) estimated cycles left, (n, Q) quantiles at lives.LEVELS)."""
     return life_fit.predict(HOW, state, units)
+
+
+def drivers(state: dict[str, Any], unit: Unit, signals: Sequence[str]) -> list[tuple[str, float]]:
+    """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new."""
+    return life_fit.drivers(HOW, state, unit, signals)
