@@ -34,7 +34,7 @@ LEAST = 400  # rows that must be held back for choosing: anomalies, stretches an
 FEW = 80  # rows to learn from under which FEW_ROWS is the default
 DEFAULT = "fused"  # the best on 12 labelled files of NAB, before the other sets were scored
 CHOSEN = {"nab": ("fused", "12 labelled files of NAB outside the published table, the training files for this choice")}
-FEW_ROWS = "pca"  # needs no stretch of rows
+FEW_ROWS = ("robust_z", "pca")  # need no stretch of rows: for one channel, for several
 Say = Callable[[str], None]
 
 
@@ -135,7 +135,7 @@ def choose(asked: RecordingSet, modules: Mapping[str, ModuleType]) -> Champion |
     """DEFAULT, unless another finds anomalies put into held-back training rows better by more than two standard errors.
 
     The measure is VUS-PR, the same anomalies for all. Where no recording holds back LEAST rows there is nothing to
-    choose on: DEFAULT, or FEW_ROWS where there are fewer than FEW rows to learn from.
+    choose on: DEFAULT, or one of FEW_ROWS where fewer than FEW rows are learned from.
     """
     ours = {name: module for name, module in modules.items() if not module.BASELINE}
     if not ours:
@@ -147,8 +147,9 @@ def choose(asked: RecordingSet, modules: Mapping[str, ModuleType]) -> Champion |
     chosen = enough[:: max(1, len(enough) // MOST)][:MOST]
     if not chosen:
         few = min(len(recording.fit) for recording in asked.recordings) < FEW
-        name = next((name for name in (FEW_ROWS if few else DEFAULT, DEFAULT) if name in ours), next(iter(ours)))
-        why = "a rule: it needs no stretch of rows" if name == FEW_ROWS else CHOSEN["nab"][1]
+        plain = FEW_ROWS[asked.recordings[0].fit.shape[1] > 1]
+        name = next((name for name in (plain if few else DEFAULT, DEFAULT) if name in ours), next(iter(ours)))
+        why = "a rule: it needs no stretch of rows" if name in FEW_ROWS else CHOSEN["nab"][1]
         return Champion(name, f"{why} (here fewer than {LEAST} training rows can be held back)", {})
     areas = {
         name: np.concatenate([_on_planted(module, r, n) for n, r in enumerate(chosen)])
