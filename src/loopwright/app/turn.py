@@ -278,7 +278,8 @@ def _detect(turn: Turn, shop: Floor) -> None:
 def _done(plant: Plant, making: Making, orders: Sequence[Event]) -> None:
     """The plan was carried out, the changes of tools that stand in it too."""
     for order in orders:
-        at_ns = max(int(order.body["start_ns"]), making.origin_ns) + int(order.body["duration_s"]) * NS_PER_S
+        begun_ns = int(order.body.get("latest_ns", order.body["start_ns"]))
+        at_ns = max(begun_ns, making.origin_ns) + int(order.body["duration_s"]) * NS_PER_S
         body = {"machine": order.body["machine"], "as": "planned"}
         plant.record("workorder.done", order.about, body, t_ns=at_ns, actor="shop", key=f"{order.about}/done")
 
