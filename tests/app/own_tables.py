@@ -133,7 +133,7 @@ def ten_thousand_channels(path: Path, task: str) -> Path:
     signals = _signals(table)
     units = list(dict.fromkeys(table.iloc[:, 0]))
     rows = {"forecast": 110, "anomaly": 60, "life": 12, "class": 6}[task]
-    table = pd.concat([table[table.iloc[:, 0] == unit].tail(rows) for unit in units[: 6 if task == "life" else 4]])
+    table = pd.concat([table[table.iloc[:, 0] == unit].tail(rows) for unit in units[: {"life": 6, "forecast": 1}.get(task, 4)]])
     wide = pd.DataFrame(rng.normal(size=(len(table), 10_000 - len(signals))).round(2), index=table.index)
     wide.columns = [f"c{i}" for i in range(wide.shape[1])]
     return written(path, pd.concat([table, wide], axis=1))
