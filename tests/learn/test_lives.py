@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loopwright.core.errors import InputError
 from loopwright.learn import conditions, life_fit, life_rows
 from loopwright.learn.features import Windows, channels, columns, describe, window_mean, window_slope, window_spread
-from loopwright.learn.lives import LEVELS, Unit, check, cut, folds, remaining, stops
+from loopwright.learn.lives import LEVELS, Unit, check, cut, folds, remaining
 from loopwright.learn.sets import cmapss
 from tests.learn.made_lives import fleet
 
@@ -71,15 +71,18 @@ def test_missing_values_are_as_last_heard_and_zero_before() -> None:
     np.testing.assert_array_equal(conditions.forward_filled(z), [[0, 1], [2, 1], [2, 1]])
 
 
-def test_a_cut_keeps_the_truth_and_stops_are_spread_over_the_remaining_life() -> None:
+def test_a_cut_keeps_the_truth_and_cuts_are_drawn_within_the_reach_after_some_history() -> None:
     unit = FLEET[0]
     assert cut(unit, 30).left == len(unit) - 30
     np.testing.assert_array_equal(remaining(unit)[:30], remaining(cut(unit, 30)))
-    found = stops(FLEET, 5, 40.0, 20)
-    left = np.array([remaining(FLEET[which])[rows - 1] for which, rows in found])
-    assert ((left >= 5) & (left <= 40)).all()
+    many = fleet(60, life=250.0)
+    found = life_fit.life_cuts(life_rows.fit(many), many, 0)
+    left = np.array([remaining(many[which])[rows - 1] for which, rows in found])
     assert min(rows for _, rows in found) >= 20
-    assert len(set(found)) == len(found)
+    assert len(set(found)) == len(found) == 60 * life_fit.EACH
+    near, far = (left < 50).mean(), ((left >= 100) & (left < 150)).mean()
+    assert near == pytest.approx(far, abs=0.06), "up to the reach all are as frequent"
+    assert (left > 220).mean() < 0.02, "beyond it ever fewer"
 
 
 def test_every_unit_is_left_out_once_and_whole() -> None:

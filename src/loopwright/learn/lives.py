@@ -2,8 +2,6 @@
 
     unit = Unit("engine-7", values, settings, left=112.0)
     stopped = cut(unit, 80)                      the same as if nothing were known after its row 80
-    at = stops(units, 12, 150, 20, seed)         where to cut units that failed, so that all lengths of remaining life
-                                                 up to a reach are met equally often
     rows = remaining(unit)                       (T,) life left after each row; NaN where nobody knows
 
 A split of lives is by unit: rows of one engine are near copies of each other.
@@ -11,6 +9,7 @@ A split of lives is by unit: rows of one engine are near copies of each other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -78,8 +77,7 @@ def check(units: Sequence[Unit], channels: int | None = None, settings: int | No
     """Raises InputError for no unit at all, a name twice, or units of different widths than the first or than asked."""
     if not units:
         raise InputError("units", "there is none", "at least one")
-    names = [unit.id for unit in units]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = [name for name, count in Counter(unit.id for unit in units).items() if count > 1]
     if twice:
         raise InputError("units", f"{', '.join(twice[:3])} stand twice", "each unit once, with all its rows")
     wide = units[0].values.shape[1] if channels is None else channels
@@ -110,24 +108,6 @@ def cut(unit: Unit, rows: int) -> Unit:
     rows = min(max(1, rows), len(unit))
     left = None if unit.left is None else unit.left + len(unit) - rows
     return replace(unit, values=unit.values[:rows], settings=unit.settings[:rows], left=left)
-
-
-def stops(units: Sequence[Unit], each: int, reach: float, least: int, seed: int = 0) -> list[tuple[int, int]]:
-    """[(which unit, rows kept)]: cuts of units with a known end, as a fleet is met that still runs.
-
-    each   cuts a unit; a short life gives fewer when it has fewer places
-    reach  the longest remaining life, cycles: the remaining life of the cuts is uniform between 5 and it
-    least  the shortest history that is left, rows (less where the unit itself is shorter)
-    """
-    rng = np.random.default_rng(seed)
-    found: list[tuple[int, int]] = []
-    for which, unit in enumerate(units):
-        left = remaining(unit)
-        able = np.flatnonzero((left >= 5) & (left <= reach) & (np.arange(1, len(unit) + 1) >= min(least, len(unit))))
-        if len(able):
-            picked = np.sort(rng.choice(able, size=min(each, len(able)), replace=False))
-            found += [(which, int(row) + 1) for row in picked]
-    return found
 
 
 def folds(units: Sequence[Unit], parts: int, seed: int = 0) -> np.ndarray:
