@@ -69,7 +69,8 @@ def of_nab(nab: RecordingSet, models: Mapping[str, ModuleType]) -> list[dict[str
     for group, inside in groups.items():
         chosen = [row for row, one in zip(files, inside, strict=True) if one]
         out.append({"nab file": f"mean of {len(chosen)}: {group}", "kind": ""}
-                   | {name: watched.mean([row[name] for row in chosen]) for name in list(out[0])[2:]})
+                   | {name: watched.mean([row[name] for row in chosen]) if chosen[0]["kind"] == "published"
+                      or not name.startswith("published") else None for name in list(files[0])[2:]})
     return out
 
 
