@@ -36,6 +36,7 @@ FIRST = 0.1  # part of the budget in which what was hit is placed
 COOL = 0.9  # by then it is cold, and what moved for little is put back
 TIDY = 0.94  # from then on it is looked at what a plan would cost that keeps less, if keeping was what stopped it
 HOT, COLD = 1.0, 0.02  # of a mean operation, what a move may cost more at the beginning and the end
+LOOSE = 0.1  # the same where it is looked at what keeping costs
 PLENTY = 500  # moves an operation that make the hottest beginning worth its time
 SPARE = 0.1  # of the operations, which could leave at the beginning and are kept from it by the toll
 OPEN = 0.8  # part of the annealing by which none is kept from it any more
@@ -228,7 +229,7 @@ def _search(mender: Mender, hit: Sequence[int], budget: Budget, end_s: float, be
     _anneal(mender, budget, spent, (heat, COLD), TIDY)
     cost = mender.settle()
     tight = mender.loosen()
-    _anneal(mender, budget, spent, (heat, COLD), 1.0)
+    _anneal(mender, budget, spent, (heat, LOOSE if tight else COLD), 1.0)
     if tight and mender.c.cost[1] < cost - 1e-9:
         mender.again()
         count = int(lines.sum[0])
