@@ -133,6 +133,30 @@ def test_the_date_and_its_proof_are_kept_with_an_order_the_first_time_it_is_plan
         assert later["N001"].body["plan"] == again.about
 
 
+def test_a_promise_is_renewed_with_what_it_was_and_why_when_a_plan_moves_its_order_far_and_only_then(tmp_path: Path) -> None:
+    clock = SimClock(MONDAY_NS)
+    with stick_shop(tmp_path, orders=2, clock=clock) as plant:
+        planning = Planning(plant)
+        planning.step(1e6)
+        first = {e.about: e for e in plant.store.recall(kind="order.promised")}
+        clock.set_ns(MONDAY_NS + 20 * MIN * NS_PER_S)
+        planning.look(1e6)
+        assert planning.repair(1e6) is not None, "twenty minutes late: not told"
+        assert len(plant.store.recall(kind="order.promised")) == len(first)
+        clock.set_ns(MONDAY_NS + 180 * MIN * NS_PER_S)
+        planning.look(1e6)
+        plan = planning.repair(1e6)
+        assert plan is not None
+        told = [e for e in plant.store.recall(kind="order.promised") if e.id not in {old.id for old in first.values()}]
+        assert sorted(e.about for e in told) == sorted(first)
+        for event in told:
+            end_s = max(row["end_s"] for row in plan.body["slots"] if row["order"] == event.about)
+            assert event.body["promised_ns"] == plan.body["origin_ns"] + end_s * NS_PER_S
+            assert event.body["was_ns"] == first[event.about].body["promised_ns"]
+            assert event.body["why"] == plan.body["reason"] != ""
+            assert event.body["plan"] == plan.about
+
+
 async def asks(plant: Plant, method: str, path: str, name: str = "", **more: Any) -> httpx.Response:
     auth = Auth(plant.store, plant.site.folder, plant.clock)
     app = build_app(plant.store, plant.site, Flow(), auth, clock=plant.clock, console=False)

@@ -3,7 +3,8 @@
     found = await solve(plant, shop, old, seconds)
     event = release(plant, shop, found, Why("repair: mill-1 is down", about="plan-00012", base=in_force, because=(...)))
 
-An order that it holds for the first time is promised its date with it (`app.promised`).
+An order that it holds for the first time is promised its date with it, and told anew when it moves it far
+(`app.promised`).
 The event says why it was planned, because of which events, how much of the plan before it was kept, and what moved.
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopwright.app.plant import Plant
-from loopwright.app.promised import first_promises
+from loopwright.app.promised import promises
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Event, Plan
@@ -97,8 +98,8 @@ def release(plant: Plant, shop: Shop, found: Found, why: Why, others: Sequence[E
         newest = plant.store.recall(kind="plan.released", limit=1, newest_first=True)
         if why.exact and [e.id for e in newest] != ([why.base.id] if why.base else []):
             raise stale(why, newest[0] if newest else None)
-        promises = first_promises(plant, why.about, shop, found.plan)
-        recorded = plant.store.record([event, *others, *promises])[0]
+        told = promises(plant, why.about, shop, found.plan, why.reason)
+        recorded = plant.store.record([event, *others, *told])[0]
     if recorded.about != why.about:
         raise stale(why, recorded)
     return recorded

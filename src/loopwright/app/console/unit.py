@@ -96,7 +96,9 @@ def _promise(told: dict[str, Any], zone: str) -> list[Safe]:
     digest = tag("span", told["plan_sha256"][:16], cls="code", title=told["plan_sha256"])
     proof = note("Proof: ", link(told["plan"], f"/plan?plan={quote(told['plan'])}"),
                  f", which holds its {told['operations']} operations, SHA-256 ", digest)
-    return [pieces.station("Promised", told["t_ns"], zone, tag("p", words), waits, proof, bad=not told["met"])]
+    because = f": {told['why']}" if told["why"] else ""
+    before = note(f"Promised before for {when.moment(told['was_ns'], zone)}{because}.") if told["was_ns"] else None
+    return [pieces.station("Promised", told["t_ns"], zone, tag("p", words), before, waits, proof, bad=not told["met"])]
 
 
 def _slots(thread: dict[str, Any], view: View) -> Safe:

@@ -157,7 +157,9 @@ def _promise(event: Event | None) -> dict[str, Any]:
     if event is None:
         return {}
     names = ("promised_ns", "due_ns", "met", "waits", "plan", "plan_sha256")
-    return {"t_ns": event.t_ns, **{name: event.body[name] for name in names}, "operations": len(event.body["slots"])}
+    before = {"was_ns": event.body.get("was_ns", 0), "why": event.body.get("why", "")}
+    return {"t_ns": event.t_ns, **{name: event.body[name] for name in names}, **before,
+            "operations": len(event.body["slots"])}
 
 
 def _slots(order_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
