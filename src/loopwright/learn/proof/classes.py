@@ -31,7 +31,7 @@ from loopwright.learn.splits import check_split, leave_one_group_out
 ROOM = "learn.models.classes"
 LAYOUTS = ("basicmotions", "ucr", "gearbox", "hydraulic", "cnc_mill_wear")
 MOST_FOLDS, FOLDS = 24, 10
-INNER, INNER_OF_MANY, MANY = 4, 2, 300  # folds within a training part; fewer where it has many cases
+INNER, INNER_OF_MANY, MANY = 4, 2, 300  # folds within a training part; fewer where it has many groups
 THRESHOLD = "none: the class with the highest probability, ties to the first in the alphabet"
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -181,7 +181,7 @@ def _inner(family: Family, fold: int) -> list[Fold]:
     groups = [one.groups[i] for i in train]
     if len(set(groups)) < 2:
         return []
-    count = INNER if len(train) <= MANY else INNER_OF_MANY
+    count = INNER if len(set(groups)) <= MANY else INNER_OF_MANY
     return [(train[a], train[b]) for a, b in grouped_folds(groups, [one.labels[i] for i in train], count)]
 
 
