@@ -5,7 +5,7 @@
 Horizons: 48 points for steps of minutes to hours (60 of seconds, 30 of days, 8 of weeks), ten times and fifteen times
 that ('short', 'medium', 'long'), where the series are long enough. Windows: min(max(1, ceil(0.1 L / H)), 20) of H
 points one after another up to the end, L the length of the shortest series; a window knows everything before it.
-The champion is chosen on the same windows moved back by as many (at most CHOOSING of them), all before the first tested
+The champion is chosen on the same windows moved back by as many (960 points of them, or 5), all before the first tested
 point, by the geometric mean of MASE and CRPS.
 Source: T. Aksu et al., GIFT-Eval (arXiv 2410.10393), section 3 and its public code (prediction lengths, windows).
 """
@@ -32,7 +32,7 @@ PEERS = forecast_peers.PEERS
 BASELINE = "seasonal_naive"
 TERMS = {"short": 1, "medium": 10, "long": 15}
 MOST, SHARE = 20, 0.1  # windows, and the share of a series they may take
-CHOOSING = 5  # windows that a champion is chosen on
+CHOOSING, LEAST_CHOOSING = 960, 5  # points ahead that a champion is chosen on, and windows at least
 Mapping_ = Mapping[str, tuple[str, ...]]
 
 
@@ -206,7 +206,7 @@ def _champion(one: SeriesSet, horizon: int, models: Sequence[str]) -> Champion:
     Where the series are too short for such windows it is the baseline.
     """
     number = count(min(len(series.values) for series in one.series), horizon)
-    earlier = windows(one, horizon, back=number, most=CHOOSING)
+    earlier = windows(one, horizon, back=number, most=max(LEAST_CHOOSING, CHOOSING // horizon))
     if not len(earlier):
         return Champion(BASELINE, "too little before the tested windows to choose: the baseline", {})
     names = dict.fromkeys([BASELINE, *models])
