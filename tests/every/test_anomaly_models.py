@@ -110,6 +110,7 @@ STRANGE = {
     "infinite": np.where(np.arange(160).reshape(80, 2) % 7 == 0, np.inf, waves(80, 2)),
     "one channel missing": np.column_stack((waves(80, 1)[:, 0], np.full(80, np.nan))),
     "huge": waves(80, 2) * 1e150,
+    "as huge as can be": np.where(np.arange(160).reshape(80, 2) % 2, 1.7e308, -1.7e308),
     "tiny": waves(80, 2) * 1e-200,
     "two values": (np.arange(160).reshape(80, 2) % 2).astype(float),
     "far level": 1e9 + waves(80, 2),

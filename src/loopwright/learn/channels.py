@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.level import settle
+from loopwright.learn.level import bounded, settle
 from loopwright.learn.period import cycle
 
 FARTHEST = 1e4  # spreads: more says no more, and squares stay exact
@@ -31,12 +31,12 @@ class Ready:
 
 
 def checked(values: np.ndarray, where: str) -> np.ndarray:
-    """(T, C) floats; one column for (T,). InputError for nothing at all or more than two dimensions."""
+    """(T, C) floats, NaN where missing; one column for (T,). InputError for nothing or more than two dimensions."""
     values = np.asarray(values, dtype=float)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.size:
         raise InputError(where, f"values of shape {values.shape}", "rows of channels, at least one of each")
-    return values
+    return bounded(values)
 
 
 def few(values: np.ndarray, where: str) -> np.ndarray:

@@ -111,7 +111,7 @@ def step(state: State, values: np.ndarray, mask: np.ndarray | None, t_ns: int = 
     if values.shape != state.shape or (mask is not None and mask.shape != state.shape):
         given = f"values {values.shape}" + ("" if mask is None else f", mask {mask.shape}")
         raise InputError("fleet", given, f"{state.shape} as it was started with")
-    row = np.asarray(values, dtype=float) if mask is None else np.where(mask, values, np.nan)
+    row = level.bounded(values if mask is None else np.where(mask, values, np.nan))
     if state.levels is not None:
         z, levels = level.advance(state.levels, row.ravel(), slot_of(t_ns, state.settings))
         return np.abs(z).reshape(state.shape), replace(state, levels=levels)

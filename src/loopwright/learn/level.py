@@ -28,6 +28,7 @@ import numpy as np
 BOUND = 3.0  # spreads at which a residual stops counting for more
 AT_BOUND = 0.9950073  # E min(z^2, 9) of a standard normal value
 MAD = 1.482602218505602  # spread of a normal value over its median absolute deviation
+LARGEST = 1e100  # a value beyond it counts as this much: squares stay finite
 FARTHEST = 1e6  # z where a signal that never moved moves
 
 
@@ -168,7 +169,7 @@ def settle(rows: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     The spread is 1.4826 times the median absolute deviation, the standard deviation where more than half of the values
     are equal, and a millionth of the level where all are.
     """
-    known = np.where(np.isfinite(rows), rows, np.nan)
+    known = bounded(rows)
     blank = np.isnan(known).all(axis=axis, keepdims=True)
     known = np.where(blank, 0.0, known)
     middle = np.nanmedian(known, axis=axis, keepdims=True)
@@ -177,6 +178,11 @@ def settle(rows: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     spread = np.where(spread > 0.0, spread, np.sqrt(np.nanmean(np.square(away), axis=axis)))
     level = np.squeeze(middle, axis=axis)
     return level, np.maximum(spread, smallest(level))
+
+
+def bounded(values: np.ndarray) -> np.ndarray:
+    """The values held within LARGEST; NaN for what is missing or infinite."""
+    return np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan)
 
 
 def smallest(level: np.ndarray) -> np.ndarray:

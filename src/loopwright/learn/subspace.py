@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopwright.learn.level import FARTHEST
+from loopwright.learn.level import FARTHEST, bounded
 
 NORMAL_99 = 2.3263478740408408  # 99 % point of the standard normal
 BLOCK = 2_000_000  # numbers of a temporary array
@@ -51,7 +51,7 @@ def learn_usual(values: np.ndarray, share: float = 0.9) -> Subspace:
     values  (B, T, C) NaN: missing, taken as the channel's mean; at least 2 rows
     share   of the variance that the directions hold; at least one direction is left to Q where there are two channels
     """
-    known = np.where(np.isfinite(values), values, np.nan)
+    known = bounded(values)
     seen = np.isfinite(known).sum(axis=1)  # (B, C)
     count = np.maximum(seen, 1)
     mean = np.nansum(known, axis=1) / count
