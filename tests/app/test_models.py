@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from loopwright.app import approvals, doctor, model_reads, models, models_wear
+from loopwright.app import approvals, doctor, improving, model_reads, models, models_wear
 from loopwright.app.auth import COOKIE
 from loopwright.app.cli import app as command
 from loopwright.app.flow import Flow
@@ -121,6 +121,16 @@ def test_a_challenger_takes_the_place_of_the_champion_only_when_it_is_better(exa
     assert stood(example, trained(effect=0.5, seed=0, n=14)) == "rejected"
     assert now(example) == better.card.id
     assert {row["model"]: row["state"] for row in model_reads.rows(example.store)}[worse.card.id] == "replaced"
+
+
+def test_changes_of_models_are_listed_with_the_others_and_told_apart_in_the_report(real: Plant, tmp_path: Path) -> None:
+    one = trained()
+    stood(real, one)
+    assert improving.in_report(real, 0) == []
+    (row,) = improving.in_report(real, 0, "model")
+    assert row["says"].startswith(f"model tool-wear: proposed; {one.card.id}")
+    real.close()
+    assert [change["id"] for change in approvals.list_changes(tmp_path / "site.toml")] == [row["id"]]
 
 
 def test_a_newer_proposal_ends_the_one_that_waits(real: Plant) -> None:

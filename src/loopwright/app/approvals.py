@@ -17,7 +17,8 @@ from loopwright.make.fit import apply_change
 def list_changes(path: Path) -> list[dict[str, Any]]:
     """Every change of the plant, with its state and its reason."""
     with open_plant(site_of(path)) as plant:
-        return [{"id": row["id"], "state": row["state"], "why": row["says"]} for row in improving.in_report(plant, 0)]
+        rows = improving.in_report(plant, 0, "")
+        return [{"id": row["id"], "state": row["state"], "why": row["says"]} for row in rows]
 
 
 def under_way(plant: Plant, change: str) -> cycle.State:

@@ -166,11 +166,16 @@ def watch_release(plant: Plant, question: Question, outcomes: Sequence[Outcome],
     return found
 
 
-def in_report(plant: Plant, since_ns: int) -> list[dict[str, Any]]:
-    """What became of every change since a time, one row each, with the sentence that the report prints."""
+def in_report(plant: Plant, since_ns: int, target: str = "rule") -> list[dict[str, Any]]:
+    """What became of every change since a time, one row each, with the sentence that the report prints.
+
+    target  of rules, of models, '' for all
+    """
     rows: dict[str, dict[str, Any]] = {}
-    for event in plant.store.recall(kind="change."):
-        if event.known_ns < since_ns:
+    events = plant.store.recall(kind="change.")
+    models = {e.about for e in events if e.kind == "change.proposed" and e.body["change"]["target"] == "model"}
+    for event in events:
+        if event.known_ns < since_ns or target not in ("", "model" if event.about in models else "rule"):
             continue
         row = rows.setdefault(event.about, {"id": event.about, "state": "", "says": "", "events": []})
         row["events"].append(event.id)

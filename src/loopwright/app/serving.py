@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from loopwright.app import models, models_wear, tool_lives
+from loopwright.app import improving, models, models_wear, tool_lives
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
@@ -206,6 +206,7 @@ class Maintenance:
             "model": self.trained.card.id,
             "serves": self.serves.card.id if self.serves else f"baseline {evaluation['baseline']['name']}",
             "came": self.came,
+            "changes": improving.in_report(self.plant, self.since_ns or 0, "model"),
             "split": evaluation["split"],
             "runs": evaluation["runs"],
             "verdict": evaluation["verdict"],
