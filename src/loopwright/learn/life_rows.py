@@ -23,9 +23,7 @@ from loopwright.learn.lives import CAP, Unit, check, failures, remaining
 
 REACH, HALF, FIRST = 150.0, 20.0, 10  # cycles at pace 1: see the docstring; the shortest history that is learned from
 USUAL = (100.0, 400.0)  # rows: median lives of these lengths are read at pace 1, others relative to 200
-MOST = 100  # channels that are read: of more those that go along with the life left in training
 ROWS = 7000  # rows to learn from; more cost time and gain nothing, since rows of one unit resemble each other
-
 MOST = 64  # channels that are described; of more, those that tell most of the end
 
 
@@ -57,21 +55,10 @@ def fit(units: Sequence[Unit], windows: Windows | None = None) -> dict[str, Any]
     values, settings = np.vstack([u.values for u in units]), np.vstack([u.settings for u in units])
     norm = conditions.fit(values, settings)
     norm["kept"] = _telling(norm, failures(units, 1), CAP * pace)
-    if len(norm["kept"]) > MOST:
-        norm["kept"] = _foremost(norm, failures(units, 1))
     spans = (windows or Windows()).at(pace)
     return {"norm": norm, "pace": pace, "cap": CAP * pace, "width": values.shape[1], "under": settings.shape[1],
             "means": list(spans.means), "slopes": list(spans.slopes), "spreads": list(spans.spreads),
             "last": spans.last}
-
-
-def _foremost(norm: dict[str, Any], units: Sequence[Unit]) -> np.ndarray:
-    """The MOST kept channels with the largest absolute correlation with the life left, in their order."""
-    z = np.vstack([conditions.apply(norm, unit.values, unit.settings) for unit in units])
-    left = np.concatenate([remaining(unit) for unit in units])
-    z, left = z - z.mean(axis=0), left - left.mean()
-    along = np.abs(left @ z) / np.maximum(np.sqrt((z * z).sum(axis=0)), 1e-12)
-    return np.asarray(norm["kept"][np.sort(np.argsort(-along, kind="stable")[:MOST])])
 
 
 def _telling(norm: dict[str, Any], units: Sequence[Unit], cap: float) -> np.ndarray:
