@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loopwright.app import detecting, improving, releasing, serving, solids, using, watching, words
+from loopwright.app import detecting, forecasting, improving, releasing, serving, solids, using, watching, words
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.imports import found, keep, named, read_file
@@ -289,9 +289,10 @@ async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:
     assert turn.maintenance is not None
     now_ns = _end_ns(turn)
     windows = [(m.origin_ns, max((s.end_ns or 0 for s in m.steps), default=m.origin_ns)) for m in turn.makings]
-    with _stage(turn, flow, "serve", "effectiveness of the machines, advice for the owners"):
+    with _stage(turn, flow, "serve", "effectiveness of the machines, forecasts, advice for the owners"):
         said = await asyncio.to_thread(serving.effectiveness, plant, windows, now_ns)
         said += await asyncio.to_thread(serving.coach, plant, now_ns)
+        said += await asyncio.to_thread(forecasting.look, plant, now_ns)
         ended = frozenset(m.id for m in plant.site.machines)
         await asyncio.to_thread(watching.watch, plant, now_ns, ended, turn.started_ns)
         flow.count("serve", len(said))
