@@ -81,6 +81,18 @@ def test_one_excursion_is_one_alarm_however_it_chatters() -> None:
     assert [alarm.t_ns for alarm in alarms] == [101 * MINUTE_NS]
 
 
+def test_an_excursion_ends_although_the_threshold_has_fallen_meanwhile() -> None:
+    told = budget.Settings(per_day=100.0, step_s=60.0, hold_s=600.0)
+    past = np.exp(np.random.default_rng(9).normal(size=500))
+    scores = np.concatenate((np.full(1500, 200.0), np.full(100, float(np.quantile(past, 0.5)))))[:, None]
+    state = budget.calibrate(past, told)
+    for i, row in enumerate(scores):
+        state, _ = budget.step(state, i * MINUTE_NS, row, told)
+        assert state.active[0] or not 0 < i < 1000
+    assert state.threshold < 2.0
+    assert not state.active[0]
+
+
 def test_two_excursions_with_calm_between_them_are_two_alarms() -> None:
     random = np.random.default_rng(3)
     past, scores = np.abs(random.normal(size=(2000, 2))), np.abs(random.normal(size=(300, 2)))

@@ -9,10 +9,14 @@ Three parts, all from past scores alone:
    w = q99 - q90, and a score beyond them is told in nats, s = ln 10 (1 + (log score - q90) / w): minus the logarithm of
    its tail probability where the tail is exponential in the log score. Scales of things and detectors do not matter.
 2. Excursions. An alarm begins when the surprise reaches the threshold, and is over once it has stayed RELEASE nats
-   below it for `hold_s`: one excursion is one alarm, however it chatters.
+   below the threshold that it began at (half of it, where that is higher) for `hold_s`: one excursion is one alarm,
+   however it chatters.
 3. Budget. One threshold for all things is moved by what was counted, h <- h + GAIN (alarms begun - budget * days): over
    any time T the alarms differ from budget * T by (h_end - h_start) / GAIN, whatever the scores do. A nat of wrong
    calibration costs 1 / GAIN alarms once.
+
+That holds where excursions can come as often as the budget allows: scores that change slowly against it, or that stay
+high for days, bring fewer alarms, never more.
 
 Nobody labels a live plant, so every alarm counts against the budget unless it is told to `step` as confirmed.
 Source: H. Robbins and S. Monro, Ann. Math. Statist. 22 (1951) 400 (following a quantile); I. Gibbs and E. Candes,
@@ -72,6 +76,7 @@ class State:
     t_ns        the newest step, None before the first
     alarms      begun so far
     allowed     budget so far
+    began_at    (S,) the threshold at which each thing's excursion began, nats; None before the first step
     """
 
     q90: np.ndarray
@@ -82,6 +87,7 @@ class State:
     t_ns: int | None = None
     alarms: int = 0
     allowed: float = 0.0
+    began_at: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -184,11 +190,13 @@ def _settled(
     state: State, t_ns: int, surprise: np.ndarray, there: np.ndarray, begins: np.ndarray, settings: Settings
 ) -> State:
     """With excursions begun and ended."""
-    calm = surprise < state.threshold - RELEASE
+    began_at = np.full(len(surprise), state.threshold) if state.began_at is None else state.began_at
+    calm = surprise < np.maximum(began_at - RELEASE, began_at / 2.0)
     calm_ns = np.where(state.active & there & calm, np.minimum(state.calm_ns, t_ns), np.iinfo(np.int64).max)
     calm_ns = np.where(there, calm_ns, state.calm_ns)
     over = state.active & there & calm & (t_ns - calm_ns >= round(settings.hold_s * NS_PER_S))
-    return replace(state, active=(state.active & ~over) | begins, calm_ns=calm_ns)
+    began_at = np.where(begins, state.threshold, began_at)
+    return replace(state, active=(state.active & ~over) | begins, calm_ns=calm_ns, began_at=began_at)
 
 
 def _followed(state: State, log: np.ndarray, there: np.ndarray) -> State:
