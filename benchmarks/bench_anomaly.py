@@ -19,10 +19,10 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S, cpu_s
-from loopwright.learn import budget, fleet, watched
+from loopwright.learn.detecting import budget, fleet, watched
+from loopwright.learn.detecting.recordings import RecordingSet
 from loopwright.learn.metrics.anomaly import vus_window
 from loopwright.learn.proof import anomaly as proof
-from loopwright.learn.recordings import RecordingSet
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 OURS = ("robust_z", "pca", "sub_pca", "left_discord", "fused")

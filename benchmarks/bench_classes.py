@@ -29,7 +29,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = {"cnc_mill_wear": 5, "gearbox": 5, "hydraulic": 2, "imu_basicmotions": 5, "health_ecg": 5}
 _START = """
 import numpy as np
-from loopwright.learn.cases import Cases
+from loopwright.learn.classing.cases import Cases
 from loopwright.learn.models.classes import dtw, rocket
 rng = np.random.default_rng(0)
 cases = Cases(("a", "b", "c", "d"), tuple(rng.standard_normal((2, 50)) for _ in range(4)), ("x", "y"))

@@ -19,9 +19,9 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.clock import cpu_s
-from loopwright.learn import life_rows
-from loopwright.learn.features import Windows
-from loopwright.learn.lives import LifeSet, remaining
+from loopwright.learn.lives import life_rows
+from loopwright.learn.lives.features import Windows
+from loopwright.learn.lives.units import LifeSet, remaining
 from loopwright.learn.metrics import life as metrics
 from loopwright.learn.proof import life
 from loopwright.learn.rows import document

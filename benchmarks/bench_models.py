@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from loopwright.core.clock import NS_PER_S, SimClock, cpu_s
 from loopwright.core.types import POINTS_IN, Batch, Kind, Prediction, Signal, Thing
-from loopwright.learn import league, predictions, registry, trees
+from loopwright.learn import league
+from loopwright.learn.kept import predictions, registry, trees
 from loopwright.store import Store, open_store
 
 T0, MIN = 1_700_000_000 * NS_PER_S, 60 * NS_PER_S

@@ -27,7 +27,7 @@ from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import load_site
 from loopwright.app.watching import Watch
 from loopwright.core.clock import SimClock
-from loopwright.learn import budget, fleet, surprise
+from loopwright.learn.detecting import budget, fleet, surprise
 
 LIMIT_MS, STEPS, LOOKS, PART = 500.0, 40, 6, 20
 EARLY = surprise.Settings(per_day=10.0)
@@ -83,8 +83,8 @@ def split(things: int, state: surprise.State) -> dict[str, list[float]]:
     rows_, mask = values(things), np.ones((things, WIDTH), dtype=bool)
     scores = np.exp(np.abs(rows_).max(axis=2))
     return {
-        "levels (learn.fleet)": [_ms(lambda row=row: fleet.step(state.levels, row, mask, 0)) for row in rows_],
-        "budget (learn.budget)": [_ms(lambda one=one: budget.step(state.budget, 0, one, EARLY.budget))
+        "levels (detecting.fleet)": [_ms(lambda row=row: fleet.step(state.levels, row, mask, 0)) for row in rows_],
+        "budget (detecting.budget)": [_ms(lambda one=one: budget.step(state.budget, 0, one, EARLY.budget))
                                   for one in scores],
     }
 
@@ -118,7 +118,7 @@ def _of_plant(plant: Plant, names: list[str]) -> dict[str, list[float]]:
 
 
 def python_loop(things: int) -> list[float]:
-    """The recursion of `learn.level` for one signal after the other in Python, scaled from a part of the machines."""
+    """What `learn.detecting.level` does, a signal after the other in Python, scaled from a part of the things."""
     part = max(1, things // PART)
     known = [[[0.0, 1.0] for _ in range(WIDTH)] for _ in range(part)]
 

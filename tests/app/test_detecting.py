@@ -19,7 +19,7 @@ from loopwright.app.site import load_site
 from loopwright.app.watching import Watch
 from loopwright.core.clock import SimClock
 from loopwright.core.types import POINTS_IN, Batch, Event
-from loopwright.learn import surprise
+from loopwright.learn.detecting import surprise
 from loopwright.packs.shop_floor.signals import MILL
 from loopwright.serve.watch import Seen
 from loopwright.twins.mill import MillTwin, TwinRun

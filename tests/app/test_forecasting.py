@@ -13,7 +13,7 @@ from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.types import Batch
-from loopwright.learn import predictions
+from loopwright.learn.kept import predictions
 from tests.app.small_parts import points_of
 
 MIN = 60 * NS_PER_S

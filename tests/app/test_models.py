@@ -24,11 +24,11 @@ from loopwright.app.views import models as views
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, NotAllowed, StoreError, UnknownName
 from loopwright.core.types import Event, Prediction
-from loopwright.learn import predictions, registry
+from loopwright.learn.kept import predictions, registry
 from loopwright.learn.league import BRIER
-from loopwright.learn.runs import Features
 from loopwright.learn.splits import LeakError
-from loopwright.learn.train import TASK, Trained, train
+from loopwright.learn.wear.runs import Features
+from loopwright.learn.wear.train import TASK, Trained, train
 from loopwright.store import User
 from loopwright.store.backup import backup
 from loopwright.store.export import export

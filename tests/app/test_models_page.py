@@ -19,7 +19,7 @@ from loopwright.app.front import Front
 from loopwright.app.plant import Plant
 from loopwright.core.errors import UnknownName
 from loopwright.govern.roles import EVERYONE
-from loopwright.learn.train import TASK
+from loopwright.learn.wear.train import TASK
 from loopwright.store import User
 from tests.app.browser import Browser, found
 from tests.app.small_plant import quick_hash

@@ -6,7 +6,7 @@ import numpy as np
 
 from loopwright.app import tool_lives
 from loopwright.core.types import Event
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives.units import Unit
 from loopwright.packs.shop_floor import wear
 from loopwright.serve import maintain
 

@@ -10,8 +10,8 @@ import pytest
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra
-from loopwright.learn.cases import Cases
-from loopwright.learn.runs import NAMES, Features
+from loopwright.learn.classing.cases import Cases
+from loopwright.learn.wear.runs import NAMES, Features
 
 ROOM = "learn.models.classes"
 

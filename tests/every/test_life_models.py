@@ -12,8 +12,9 @@ import pytest
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra
-from loopwright.learn import life_fit, registry
-from loopwright.learn.lives import LEVELS, Unit, cut
+from loopwright.learn.kept import registry
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.units import LEVELS, Unit, cut
 from tests.learn.made_lives import fleet, life_set
 
 SMALL = fleet(9, life=60.0)

@@ -10,8 +10,8 @@ import pytest
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra
-from loopwright.learn import registry
-from loopwright.learn.runs import Features
+from loopwright.learn.kept import registry
+from loopwright.learn.wear.runs import Features
 from tests.learn.run_rows import made_up
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwright.learn.lives import LifeSet, Unit, cut
+from loopwright.learn.lives.units import LifeSet, Unit, cut
 
 SIGNALS = ("heat", "flow", "speed", "dead", "hum")
 CONDITIONS = np.array([[0.0, 100.0], [20.0, 100.0], [42.0, 60.0]])

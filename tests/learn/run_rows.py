@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwright.learn.runs import LEVELS, NAMES, UNSTEADY, Features
+from loopwright.learn.wear.runs import LEVELS, NAMES, UNSTEADY, Features
 
 
 def made_up(n: int = 16, effect: float = 0.5, seed: int = 0) -> tuple[Features, np.ndarray]:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn import watched
+from loopwright.learn.detecting import watched
+from loopwright.learn.detecting.recordings import Recording
 from loopwright.learn.models.anomaly import fused, pca
 from loopwright.learn.proof import anomaly as proof
-from loopwright.learn.recordings import Recording
 from loopwright.learn.rows import document
 from loopwright.learn.sets import femto, nab, skab, tennessee_eastman
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
-from loopwright.learn import budget
+from loopwright.learn.detecting import budget
 
 MINUTE_NS = 60 * NS_PER_S
 MONTH = 30 * 24 * 60  # minutes

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError
-from loopwright.learn.calibrate import GAIN, adjusted, learned, ranked, start
+from loopwright.learn.forecasting.calibrate import GAIN, adjusted, learned, ranked, start
 
 LEVELS = (0.1, 0.5, 0.9)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn import card
-from loopwright.learn.card import Facts, Losses
+from loopwright.learn.kept import card
+from loopwright.learn.kept.card import Facts, Losses
 
 LOSSES = Losses("Brier score", ("a", "b", "c", "d"), np.array([0.0, 0.5, 0.1, 0.2]), np.array([0.3, 0.3, 0.3, 0.3]), {"machine": ["m1", "m1", "m2", "m2"]}, ("", "fast feed", "", ""))
 FACTS = Facts(("x",), ("m1", "m2"), 7, "leave one run out", {"accuracy": 0.75}, {"name": "majority", "accuracy": 0.5}, {"x": [0.0, 2.0]}, {"runs": 4, "kinds of cut": ["dry", "wet"]}, ("It cannot tell how far.",))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loopwright.core.clock import SimClock
 from loopwright.core.errors import InputError
 from loopwright.core.types import Windows
-from loopwright.learn.cases import Cases, ClassSet, clean, from_windows, resampled, windowed
+from loopwright.learn.classing.cases import Cases, ClassSet, clean, from_windows, resampled, windowed
 from loopwright.learn.models.classes import spectra
 from loopwright.learn.splits import leave_one_group_out
 from loopwright.learn.traps import LeakError

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn import class_out
-from loopwright.learn.cases import Cases, ClassSet
+from loopwright.learn.classing import class_out
+from loopwright.learn.classing.cases import Cases, ClassSet
 from loopwright.learn.proof import classes as proof
 from loopwright.learn.rows import document
 from loopwright.learn.splits import check_split

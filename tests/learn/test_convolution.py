@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from loopwright.learn import convolution, warping
+from loopwright.learn.classing import convolution, warping
 
 
 def plain_response(x: np.ndarray, channels: list[int], kernel: np.ndarray, dilation: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError
-from loopwright.learn import causes, channels, discord, level, period, planted, stretch
+from loopwright.learn.detecting import causes, channels, discord, level, period, planted, stretch
 
 pytest.importorskip("numba")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError
-from loopwright.learn import drift
+from loopwright.learn.kept import drift
 
 
 def test_psi_of_a_worked_example() -> None:

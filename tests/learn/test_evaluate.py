@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn.evaluate import auc, evaluate_runs, group_copies, log_loss, rounded, score, why_not
-from loopwright.learn.runs import Features
+from loopwright.learn.wear.evaluate import auc, evaluate_runs, group_copies, log_loss, rounded, score, why_not
+from loopwright.learn.wear.runs import Features
 from tests.learn.run_rows import made_up
 
 QUICK = ["majority", "feed_clamp", "unsteadiness", "ridge"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn import fleet, level, subspace
+from loopwright.learn.detecting import fleet, level, subspace
 
 
 def played(values: np.ndarray, told: fleet.Settings, t_ns: np.ndarray | None = None) -> np.ndarray:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwright.learn import days, held_out
-from loopwright.learn.days import Span, lay
+from loopwright.learn.forecasting import days, held_out
+from loopwright.learn.forecasting.days import Span, lay
+from loopwright.learn.forecasting.outlook import filled
 from loopwright.learn.models.forecast import drift, naive, seasonal_naive, seasonal_ridge, smoothing
-from loopwright.learn.outlook import filled
 
 Z90 = 1.2815515655446004  # 0.9 quantile of the standard normal
 

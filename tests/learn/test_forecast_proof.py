@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
+from loopwright.learn.forecasting.series import Series, SeriesSet
 from loopwright.learn.proof import forecast as proof
 from loopwright.learn.rows import document
-from loopwright.learn.series import Series, SeriesSet
 from loopwright.learn.sets import grid_ett
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn.series import SeriesSet, gathered, on_grid, seasons
+from loopwright.learn.forecasting.series import SeriesSet, gathered, on_grid, seasons
 from loopwright.learn.sets import grid_ett, grid_pjm, grid_vic_elec, nem12, smart_meters
-from loopwright.learn.table_text import numbers, times_s
+from loopwright.learn.tables.table_text import numbers, times_s
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 READERS = {"grid_ett": grid_ett, "grid_pjm": grid_pjm, "grid_vic_elec": grid_vic_elec, "grid_smart_meters": smart_meters,

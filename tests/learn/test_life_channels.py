@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwright.learn import life_rows
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives import life_rows
+from loopwright.learn.lives.units import Unit
 
 
 def fleet(channels: int, told: dict[int, float], seed: int = 0) -> list[Unit]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn import life_rows
-from loopwright.learn.lives import Unit, cut
+from loopwright.learn.lives import life_rows
+from loopwright.learn.lives.units import Unit, cut
 from loopwright.learn.models.life import kernel, ridge, survival
 from tests.learn.made_lives import SIGNALS, fleet
 

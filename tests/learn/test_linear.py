@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn.linear import feed_effect, filled, fit_logistic, log_feed, scale, sigmoid
+from loopwright.learn.wear.linear import feed_effect, filled, fit_logistic, log_feed, scale, sigmoid
 
 
 @pytest.mark.parametrize("strength", [0.01, 0.1, 1.0, 10.0])

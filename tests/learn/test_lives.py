@@ -11,9 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError
-from loopwright.learn import conditions, life_fit, life_rows
-from loopwright.learn.features import Windows, channels, columns, describe, window_mean, window_slope, window_spread
-from loopwright.learn.lives import LEVELS, Unit, check, cut, folds, remaining
+from loopwright.learn.lives import conditions, life_fit, life_rows
+from loopwright.learn.lives.features import (
+    Windows,
+    channels,
+    columns,
+    describe,
+    window_mean,
+    window_slope,
+    window_spread,
+)
+from loopwright.learn.lives.units import LEVELS, Unit, check, cut, folds, remaining
 from loopwright.learn.sets import cmapss
 from tests.learn.made_lives import fleet
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn import own_table
-from loopwright.learn.own_table import read
 from loopwright.learn.sets import csv
+from loopwright.learn.tables import own_table
+from loopwright.learn.tables.own_table import read
 from loopwright.learn.traps import LeakError
 
 

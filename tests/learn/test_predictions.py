@@ -12,9 +12,9 @@ import pytest
 from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, UnitError
 from loopwright.core.types import POINTS_IN, Batch, Event, Kind, Prediction, Signal, Thing
-from loopwright.learn import predictions
+from loopwright.learn.kept import predictions
+from loopwright.learn.kept.predictions import Asked, Outcome, read, record, score
 from loopwright.learn.league import ABSOLUTE, BRIER, standings
-from loopwright.learn.predictions import Asked, Outcome, read, record, score
 from loopwright.learn.splits import LeakError
 from loopwright.store import Store, open_store
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.learn import life_rows
-from loopwright.learn.features import Windows
-from loopwright.learn.lives import LifeSet, remaining
+from loopwright.learn.lives import life_rows
+from loopwright.learn.lives.features import Windows
+from loopwright.learn.lives.units import LifeSet, remaining
 from loopwright.learn.metrics import life as metrics
 from loopwright.learn.models.life import blend
 from loopwright.learn.proof import life

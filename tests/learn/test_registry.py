@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.learn import registry
+from loopwright.learn.kept import registry
 
 DTYPES = st.one_of(
     npst.boolean_dtypes(), npst.integer_dtypes(endianness="?"), npst.unsigned_integer_dtypes(endianness="?"),
@@ -162,7 +162,7 @@ class Odd:
 
 
 @pytest.mark.parametrize(("state", "words"), [
-    ({"model": Odd()}, r"state\['model'\]: a .*Odd cannot be kept.*learn.trees.export"),
+    ({"model": Odd()}, r"state\['model'\]: a .*Odd cannot be kept.*learn.kept.trees.export"),
     ({"a": [1, {2: lambda: 0}]}, r"state\['a'\]\[1\]\[2\]: a builtins.function"),
     ({"a": np.array([Odd()])}, r"state\['a'\]: an array of object"),
     ({"a": np.zeros(2, "i4,f8")}, "an array of"), ({"a": np.longdouble(1)}, "float128"), ({"a": 2**64}, "64 bits"),
@@ -202,7 +202,7 @@ def test_a_full_disk_leaves_no_half_model(tmp_path: Path, monkeypatch: pytest.Mo
 
 KILLED = """
 import sys, pathlib, numpy as np
-from loopwright.learn import registry
+from loopwright.learn.kept import registry
 folder = pathlib.Path(sys.argv[1])
 print("go", flush=True)
 for i in range(10_000):

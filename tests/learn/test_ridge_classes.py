@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn import ridge_classes
+from loopwright.learn.classing import ridge_classes
 from loopwright.learn.metrics.classes import most_likely
 
 

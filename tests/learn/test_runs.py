@@ -9,7 +9,7 @@ import pytest
 
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.core.types import Windows
-from loopwright.learn.runs import (
+from loopwright.learn.wear.runs import (
     NAMES,
     SETUP,
     Features,

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn.runs import NAMES, Features
 from loopwright.learn.splits import (
     LeakError,
     by_time,
@@ -23,6 +22,7 @@ from loopwright.learn.splits import (
     leave_one_group_out,
     time_folds,
 )
+from loopwright.learn.wear.runs import NAMES, Features
 
 
 def test_every_group_is_left_out_once_and_whole() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
-from loopwright.learn import surprise
-from loopwright.learn.surprise import Look, Settings, State, start, step
+from loopwright.learn.detecting import surprise
+from loopwright.learn.detecting.surprise import Look, Settings, State, start, step
 
 QUICK = Settings(per_day=1.0, step_s=60.0, warm=16, past=44)  # an hour of learning is 60 steps
 RARE = Settings(per_day=1e-6, step_s=60.0, warm=16, past=44)  # so that no alarm changes what is followed

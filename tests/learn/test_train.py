@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.learn import registry
-from loopwright.learn.runs import Features
+from loopwright.learn.kept import registry
 from loopwright.learn.splits import LeakError
-from loopwright.learn.train import judge, restore, train
+from loopwright.learn.wear.runs import Features
+from loopwright.learn.wear.train import judge, restore, train
 from tests.learn.run_rows import made_up
 
 QUICK = ["unsteadiness", "ridge"]

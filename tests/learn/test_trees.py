@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError
-from loopwright.learn import registry, trees
+from loopwright.learn.kept import registry, trees
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (pip install 'loopwright[learn]')")
 

@@ -25,7 +25,8 @@ from loopwright.app.site import Site
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import StoreError
 from loopwright.core.types import Kind, Windows
-from loopwright.learn import budget, fleet, level, registry, surprise
+from loopwright.learn.detecting import budget, fleet, level, surprise
+from loopwright.learn.kept import registry
 from loopwright.serve.watch import Anomaly, Channel, Seen
 from loopwright.store.fleet import Fleet
 

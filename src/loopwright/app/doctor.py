@@ -139,7 +139,7 @@ def _state(store: Store) -> dict[str, Any]:
 
 def _models(store: Store) -> list[str]:
     """Kept models whose file is gone or was altered; of cards from before they were kept nothing is said."""
-    from loopwright.learn import registry
+    from loopwright.learn.kept import registry
 
     cards = [event.body["card"] for event in store.recall(kind="model.trained")]
     kept = dict.fromkeys(card["weights_hash"] for card in cards if "cost" in card)

@@ -4,7 +4,8 @@
     await keep_forecast(plant, flow)      the same every quarter of an hour while a plant runs
 
 Which signals: those that packs derive at a regular step (energy of a spindle in each minute). What was predicted before
-and has come true moves the quantiles (`learn.calibrate`); nothing is kept beside the predictions themselves.
+and has come true moves the quantiles (`learn.forecasting.calibrate`); nothing is kept beside the predictions
+themselves.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.derived import Derived
 from loopwright.core.errors import LoopwrightError
 from loopwright.core.types import Decision, Prediction, Windows
-from loopwright.learn import calibrate, predictions
+from loopwright.learn.forecasting import calibrate
+from loopwright.learn.forecasting.series import seasons
+from loopwright.learn.kept import predictions
 from loopwright.learn.league import ABSOLUTE
-from loopwright.learn.series import seasons
 from loopwright.serve import forecast
 
 MODEL, BASELINE = "seasonal_ridge", "seasonal_naive"

@@ -10,7 +10,8 @@ import numpy as np
 from loopwright.app import models
 from loopwright.app.views import models as views
 from loopwright.core.errors import InputError, StoreError
-from loopwright.learn import league, predictions, registry
+from loopwright.learn import league
+from loopwright.learn.kept import predictions, registry
 from loopwright.store import Store
 
 

@@ -24,8 +24,9 @@ from loopwright.core.types import Event, Model
 from loopwright.govern.access import may
 from loopwright.improve import approve, cycle, promotion
 from loopwright.improve.promotion import Proof
-from loopwright.learn import league, predictions, registry
-from loopwright.learn.predictions import Asked, Outcome, Outcomes
+from loopwright.learn import league
+from loopwright.learn.kept import predictions, registry
+from loopwright.learn.kept.predictions import Asked, Outcome, Outcomes
 from loopwright.store import Store
 
 ACTOR = "league"
@@ -160,7 +161,7 @@ def check(
     """Scores every prediction of a task whose outcome is known now, and demotes its champion when it loses, or when its
     file is gone or was altered.
 
-    drift  of its inputs, as `learn.drift.drift` gives it; it stands in the event model.checked
+    drift  of its inputs, as `learn.kept.drift.drift` gives it; it stands in the event model.checked
     returns  {scored, changed, waiting, leaks, model, says, demoted}
     """
     counts = predictions.score(plant.store, None, task)

@@ -15,10 +15,10 @@ from loopwright.app.plant import Plant
 from loopwright.core import plug
 from loopwright.core.errors import StoreError
 from loopwright.core.types import Prediction
-from loopwright.learn import drift, predictions
+from loopwright.learn.kept import drift, predictions
 from loopwright.learn.league import BRIER
-from loopwright.learn.runs import Features
-from loopwright.learn.train import TASK, Trained, judge, restore
+from loopwright.learn.wear.runs import Features
+from loopwright.learn.wear.train import TASK, Trained, judge, restore
 
 
 def trained_since(plant: Plant, known_ns: int) -> Trained | None:

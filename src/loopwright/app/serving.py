@@ -15,9 +15,9 @@ from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
 from loopwright.core.types import Decision, Event, Evidence
-from loopwright.learn.evaluate import rounded
-from loopwright.learn.runs import Features, assemble
-from loopwright.learn.train import TASK, Trained, judge
+from loopwright.learn.wear.evaluate import rounded
+from loopwright.learn.wear.runs import Features, assemble
+from loopwright.learn.wear.train import TASK, Trained, judge
 from loopwright.serve import maintain, oee
 
 SHIFT_NS = 24 * 3600 * NS_PER_S
@@ -185,7 +185,7 @@ class Maintenance:
         y = np.array([by_run[run].body["label"] == "worn" for run in features.runs], dtype=float)
         known_by_ns = max((event.known_ns for event in labels), default=now_ns)
         try:
-            call = self.plant.workers.call("learn", "loopwright.learn.train:train", features, y, known_by_ns)
+            call = self.plant.workers.call("learn", "loopwright.learn.wear.train:train", features, y, known_by_ns)
             trained: Trained = await asyncio.wrap_future(call)
         except (InputError, MissingExtra) as error:
             self.why_not = error.given

@@ -17,8 +17,8 @@ import numpy as np
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.types import Decision, Event
-from loopwright.learn.life_best import LEAST, best
-from loopwright.learn.lives import LEVELS, Unit
+from loopwright.learn.lives.life_best import LEAST, best
+from loopwright.learn.lives.units import LEVELS, Unit
 from loopwright.serve import maintain
 
 

@@ -450,7 +450,7 @@ class Model:
     """A fitted model's card. known_by_ns: it has seen nothing that was known later.
 
     metrics, baseline  on units that it had not seen, and the simplest baseline's on the same; of the latter `name` too
-    weights_hash       the name under which it is kept (`learn.registry`)
+    weights_hash       the name under which it is kept (`learn.kept.registry`)
     limits, split      what it may not be used for; what was left out whole to test it
     things             what it was trained on
     data               facts of the training data: how many units, the range of each input, conditions seen

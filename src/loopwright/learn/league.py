@@ -1,7 +1,7 @@
 """The league: which model serves a task, whether it still beats the simplest baseline, and who stands where.
 
     losing(ours, theirs)                 is the live champion worse than the baseline? looked at as often as one likes
-    standings(table)                     one row a model, from its scored predictions (`learn.predictions`)
+    standings(table)                     one row a model, from its scored predictions (`learn.kept.predictions`)
     serving(events, "tool-wear")         the model in force, None: the baseline serves
 
 A champion is made by a Change (`improve.promotion`) and ends by an event. The test of demotion bets against the model:
@@ -113,10 +113,10 @@ def apart(about: Sequence[str], made_ns: np.ndarray, due_ns: np.ndarray) -> np.n
 def standings(table: Mapping[str, Any], alpha: float = ALPHA) -> list[dict[str, Any]]:
     """One row a model: {model, task, made, scored, leaks, loss, baseline_loss, better, verdict, coverage}.
 
-    table  columns of `learn.predictions.read`, rows of any models in any order
+    table  columns of `learn.kept.predictions.read`, rows of any models in any order
     Best first within a task: by its mean loss over the baseline's.
     """
-    from loopwright.learn.drift import coverage
+    from loopwright.learn.kept.drift import coverage
 
     rows = []
     models = np.asarray(table["model"], dtype=object)

@@ -11,7 +11,7 @@ import numpy as np
 
 from loopwright.core.errors import InputError
 from loopwright.learn.intervals import clopper_pearson
-from loopwright.learn.lives import CAP
+from loopwright.learn.lives.units import CAP
 
 EARLY, LATE = 13.0, 10.0  # cycles: the scales of the S-score
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra, StoreError
-from loopwright.learn import own_recordings, watched
+from loopwright.learn.detecting import own_recordings, watched
+from loopwright.learn.detecting.planted import KINDS, planted
+from loopwright.learn.detecting.recordings import Recording, RecordingSet
 from loopwright.learn.metrics import anomaly as metrics
-from loopwright.learn.planted import KINDS, planted
-from loopwright.learn.recordings import Recording, RecordingSet
 from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
 
 ROOM = "learn.models.anomaly"

@@ -21,8 +21,8 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra
-from loopwright.learn import class_out
-from loopwright.learn.cases import ClassSet
+from loopwright.learn.classing import class_out
+from loopwright.learn.classing.cases import ClassSet
 from loopwright.learn.intervals import sign_test
 from loopwright.learn.metrics import classes as metrics
 from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds

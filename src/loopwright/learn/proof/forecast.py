@@ -22,10 +22,10 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, StoreError
-from loopwright.learn import forecast_peers
+from loopwright.learn.forecasting import forecast_peers
+from loopwright.learn.forecasting.series import DAY_S, SeriesSet, seasons
 from loopwright.learn.metrics.forecast import LEVELS, Scored, geometric_mean, relative, scores
 from loopwright.learn.rows import PEER, Champion, Cost, Row, done, measured, over_seeds
-from loopwright.learn.series import DAY_S, SeriesSet, seasons
 
 ROOM = "learn.models.forecast"
 PEERS = forecast_peers.PEERS

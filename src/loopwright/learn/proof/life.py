@@ -21,8 +21,8 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra, StoreError
-from loopwright.learn import life_fit
-from loopwright.learn.lives import CAP, LifeSet, check
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.units import CAP, LifeSet, check
 from loopwright.learn.metrics import life as metrics
 from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
 from loopwright.learn.traps import LeakError

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases, ClassSet
-from loopwright.learn.number_text import text_of
+from loopwright.learn.classing.cases import Cases, ClassSet
+from loopwright.learn.tables.number_text import text_of
 
 TASKS = ("class",)
 NEEDS = "<Name>_TRAIN.ts, with <Name>_TEST.ts beside it where it is there (.ts or .ts.gz)"

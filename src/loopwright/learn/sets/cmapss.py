@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.lives import LifeSet, Unit
-from loopwright.learn.number_text import found, table_of
+from loopwright.learn.lives.units import LifeSet, Unit
+from loopwright.learn.tables.number_text import found, table_of
 
 TASKS = ("life",)
 NEEDS = "train_FD00x.txt and test_FD00x.txt of NASA's set, RUL_FD00x.txt where it is there (plain or .gz)"

@@ -4,7 +4,7 @@ Files     experiment_01.csv to experiment_18.csv (or .csv.gz) at 10 Hz; labels.c
 Case      a run: what the spindle and the axes did while the tool cut, without the rest of the run
 Channels  spindle acceleration, current, power; currents of the axes; the programmed feed. Positions, the mains voltage
           and the times are left out: they name the tool or the day (`learn.splits.FORBIDDEN`)
-Measures  the numbers of `learn.runs` (unsteadiness, levels, feed, clamp) for models of recorded runs
+Measures  the numbers of `learn.wear.runs` (unsteadiness, levels, feed, clamp) for models of recorded runs
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases, ClassSet
-from loopwright.learn.number_text import found, text_of
-from loopwright.learn.runs import RunSettings, assemble, measure
+from loopwright.learn.classing.cases import Cases, ClassSet
+from loopwright.learn.tables.number_text import found, text_of
+from loopwright.learn.wear.runs import RunSettings, assemble, measure
 
 TASKS = ("class",)
 NEEDS = "experiment_01.csv and so on (or .csv.gz), with labels.csv or train.csv beside them"
@@ -30,7 +30,7 @@ CHANNELS = (
     "S1_ActualAcceleration", "S1_CurrentFeedback", "S1_OutputPower", "X1_CurrentFeedback", "Y1_CurrentFeedback",
     "M1_CURRENT_FEEDRATE",
 )
-_ROLES = {  # column -> (signal of learn.runs, factor to units inside)
+_ROLES = {  # column -> (signal of learn.wear.runs, factor to units inside)
     "S1_ActualVelocity": ("s.velocity", 2.0 * np.pi), "S1_ActualAcceleration": ("s.acceleration", 2.0 * np.pi),
     "S1_CurrentFeedback": ("s.current_feedback", 1.0), "S1_OutputPower": ("s.output_power", 1e3),
     "M1_CURRENT_FEEDRATE": ("program.feed", 1e-3),

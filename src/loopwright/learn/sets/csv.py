@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn.cases import Cases, ClassSet
-from loopwright.learn.lives import LifeSet, Unit, cut, remaining
-from loopwright.learn.own_table import Table, check_answer, read
-from loopwright.learn.series import Series, SeriesSet, gathered
+from loopwright.learn.classing.cases import Cases, ClassSet
+from loopwright.learn.forecasting.series import Series, SeriesSet, gathered
+from loopwright.learn.lives.units import LifeSet, Unit, cut, remaining
 from loopwright.learn.splits import hold_out
+from loopwright.learn.tables.own_table import Table, check_answer, read
 from loopwright.learn.traps import LeakError
 
 Columns = Mapping[str, tuple[str, ...]]

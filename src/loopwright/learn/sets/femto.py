@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn import table_text
-from loopwright.learn.recordings import Recording, RecordingSet
+from loopwright.learn.detecting.recordings import Recording, RecordingSet
+from loopwright.learn.tables import table_text
 
 NAME = "femto"
 TASKS = ("anomaly",)

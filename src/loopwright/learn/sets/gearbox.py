@@ -17,8 +17,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases, ClassSet, windowed
-from loopwright.learn.number_text import text_of
+from loopwright.learn.classing.cases import Cases, ClassSet, windowed
+from loopwright.learn.tables.number_text import text_of
 
 TASKS = ("class",)
 NEEDS = "healthy_30hz_load00.parquet, broken_30hz_load00.parquet and so on, or h30hz0.csv and b30hz0.csv"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loopwright.learn import table_text
-from loopwright.learn.series import SeriesSet, gathered
+from loopwright.learn.forecasting.series import SeriesSet, gathered
+from loopwright.learn.tables import table_text
 
 NAME = "grid_pjm"
 TASKS = ("forecast",)

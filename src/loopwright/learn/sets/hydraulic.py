@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases, ClassSet
-from loopwright.learn.number_text import found, table_of, text_of
+from loopwright.learn.classing.cases import Cases, ClassSet
+from loopwright.learn.tables.number_text import found, table_of, text_of
 
 TASKS = ("class",)
 NEEDS = "profile.txt and a file a sensor: TS1.txt to TS4.txt, FS1.txt, FS2.txt, VS1.txt, CE.txt, CP.txt, SE.txt"

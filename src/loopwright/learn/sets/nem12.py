@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn import table_text
-from loopwright.learn.series import DAY_S, SeriesSet, gathered
+from loopwright.learn.forecasting.series import DAY_S, SeriesSet, gathered
+from loopwright.learn.tables import table_text
 
 NAME = "nem12"
 TASKS = ("forecast",)

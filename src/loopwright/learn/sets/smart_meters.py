@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from loopwright.learn import table_text
-from loopwright.learn.series import SeriesSet, gathered
+from loopwright.learn.forecasting.series import SeriesSet, gathered
+from loopwright.learn.tables import table_text
 
 NAME = "smart_meters"
 TASKS = ("forecast",)

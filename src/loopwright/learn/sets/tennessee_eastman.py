@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.recordings import Recording, RecordingSet
+from loopwright.learn.detecting.recordings import Recording, RecordingSet
 
 NAME = "tennessee_eastman"
 TASKS = ("anomaly",)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases, ClassSet
-from loopwright.learn.number_text import found, table_of
+from loopwright.learn.classing.cases import Cases, ClassSet
+from loopwright.learn.tables.number_text import found, table_of
 
 TASKS = ("class",)
 NEEDS = "<Name>_TRAIN.txt, with <Name>_TEST.txt beside it where it is there (.txt or .tsv, plain or .gz)"

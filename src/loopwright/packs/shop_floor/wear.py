@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from loopwright.core.types import Event
-from loopwright.learn.evaluate import why_not
-from loopwright.learn.lives import Unit
-from loopwright.learn.runs import Features, RunSettings, assemble, from_points, measure
-from loopwright.learn.train import judge, train
+from loopwright.learn.lives.units import Unit
+from loopwright.learn.wear.evaluate import why_not
+from loopwright.learn.wear.runs import Features, RunSettings, assemble, from_points, measure
+from loopwright.learn.wear.train import judge, train
 from loopwright.packs.shop_floor.signals import CUTTING
 
 SETTINGS = RunSettings(CUTTING)
@@ -33,7 +33,7 @@ Fetch = Callable[[str, Sequence[str], int, int], pa.Table]
 def finished(labels: Iterable[Event], others: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """[{run, thing, start_ns, end_ns}] of the runs that 'run.labelled' events tell of, and of others without a label.
 
-    others  rows of the same form (from `learn.runs.find_runs`); one with the id of a labelled run is left out
+    others  rows of the same form (from `learn.wear.runs.find_runs`); one with the id of a labelled run is left out
     """
     found = {e.about: {"run": e.about, **{k: e.body[k] for k in ("thing", "start_ns", "end_ns")}} for e in labels}
     for row in others:
@@ -42,8 +42,8 @@ def finished(labels: Iterable[Event], others: Iterable[Mapping[str, Any]] = ()) 
 
 
 def measured(runs: Iterable[Mapping[str, Any]], fetch: Fetch) -> dict[str, dict[str, float]]:
-    """Run -> its numbers (`learn.runs.measure`). A run with too little cutting, or without a signal that is needed, is
-    left out: maintenance then abstains about it."""
+    """Run -> its numbers (`learn.wear.runs.measure`). A run with too little cutting, or without a signal that is
+    needed, is left out: maintenance then abstains about it."""
     rows = {}
     for run in runs:
         table = fetch(run["thing"], SETTINGS.signals, run["start_ns"], run["end_ns"] + 1)
@@ -64,7 +64,7 @@ def prediction(
     """How likely each run's tool is worn, by a model trained on the labelled ones: what `serve.maintain.decide` needs.
 
     rows     from `measured`; labels: 'run.labelled' events, of which those known after known_by_ns are not used
-    returns  {"model": card, "evaluation": of learn.evaluate, "runs": {run: {probability, low, high, seen}}}, or
+    returns  {"model": card, "evaluation": of learn.wear.evaluate, "runs": {run: {probability, low, high, seen}}}, or
              {"abstains": why} when there are too few labelled runs of either class
     """
     known = {e.about: e for e in labels if (e.known_ns or e.t_ns) <= known_by_ns and e.about in rows}

@@ -54,8 +54,8 @@ def decide(
     """One Decision for each run that was not judged before, in the order of their ends.
 
     runs        [{run, thing, start_ns, end_ns}], finished ones
-    prediction  {"model": card (core.types.Model), "evaluation": of learn.evaluate, "runs": of learn.train.judge}, or
-                {"abstains": why}, or None
+    prediction  {"model": card (core.types.Model), "evaluation": of learn.wear.evaluate, "runs": of
+                learn.wear.train.judge}, or {"abstains": why}, or None
     returns     (alarm and work-order events, decisions, the new state)
     """
     decided = set(state.get("decided", ()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.channels import checked
+from loopwright.learn.detecting.channels import checked
 
 NAME = "chance"
 MEANING = "A number drawn by chance for each row."

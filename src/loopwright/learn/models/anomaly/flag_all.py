@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.channels import checked
+from loopwright.learn.detecting.channels import checked
 
 NAME = "flag_all"
 MEANING = "Every row is as anomalous as any other, and more than any row of training."

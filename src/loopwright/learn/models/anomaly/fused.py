@@ -5,10 +5,10 @@
 
 Scores of distances and indices are close to log-normal on usual data, so z_d stands for their tail probability, whose
 logarithm falls with a power of z_d between 1 and 2. Level and spread are robust, learned in training and followed
-slowly (learn/level.py), for a growing past makes every stretch look more usual. The detectors: the left matrix profile
-of a short stretch and of one cycle (learn/discord.py), principal components of windows (learn/stretch.py) and, where
-there are several channels, T2 and Q of the channels together (learn/subspace.py). They and every constant were chosen
-on 12 files of NAB outside the published table.
+slowly (learn/detecting/level.py), for a growing past makes every stretch look more usual. The detectors: the left
+matrix profile of a short stretch and of one cycle (learn/detecting/discord.py), principal components of windows
+(learn/detecting/stretch.py) and, where there are several channels, T2 and Q of the channels together
+(learn/detecting/subspace.py). They and every constant were chosen on 12 files of NAB outside the published table.
 Source for fusing scores as probabilities: H.-P. Kriegel et al., SDM 2011 (unifying outlier scores).
 """
 
@@ -19,8 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import discord, level, stretch, subspace
-from loopwright.learn.channels import Ready, averaged, checked, few, prepare, standardised, strength, stretch_window
+from loopwright.learn.detecting import discord, level, stretch, subspace
+from loopwright.learn.detecting.channels import (
+    Ready,
+    averaged,
+    checked,
+    few,
+    prepare,
+    standardised,
+    strength,
+    stretch_window,
+)
 
 NAME = "fused"
 MEANING = "Left matrix profile of two lengths, components of windows and of channels, fused as probabilities."

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import discord
-from loopwright.learn.channels import checked, few, prepare, standardised, strength, stretch_window
+from loopwright.learn.detecting import discord
+from loopwright.learn.detecting.channels import checked, few, prepare, standardised, strength, stretch_window
 
 NAME = "left_discord"
 MEANING = "Distance of the newest stretch from its nearest like in the past (left matrix profile)."

@@ -1,5 +1,5 @@
 """How unlike their usual common movement the channels of a row are: T2 and Q of principal components, with each
-channel's part (learn/subspace.py). It stays as it was learned."""
+channel's part (learn/detecting/subspace.py). It stays as it was learned."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import subspace
-from loopwright.learn.channels import checked
+from loopwright.learn.detecting import subspace
+from loopwright.learn.detecting.channels import checked
 
 NAME = "pca"
 MEANING = "T2 and Q of the channels together: a row that breaks their usual common movement, and which channel does."

@@ -1,7 +1,7 @@
 """How far each value is from its usual level and season, in robust spreads: every channel by itself.
 
-The plain detector that works from the first minute on any signal: level and spread follow robustly (learn/level.py),
-and where the training rows show a clear cycle, each part of it has a level of its own.
+The plain detector that works from the first minute on any signal: level and spread follow robustly
+(learn/detecting/level.py), and where the training rows show a clear cycle, each part of it has a level of its own.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import level
-from loopwright.learn.channels import checked
-from loopwright.learn.period import cycle
+from loopwright.learn.detecting import level
+from loopwright.learn.detecting.channels import checked
+from loopwright.learn.detecting.period import cycle
 
 NAME = "robust_z"
 MEANING = "How far a value is from its robust level and season, in spreads."

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import stretch
-from loopwright.learn.channels import checked, prepare, standardised, strength, stretch_window
+from loopwright.learn.detecting import stretch
+from loopwright.learn.detecting.channels import checked, prepare, standardised, strength, stretch_window
 
 NAME = "sub_pca"
 MEANING = "What the usual shapes of a signal (principal components of its windows, kept up to date) leave unexplained."

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn import trees
-from loopwright.learn.cases import Cases, need_cases
-from loopwright.learn.features_of_series import statistics
+from loopwright.learn.classing.cases import Cases, need_cases
+from loopwright.learn.classing.features_of_series import statistics
+from loopwright.learn.kept import trees
 
 NAME = "boosting"
 MEANING = "Gradient-boosted trees (scikit-learn) on levels, spread, steps, trend and memory of each channel."

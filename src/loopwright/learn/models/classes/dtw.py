@@ -3,7 +3,7 @@
 The band, and whether channels are scaled by their spread, are chosen on training cases, each asked without its own
 group; of equals channels as they come and the smallest band. Cases are brought to one length of at most LONGEST points
 (fewer where cases x channels x points^2 would pass WORK) by means, and at most MOST training cases are kept, evenly
-over the classes. Source: `learn.warping`.
+over the classes. Source: `learn.classing.warping`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn import neighbours
-from loopwright.learn.cases import Cases, need_cases
+from loopwright.learn.classing import neighbours
+from loopwright.learn.classing.cases import Cases, need_cases
 
 NAME = "dtw"
 MEANING = "The nearest training case when time may stretch a little (1-NN DTW, band chosen on training cases)."
@@ -80,7 +80,7 @@ def _distances(
     state: Mapping[str, Any], asked: np.ndarray, groups: np.ndarray, own: np.ndarray
 ) -> np.ndarray:
     """(n, K) squared distance of asked (n, T, C) to the nearest known case of each class; inf where there is none."""
-    from loopwright.learn import warping
+    from loopwright.learn.classing import warping
 
     distances = np.empty((len(asked), len(state["classes"])))
     for i, one in enumerate(asked):

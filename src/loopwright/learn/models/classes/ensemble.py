@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.cases import Cases, need_cases
+from loopwright.learn.classing.cases import Cases, need_cases
 from loopwright.learn.models.classes import boosting, intervals, rocket, spectra
 
 NAME = "ensemble"

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import neighbours
-from loopwright.learn.cases import Cases, need_cases
+from loopwright.learn.classing import neighbours
+from loopwright.learn.classing.cases import Cases, need_cases
 
 NAME = "euclid"
 MEANING = "The nearest training case, sample by sample (1-NN Euclid)."

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn import trees
-from loopwright.learn.cases import Cases, need_cases
-from loopwright.learn.features_of_series import plan_of_stretches, quantiles
+from loopwright.learn.classing.cases import Cases, need_cases
+from loopwright.learn.classing.features_of_series import plan_of_stretches, quantiles
+from loopwright.learn.kept import trees
 
 NAME = "intervals"
 MEANING = "Extremely randomised trees (scikit-learn) on quantiles of stretches of each channel."

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.cases import Cases, need_cases
+from loopwright.learn.classing.cases import Cases, need_cases
 
 NAME = "majority"
 MEANING = "The class that most training cases had; looks at nothing."

@@ -2,8 +2,8 @@
 
 Kernels as in MiniRocket (84, deterministic) at dilations spread up to the length, on the series and on its differences;
 channels drawn for each; biases from quantiles of the responses of training cases; the four pools of MultiRocket. The
-ridge's strength is chosen by leaving groups out, in closed form. Sources: `learn.convolution`, `learn.ridge_classes`.
-A kernel sums to zero, so levels are not seen; `boosting` and `intervals` see them.
+ridge's strength is chosen by leaving groups out, in closed form. Sources: `learn.classing.convolution`,
+`learn.classing.ridge_classes`. A kernel sums to zero, so levels are not seen; `boosting` and `intervals` see them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn import ridge_classes
-from loopwright.learn.cases import Cases, clean, need_cases
-from loopwright.learn.neighbours import scaling
+from loopwright.learn.classing import ridge_classes
+from loopwright.learn.classing.cases import Cases, clean, need_cases
+from loopwright.learn.classing.neighbours import scaling
 
 NAME = "rocket"
 MEANING = "Thousands of random convolutions (MiniRocket kernels, MultiRocket pools) and a ridge."
@@ -79,7 +79,7 @@ def see(cases: Cases, seed: int = 0) -> dict[str, Any]:
 
 def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
     """(n, F) float32: the pools of every response."""
-    from loopwright.learn import convolution
+    from loopwright.learn.classing import convolution
 
     plans = [lens["series"], lens["differences"]]
     x = np.empty((len(cases), sum(4 * len(plan["biases"]) for plan in plans)), np.float32)
@@ -95,7 +95,7 @@ def look(lens: Mapping[str, Any], cases: Cases) -> np.ndarray:
 
 def kernels() -> np.ndarray:
     """(84, 3) places of the weight 2."""
-    from loopwright.learn import convolution
+    from loopwright.learn.classing import convolution
 
     return convolution.KERNELS
 
@@ -106,7 +106,7 @@ def _plan(rows: Sequence[np.ndarray], count: int, length: int, rng: np.random.Ge
     Dilations 2**u with u evenly from 0 to log2((length - 1) / 8); of each dilation and kernel one subset of channels
     and as many biases as are left of `count`: quantiles (golden ratio sequence) of the response of one training case.
     """
-    from loopwright.learn import convolution
+    from loopwright.learn.classing import convolution
 
     deepest = np.log2(max((length - 1) / (convolution.TAPS - 1), 1.0))
     each = max(1, count // 84)

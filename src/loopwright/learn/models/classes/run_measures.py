@@ -1,6 +1,6 @@
 """One number of a machining run: how unsteadily its spindle turns (`learn.models.wear.unsteadiness`), as a class model.
 
-Only for sets whose cases bring the measures of `learn.runs`, and two classes.
+Only for sets whose cases bring the measures of `learn.wear.runs`, and two classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.cases import Cases, need_cases
+from loopwright.learn.classing.cases import Cases, need_cases
 from loopwright.learn.models.wear import unsteadiness
 
 NAME = "run_measures"

@@ -1,7 +1,7 @@
 """Spectrum and envelope of a vibration in bands, and a ridge on them: what condition monitoring looks at.
 
 The ridge's strength is chosen by leaving groups out, so one that holds at other loads is preferred. Sources:
-`learn.features_of_series`, `learn.ridge_classes`.
+`learn.classing.features_of_series`, `learn.classing.ridge_classes`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import features_of_series, ridge_classes
-from loopwright.learn.cases import Cases, need_cases
+from loopwright.learn.classing import features_of_series, ridge_classes
+from loopwright.learn.classing.cases import Cases, need_cases
 
 NAME = "spectra"
 MEANING = "Spectrum and envelope in bands, moments and links of channels, and a ridge."

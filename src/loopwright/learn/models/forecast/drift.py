@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from loopwright.learn.outlook import asked, filled, normal, spread_of
+from loopwright.learn.forecasting.outlook import asked, filled, normal, spread_of
 
 NAME = "drift"
 MEANING = "The line through the first and the last value, carried on."

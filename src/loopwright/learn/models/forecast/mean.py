@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from loopwright.learn.outlook import asked, mean_of, normal, spread_of
+from loopwright.learn.forecasting.outlook import asked, mean_of, normal, spread_of
 
 NAME = "mean"
 MEANING = "The average of everything known, at every horizon."

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from loopwright.learn.forecasting.outlook import asked
 from loopwright.learn.models.forecast.seasonal_naive import of_season
-from loopwright.learn.outlook import asked
 
 NAME = "naive"
 MEANING = "The last known value."

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from loopwright.learn.outlook import Ask, asked, filled, normal, spread_of
+from loopwright.learn.forecasting.outlook import Ask, asked, filled, normal, spread_of
 
 NAME = "seasonal_naive"
 MEANING = "What was one season ago."

@@ -2,9 +2,9 @@
 
 Values are taken as u = ln((y - low) / spread + offset), with an offset that lets large values vary more than small
 ones as far as the past shows it. For each part of the horizon the value ahead, less the level of the last week, is a
-weighted sum of the inputs of `learn.days`. The weights are found and judged on blocks of the past that they were not
-fitted to (`learn.held_out`), and what they missed there gives the quantiles: errors of the same time of day, of
-neighbouring times and days, ranked. Nothing is trained on other series and nothing is drawn at random.
+weighted sum of the inputs of `learn.forecasting.days`. The weights are found and judged on blocks of the past that they
+were not fitted to (`learn.forecasting.held_out`), and what they missed there gives the quantiles: errors of the same
+time of day, of neighbouring times and days, ranked. Nothing is trained on other series and nothing is drawn at random.
 A past too short for that (fewer than LEAST earlier origins) is forecast by exponential smoothing.
 Offset: V. M. Guerrero, J. Forecasting 12 (1993) 37 (a transformation that evens the spread of parts of a series).
 Related: direct multi-step regression (S. Ben Taieb et al., Expert Systems 39 (2012) 7067); split conformal quantiles
@@ -19,11 +19,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from loopwright.learn import held_out
-from loopwright.learn.calibrate import ranked
-from loopwright.learn.days import Past, Span, lay
+from loopwright.learn.forecasting import held_out
+from loopwright.learn.forecasting.calibrate import ranked
+from loopwright.learn.forecasting.days import Past, Span, lay
+from loopwright.learn.forecasting.outlook import Ask, asked
 from loopwright.learn.models.forecast import smoothing
-from loopwright.learn.outlook import Ask, asked
 
 NAME = "seasonal_ridge"
 MEANING = "Profiles of day and week, levels and last year, weighed by a ridge on each series' own past."

@@ -18,7 +18,7 @@ from itertools import product
 
 import numpy as np
 
-from loopwright.learn.outlook import Ask, asked, filled, normal
+from loopwright.learn.forecasting.outlook import Ask, asked, filled, normal
 
 NAME = "smoothing"
 MEANING = "Exponential smoothing: level, damped trend and season, gains chosen on the series' own past."

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import life_fit
-from loopwright.learn.features import Windows, columns
-from loopwright.learn.life_rows import Rows
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.features import Windows, columns
+from loopwright.learn.lives.life_rows import Rows
+from loopwright.learn.lives.units import Unit
 from loopwright.learn.models.life import boosting, kernel
 
 NAME = "blend"

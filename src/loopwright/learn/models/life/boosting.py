@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn import life_fit, trees
-from loopwright.learn.features import Windows
-from loopwright.learn.life_rows import Rows
-from loopwright.learn.lives import Unit
+from loopwright.learn.kept import trees
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.features import Windows
+from loopwright.learn.lives.life_rows import Rows
+from loopwright.learn.lives.units import Unit
 
 NAME = "boosting"
 MEANING = "Gradient-boosted trees (scikit-learn) on window means, changes and age."

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import life_fit
-from loopwright.learn.features import Windows, columns
-from loopwright.learn.life_rows import Rows
-from loopwright.learn.linear import scale
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.features import Windows, columns
+from loopwright.learn.lives.life_rows import Rows
+from loopwright.learn.lives.units import Unit
+from loopwright.learn.wear.linear import scale
 
 NAME = "kernel"
 MEANING = "Kernel ridge regression on means and changes over windows of 10 to 160 cycles, three members averaged."

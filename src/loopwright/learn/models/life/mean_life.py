@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import life_fit
-from loopwright.learn.life_rows import Rows
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.life_rows import Rows
+from loopwright.learn.lives.units import Unit
 
 NAME = "mean_life"
 MEANING = "The mean remaining life of training units cut as a running fleet is met; looks at no sensor."

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import life_fit
-from loopwright.learn.life_rows import Rows
-from loopwright.learn.linear import scale
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.life_rows import Rows
+from loopwright.learn.lives.units import Unit
+from loopwright.learn.wear.linear import scale
 
 NAME = "ridge"
 MEANING = "Ridge regression of the remaining life, capped, on window means, changes and age."

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import life_fit
-from loopwright.learn.features import Windows
-from loopwright.learn.life_rows import Rows
-from loopwright.learn.linear import scale
-from loopwright.learn.lives import Unit
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.features import Windows
+from loopwright.learn.lives.life_rows import Rows
+from loopwright.learn.lives.units import Unit
+from loopwright.learn.wear.linear import scale
 
 NAME = "survival"
 MEANING = "Weibull accelerated failure times on window means, changes and age; lives still running count too."

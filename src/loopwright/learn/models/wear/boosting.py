@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn import trees
-from loopwright.learn.linear import require_both
-from loopwright.learn.runs import LEVELS, UNSTEADY, Features
+from loopwright.learn.kept import trees
+from loopwright.learn.wear.linear import require_both
+from loopwright.learn.wear.runs import LEVELS, UNSTEADY, Features
 
 NAME = "boosting"
 MEANING = "Gradient-boosted trees (scikit-learn) on feed rate, steadiness, torque and power."

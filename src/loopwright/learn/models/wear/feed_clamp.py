@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.linear import filled, fit_logistic, log_feed, scale, sigmoid
-from loopwright.learn.runs import Features
+from loopwright.learn.wear.linear import filled, fit_logistic, log_feed, scale, sigmoid
+from loopwright.learn.wear.runs import Features
 
 NAME = "feed_clamp"
 MEANING = "Logistic regression on the set-up alone: feed rate and clamp pressure."

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.runs import Features
+from loopwright.learn.wear.runs import Features
 
 NAME = "majority"
 MEANING = "The class that most training runs had; looks at nothing."

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.linear import feed_effect, filled, fit_logistic, log_feed, log_of, scale, sigmoid
-from loopwright.learn.runs import LEVELS, UNSTEADY, Features
+from loopwright.learn.wear.linear import feed_effect, filled, fit_logistic, log_feed, log_of, scale, sigmoid
+from loopwright.learn.wear.runs import LEVELS, UNSTEADY, Features
 
 NAME = "ridge"
 MEANING = "Logistic regression with a strong ridge on the spindle's steadiness, torque and power, feed rate taken out."

@@ -1,8 +1,8 @@
 """One number of physics: how much less steadily the spindle turns than it should at this feed rate.
 
-The logarithms of the eight measures of unsteadiness (`learn.runs.UNSTEADY`) are freed from the feed rate, scaled, and
-averaged with equal weights; logistic regression on that one number says how likely the tool is worn. Two numbers are
-fitted to the labels.
+The logarithms of the eight measures of unsteadiness (`learn.wear.runs.UNSTEADY`) are freed from the feed rate, scaled,
+and averaged with equal weights; logistic regression on that one number says how likely the tool is worn. Two numbers
+are fitted to the labels.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.linear import feed_effect, filled, fit_logistic, log_feed, log_of, scale, sigmoid
-from loopwright.learn.runs import UNSTEADY, Features
+from loopwright.learn.wear.linear import feed_effect, filled, fit_logistic, log_feed, log_of, scale, sigmoid
+from loopwright.learn.wear.runs import UNSTEADY, Features
 
 NAME = "unsteadiness"
 MEANING = "How unsteadily the spindle turns while cutting, beyond what its feed rate explains: one number."

@@ -9,8 +9,8 @@ that w numbers, the autocovariance, hold it and one more sample costs w addition
     c_l <- c_l + g (x_t x_{t-l} - c_l)         g = max(1 / samples seen, 1 / MEMORY)
 
 Its strongest directions (at most MOST, together `SHARE` of the variance) are computed anew when the samples seen have
-doubled, then every RENEW samples. The index is that of learn/subspace.py: T2 over the directions and Q, what they leave
-over, each by its 99 % point.
+doubled, then every RENEW samples. The index is that of learn/detecting/subspace.py: T2 over the directions and Q, what
+they leave over, each by its 99 % point.
 Source: R. Vautard and M. Ghil, Physica D 35 (1989) 395 (components of the lag covariance); Q. Liu and J. Paparrizos,
 NeurIPS 2024 (TSB-AD), for how strong principal components of windows are among detectors.
 """
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import InputError, MissingExtra
-from loopwright.learn.subspace import chi2_99
+from loopwright.learn.detecting.subspace import chi2_99
 
 MOST = 24  # directions
 SHARE = 0.9  # of the variance

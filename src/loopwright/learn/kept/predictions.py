@@ -23,8 +23,8 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnitError
 from loopwright.core.types import POINTS_IN, Batch, Event, Kind, Prediction, Signal, Thing
 from loopwright.core.units import INSIDE
+from loopwright.learn.kept.outcomes import WITHIN_NS, Asked, Outcome, Outcomes, declared, points_of
 from loopwright.learn.league import BRIER, loss_of
-from loopwright.learn.outcomes import WITHIN_NS, Asked, Outcome, Outcomes, declared, points_of
 from loopwright.learn.splits import LeakError
 from loopwright.store import Store
 from loopwright.store.changes import EVER, Touched, bookmark, bookmarked, changes, now

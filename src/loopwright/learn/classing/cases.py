@@ -18,8 +18,8 @@ import numpy as np
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
 from loopwright.core.types import Windows
-from loopwright.learn.runs import Features
 from loopwright.learn.splits import check_names
+from loopwright.learn.wear.runs import Features
 
 MOST_CHANNELS = 10_000
 LARGEST = 1e30  # a larger number is no measurement; its square would leave float32
@@ -34,7 +34,7 @@ class Cases:
               LARGEST, count as unknown
     channels  (C,) names
     rate_hz   samples a second; None where the source does not say
-    measures  features of each run beside its series (`learn.runs`), where the set has them
+    measures  features of each run beside its series (`learn.wear.runs`), where the set has them
     Raises InputError for cases of unlike channels, without a sample, or of more than MOST_CHANNELS channels.
     """
 
@@ -156,8 +156,8 @@ def from_windows(
     """Cases of a plant's own runs: one for each run, read from its store on a regular grid.
 
     read         `store.windows`
-    runs         [{run, thing, start_ns, end_ns}]: as `packs.shop_floor.wear.finished` and `learn.runs.find_runs` tell
-    signals      (C,) which signals; names that would give the answer away are refused (`splits.check_names`)
+    runs         [{run, thing, start_ns, end_ns}]: as `packs.shop_floor.wear.finished` and `learn.wear.runs.find_runs`
+    tell signals      (C,) which signals; names that would give the answer away are refused (`splits.check_names`)
     step_ns      of the grid; the last value in each step counts, a step without one is unknown
     known_by_ns  only what was known by then
     Raises InputError for no runs, or a run that ends before it begins; LeakError for a name that tells the answer.

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from loopwright.learn.cases import Cases, clean
+from loopwright.learn.classing.cases import Cases, clean
 
 PARTS = 4  # stretches of which the mean and the spread are told
 LAGS = (1, 2, 4, 8)

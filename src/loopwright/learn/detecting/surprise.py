@@ -5,7 +5,7 @@
     look.active, look.nats, look.parts                                   (B,), (B,), (B, C)
 
 1. A thing that cuts is another thing than one that waits: each of its K regimes (the codes of a state signal) has
-   levels and spreads of its own, followed by `learn.fleet` ('robust_z').
+   levels and spreads of its own, followed by `learn.detecting.fleet` ('robust_z').
 2. A value that repeats the last one says nothing new: a setpoint counts when it moves, and one that never did is not
    judged.
 3. Each signal's own 90 % and 99 % points of |z| are followed, q <- q + g w (above - share), w = q99 - q90, and a value
@@ -13,13 +13,13 @@
    is exponential in |z|. They are learned until the thing was in that regime twenty times, or for an hour; the largest
    of the n |z| that came meanwhile is then as surprising as one in n. A thing is as surprising as its most surprising
    signal.
-4. `learn.budget` raises alarms from the things' surprise, as many as the user allows a day. Days count while something
-   is judged: a plant that stands still uses no budget.
+4. `learn.detecting.budget` raises alarms from the things' surprise, as many as the user allows a day. Days count while
+   something is judged: a plant that stands still uses no budget.
 5. An alarm teaches its signals: q99 goes a tenth of the way to what raised it, so that what comes again and again is
    soon no news, whatever its size.
 
 A state is used up by its step: what it holds of the first values is written on, and not copied.
-Source: see `learn.fleet`, `learn.level` and `learn.budget`.
+Source: see `learn.detecting.fleet`, `learn.detecting.level` and `learn.detecting.budget`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import numpy as np
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
-from loopwright.learn import budget, fleet
+from loopwright.learn.detecting import budget, fleet
 
 SLOWLY = 0.002  # share g of the width by which a followed point moves
 VISITS, LONG_S = 20, 3600.0  # so often, or so long, a thing was in a regime until it is judged there
@@ -63,7 +63,7 @@ class Settings:
 
     @property
     def budget(self) -> budget.Settings:
-        """As `learn.budget` takes them."""
+        """As `learn.detecting.budget` takes them."""
         return budget.Settings(self.per_day, self.step_s, self.hold_s)
 
 
@@ -71,7 +71,7 @@ class Settings:
 class State:
     """What is known of B things of C signals in K regimes; R = B K.
 
-    levels    of `learn.fleet`, of (R, C)
+    levels    of `learn.detecting.fleet`, of (R, C)
     first     (past, R, C) |z| of the time of learning, evenly from all of it; (0, R, C) once nothing is learned
     seen      (R, C) how many |z| there were; most: the largest of them while it is learned
     visits    (R,) how often a thing came into a regime; regime: (B,) where it is now
@@ -79,7 +79,7 @@ class State:
     q90, q99  (R, C)
     last      (R, C) the last value, NaN before the first
     parts     (B, C) nats above the usual, fading
-    budget    of `learn.budget`, of B things
+    budget    of `learn.detecting.budget`, of B things
     steps     in which something was judged
     """
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn import own_table
-from loopwright.learn.recordings import Recording, RecordingSet
+from loopwright.learn.detecting.recordings import Recording, RecordingSet
+from loopwright.learn.tables import own_table
 
 YES = ("1", "1.0", "true", "yes", "y")
 NO = ("0", "0.0", "false", "no", "n", "")

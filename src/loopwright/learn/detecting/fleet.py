@@ -7,8 +7,8 @@
 
 A thing scores the same here, digit for digit, as alone. The first `warm` rows of a thing are learned from and score 0;
 no thing waits for another. 'robust_z': every channel by itself, |value - level - season| in spreads, followed all the
-time (learn/level.py). 'pca': the channels of a thing together, each channel's part of its index, which then stays as
-it was learned (learn/subspace.py).
+time (learn/detecting/level.py). 'pca': the channels of a thing together, each channel's part of its index, which then
+stays as it was learned (learn/detecting/subspace.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn import level, subspace
+from loopwright.learn.detecting import level, subspace
 
 MODELS = ("robust_z", "pca")
 LARGEST = 50_000_000  # numbers that the state of one fleet may hold while it warms up

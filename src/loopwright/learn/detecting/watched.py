@@ -13,9 +13,9 @@ from types import ModuleType
 
 import numpy as np
 
-from loopwright.learn.budget import tail_point
+from loopwright.learn.detecting.budget import tail_point
+from loopwright.learn.detecting.recordings import Recording, RecordingSet
 from loopwright.learn.metrics import anomaly as metrics
-from loopwright.learn.recordings import Recording, RecordingSet
 
 RATE = 0.01  # false alarms a row at which thresholds are fixed
 RATE_OF_LIVES = 0.001  # the same for runs to failure

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.level import bounded, settle
-from loopwright.learn.period import cycle
+from loopwright.learn.detecting.level import bounded, settle
+from loopwright.learn.detecting.period import cycle
 
 FARTHEST = 1e4  # spreads: more says no more, and squares stay exact
 LONGEST = 320  # samples of a cycle that is looked for

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn import conditions
-from loopwright.learn.features import Windows, describe
-from loopwright.learn.lives import CAP, Unit, check, failures, remaining
+from loopwright.learn.lives import conditions
+from loopwright.learn.lives.features import Windows, describe
+from loopwright.learn.lives.units import CAP, Unit, check, failures, remaining
 
 REACH, HALF, FIRST = 150.0, 20.0, 10  # cycles at pace 1: see the docstring; the shortest history that is learned from
 USUAL = (100.0, 400.0)  # rows: median lives of these lengths are read at pace 1, others relative to 200

@@ -20,8 +20,8 @@ from loopwright.core import plug
 from loopwright.core.clock import monotonic_s
 from loopwright.core.errors import InputError, MissingExtra
 from loopwright.learn.intervals import clopper_pearson, sign_test
-from loopwright.learn.runs import Features
 from loopwright.learn.splits import check_split, leave_one_group_out
+from loopwright.learn.wear.runs import Features
 
 LEAST_RUNS, LEAST_OF_A_CLASS = 6, 3
 CLIP = 0.01  # when models are compared: a dozen runs cannot tell 99 from 99.9 %

@@ -16,12 +16,12 @@ import numpy as np
 from loopwright.core import plug
 from loopwright.core.errors import InputError, StoreError
 from loopwright.core.types import Model
-from loopwright.learn import card as cards
-from loopwright.learn import drift, registry
-from loopwright.learn.evaluate import evaluate_runs, group_copies, load
+from loopwright.learn.kept import card as cards
+from loopwright.learn.kept import drift, registry
 from loopwright.learn.league import BRIER
-from loopwright.learn.runs import Features
 from loopwright.learn.splits import check_known, leave_one_group_out
+from loopwright.learn.wear.evaluate import evaluate_runs, group_copies, load
+from loopwright.learn.wear.runs import Features
 
 TASK = "tool-wear"
 BEYOND = (
@@ -43,7 +43,7 @@ class Trained:
     evaluation  what `evaluate_runs` gave
     baseline    {name, state} of the simplest baseline that it is compared with, fitted on the same runs
     losses      {name, units, ours, theirs}: what both lost on runs that they had not seen
-    bins        of each feature in training, for `learn.drift`
+    bins        of each feature in training, for `learn.kept.drift`
     """
 
     card: Model

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwright.learn.level import settle
+from loopwright.learn.detecting.level import settle
 
 KINDS = ("level", "trend", "noise", "still", "spikes", "height", "turned")
 SHARE = (0.1, 0.3)  # of the rows that an anomaly lasts

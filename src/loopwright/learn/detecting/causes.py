@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn.level import settle
+from loopwright.learn.detecting.level import settle
 
 FAR = 5.0  # spreads
 STAYS = 3  # rows

@@ -1,4 +1,5 @@
-"""The loop of `learn.trees` in compiled code (extra 'learn'): the same sums in the same order, so the same bits."""
+"""The loop of `learn.kept.trees` in compiled code (extra 'learn'): the same sums in the same order, so the same
+bits."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import InputError
-from loopwright.learn import life_rows
-from loopwright.learn.features import AGE, Windows, channels
-from loopwright.learn.lives import LEVELS, Unit, failures, folds, remaining
+from loopwright.learn.lives import life_rows
+from loopwright.learn.lives.features import AGE, Windows, channels
+from loopwright.learn.lives.units import LEVELS, Unit, failures, folds, remaining
 
 PARTS, EACH, LEAST = 4, 12, 20  # folds of units; cuts a unit; shortest history of a cut, rows at pace 1
 NEAR = 5.0  # cycles at pace 1: estimates that are so far apart share their lives with weight exp(-1/2)

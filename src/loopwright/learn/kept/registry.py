@@ -174,7 +174,7 @@ class _Writer:
         if kind in (np.ndarray, np.memmap):
             return {"$": "array", "i": self._aside(value, where)}
         raise InputError(where, f"a {kind.__module__}.{kind.__name__} cannot be kept", _PLAIN,
-                         "keep its numbers instead (learn.trees.export takes scikit-learn's trees)")
+                         "keep its numbers instead (learn.kept.trees.export takes scikit-learn's trees)")
 
     def _table(self, value: Mapping[Any, Any], where: str, depth: int) -> Any:
         if all(type(key) is str and key != "$" for key in value):

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from loopwright.core.errors import InputError, UnknownName
-from loopwright.learn import table_text
+from loopwright.learn.tables import table_text
 from loopwright.learn.traps import LeakError
 
 BIG = 512_000_000  # bytes on the disk, as they stand there

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from loopwright.core.errors import StoreError
-from loopwright.learn.cases import ClassSet
+from loopwright.learn.classing.cases import ClassSet
 from loopwright.learn.metrics.classes import most_likely
 
 Line = tuple[int, str, str, np.ndarray]  # place of the case, fold, model, probabilities (K,)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopwright.learn.level import FARTHEST, bounded
+from loopwright.learn.detecting.level import FARTHEST, bounded
 
 NORMAL_99 = 2.3263478740408408  # 99 % point of the standard normal
 BLOCK = 2_000_000  # numbers of a temporary array

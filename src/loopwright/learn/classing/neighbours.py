@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from loopwright.learn.cases import Cases, clean, resampled
+from loopwright.learn.classing.cases import Cases, clean, resampled
 
 
 def lengths(cases: Cases, most: int) -> int:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopwright.core import plug
-from loopwright.learn import life_fit, registry
-from loopwright.learn.lives import Unit, failures
+from loopwright.learn.kept import registry
+from loopwright.learn.lives import life_fit
+from loopwright.learn.lives.units import Unit, failures
 from loopwright.learn.metrics.life import rmse
 
 FLOOR, NAMES = "mean_life", ("survival", "kernel")  # those that need no library and fit in a second

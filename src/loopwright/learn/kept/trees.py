@@ -1,6 +1,6 @@
 """Trees of scikit-learn as plain arrays, and a small predictor that gives what scikit-learn gives.
 
-    plain = export(estimator)                 a table of arrays, which `learn.registry` can keep
+    plain = export(estimator)                 a table of arrays, which `learn.kept.registry` can keep
     predict(plain, x)                         (n,) as estimator.predict, or (n, K) as estimator.predict_proba
 
 Takes gradient boosting by histograms, random forests, extra trees and single trees, for numbers (not for categories
@@ -82,7 +82,7 @@ def _raw(plain: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
     """(n, K) before the link. Trees are added one after another, as scikit-learn does, so that rounding is the same."""
     raw = np.tile(np.asarray(plain["base"], dtype=np.float64), (len(x), 1))
     if _compiled(len(x) * len(plain["root"])):
-        from loopwright.learn import trees_fast
+        from loopwright.learn.kept import trees_fast
 
         add_up: Callable[..., None] = trees_fast.add_up
         add_up(x, *(plain[name] for name in (*_NODES, "root", "column")), raw)
