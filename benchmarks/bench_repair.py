@@ -241,9 +241,11 @@ def _price(whole: Sequence[dict[str, Row]]) -> list[Row]:
     above = [w for w in whole if _gap(w, "ours") > GOAL]
     by_rule = [w for w in above if _gap(w, LONG) > GOAL]
     told = [w for w in above if "has its price" in w["ours"]["note"]]
+    bound = [w for w in above if "a lower stability" in w["ours"]["note"]]
     return [{"cases": len(whole), f"within {GOAL:g} %": len(whole) - len(above),
              "above it, and below with as long": len(above) - len(by_rule),
-             "above it with as long too": len(by_rule), "of those above it say what keeping costs": len(told)}]
+             "above it with as long too": len(by_rule), "of those above it say what keeping costs": len(told),
+             "say that all that is free has moved": len(bound)}]
 
 
 def _line(label: str, name: str, way: str, whole: Sequence[dict[str, Row]]) -> Row:

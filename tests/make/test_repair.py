@@ -18,7 +18,7 @@ from loopwright.core.types import Plan, Slot
 from loopwright.make.anneal import mend
 from loopwright.make.change.disturb import Breakdown, Disturbance, LateMaterial, Rush, Slower, disturbed
 from loopwright.make.change.kept import Slots, beside, kept
-from loopwright.make.change.repair_words import lasting, struck
+from loopwright.make.change.repair_words import lasting, note, struck
 from loopwright.make.change.right_shift import right_shift, unstarted
 from loopwright.make.check import check
 from loopwright.make.objective import parse, value
@@ -331,3 +331,21 @@ def test_why_is_told_of_whatever_happens(data: st.DataObject, shop: Shop, stabil
     again = quick(disturbed(shop, old, now_s, *happens), old, stability, iterations=100)
     assert all(text and ": " not in text.split(":", 1)[0] for text in again.why)
     assert bool(again.why) == bool(again.moved or again.added or again.shifted)
+
+
+def _done(kept_: int, moved: int, cost: float = 100.0, bound: float = 50.0) -> Repair:
+    keys = [("A", f"op-{n}") for n in range(kept_ + moved)]
+    shown = Plan(0, (), "feasible", "tardiness", cost, bound, "right shift", 0.1)
+    return Repair(shown, tuple(keys[:kept_]), tuple(keys[kept_:]), ())
+
+
+def test_where_the_dial_held_the_repair_back_it_says_so() -> None:
+    assert note(_done(80, 20), 0.8, None).endswith(
+        "all that 80 % leave free has moved, so a lower stability may find a better plan")
+    assert note(_done(80, 20), 0.8, (90.0, 60)).endswith("10.0 % better (tardiness 90 instead of 100)")
+
+
+@pytest.mark.parametrize(("done", "stability"), [
+    (_done(90, 10), 0.8), (_done(80, 20, cost=50.0), 0.8), (_done(0, 10), 0.0), (_done(10, 0), 1.0)])
+def test_where_more_could_have_moved_or_nothing_better_can_be_the_dial_is_not_blamed(done: Repair, stability: float) -> None:
+    assert "a lower stability" not in note(done, stability, None)

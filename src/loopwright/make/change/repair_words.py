@@ -18,6 +18,7 @@ from loopwright.make.shop import Blocked, Key, Operation, Shop
 if TYPE_CHECKING:
     from loopwright.make.repair import Repair
 
+BINDS = 0.01  # kept part above the dial's, below which the dial held the repair back
 NAMED = 3  # operations that a sentence names; the others are counted
 CAUSES = 2  # that the sentence of those that only start later names
 Slots = Mapping[Key, Slot]
@@ -64,6 +65,8 @@ def note(done: Repair, stability: float, free: tuple[float, int] | None) -> str:
         gain = (cost - free[0]) / cost
         said += (f"; keeping {_part(stability)} has its price: a plan that keeps {_part(free[1] / total)} was seen, "
                  f"{100 * gain:.1f} % better ({done.plan.objective} {free[0]:g} instead of {cost:g})")
+    elif cost > done.plan.bound and 0 < stability < 1 and done.moved and done.kept_part < stability + BINDS:
+        said += f"; all that {_part(stability)} leave free has moved, so a lower stability may find a better plan"
     return said
 
 
