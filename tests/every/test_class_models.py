@@ -91,9 +91,9 @@ def test_gaps_infinities_and_silent_channels_do_not_break_it(model: ModuleType) 
     values[2][1, 5] = np.inf
     values[3][:, :] = 4.0
     broken = changed(cases, values)
-    answered(model, broken, labels, broken)
+    assert len(answered(model, broken, labels, broken)) == len(broken.ids)
     silent = changed(cases, [np.full(one.shape, 2.0) for one in cases.values])
-    answered(model, silent, labels, silent)
+    assert len(answered(model, silent, labels, silent)) == len(silent.ids)
 
 
 def test_series_of_different_lengths_and_a_single_sample_are_answered(model: ModuleType) -> None:
@@ -101,9 +101,9 @@ def test_series_of_different_lengths_and_a_single_sample_are_answered(model: Mod
     values = [one[:, : 5 + 2 * i] for i, one in enumerate(cases.values)]
     values[4] = values[4][:, :1]
     uneven = changed(cases, values)
-    answered(model, uneven, labels, uneven)
+    assert len(answered(model, uneven, labels, uneven)) == len(uneven.ids)
     points = changed(cases, [one[:, :1] for one in cases.values])
-    answered(model, points, labels, points)
+    assert len(answered(model, points, labels, points)) == len(points.ids)
 
 
 def test_a_class_of_one_member_is_learned_without_a_crash(model: ModuleType) -> None:
@@ -111,7 +111,7 @@ def test_a_class_of_one_member_is_learned_without_a_crash(model: ModuleType) -> 
     labels = ["rare", *labels[1:-1], labels[-1]]
     if model.NAME == "run_measures":
         labels = ["rare", *["usual"] * (len(labels) - 1)]
-    answered(model, cases, labels, cases)
+    assert len(answered(model, cases, labels, cases)) == len(cases.ids)
 
 
 def test_one_class_alone_is_always_answered_and_no_case_is_refused(model: ModuleType) -> None:
@@ -131,7 +131,7 @@ def test_numbers_without_measure_are_refused_or_answered_and_never_nan(model: Mo
     values = [one.copy() for one in cases.values]
     values[0][0, 3], values[1][1, 7] = 1e200, -1e300
     huge = changed(cases, values)
-    answered(model, huge, labels, huge)
+    assert len(answered(model, huge, labels, huge)) == len(huge.ids)
 
 
 def test_its_input_is_left_as_it_is(model: ModuleType) -> None:
@@ -144,7 +144,7 @@ def test_its_input_is_left_as_it_is(model: ModuleType) -> None:
 
 def test_many_channels_are_answered(model: ModuleType) -> None:
     cases, labels = waves(n=6, t=12, channels=60)
-    answered(model, cases, labels, cases)
+    assert len(answered(model, cases, labels, cases)) == len(cases.ids)
 
 
 def test_no_training_case_is_refused_with_words(model: ModuleType) -> None:
