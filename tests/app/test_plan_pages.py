@@ -51,12 +51,17 @@ def test_what_if_on_a_file_prints_what_the_page_says(
 def test_the_page_on_the_plan_in_the_loop_can_be_typed_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, needs, there = blocks("plan-in-the-loop.md", "toml")
-    stick_site(tmp_path, more=there, plan=plan.removeprefix("[plan]\n") + "seconds = 0.0\n" + QUIET, product=needs)
+    plan, idle, needs, there, waits, oven = blocks("plan-in-the-loop.md", "toml")
+    settings = plan.removeprefix("[plan]\n") + idle.removeprefix("[plan]\n") + "seconds = 0.0\n" + QUIET
+    oven = '[[machine]]\nid = "oven-1"\nkind = "lathe"\nrole = "finish"\n' + oven
+    stick_site(tmp_path, more=there + oven, plan=settings, product=needs + waits)
     site = tmp_path / "sticks" / "site.toml"
     site.write_text(site.read_text().replace("repair_s = 0.5 ", "repair_s = 0.0 "))
     assert load_site(site)["plan"]["down_alarms"] == ["silent"]
-    assert load_product(site.parent / "product.toml").route[1].tools == ("jig",)
+    assert load_site(site)["plan"]["idle_s"] == 2.0
+    assert load_site(site).machines[-1].batch == 6
+    finish = load_product(site.parent / "product.toml").route[1]
+    assert (finish.tools, finish.batch, finish.lag_s, finish.lot_s) == (("jig",), "180 degC, {hand}", 1800, 600)
     with stick_shop(tmp_path, orders=2, clock=RealClock()) as plant:
         assert catch_up(plant)
     monkeypatch.chdir(site.parent)

@@ -187,7 +187,7 @@ def test_a_search_that_begins_behind_the_horizon_aims_for_it() -> None:
     short = replace(shop, horizon_s=dispatch.makespan(shortest) + 60)
     worst = max((dispatch.best(shop, goal), dispatch.dispatch(shop), foreman_plan(shop)), key=dispatch.makespan)
     assert behind(short, worst) > 0
-    found = improve(short, worst, goal, Budget(60.0, workers=1, iterations=20_000))
+    found = improve(short, worst, goal, Budget(60.0, workers=1, iterations=40_000))
     assert behind(short, found) == 0
     assert check(short, as_plan(short, found, "tardiness")) == []
 
