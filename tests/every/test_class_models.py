@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from loopwright.core import plug
-from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.errors import InputError
 from loopwright.learn.classing.cases import Cases
 from loopwright.learn.wear.runs import NAMES, Features
+from tests.every.found import installed
 
 ROOM = "learn.models.classes"
 
@@ -39,12 +40,7 @@ def changed(cases: Cases, values: list[np.ndarray]) -> Cases:
 
 @pytest.fixture(params=sorted(plug.find(ROOM)))
 def model(request: pytest.FixtureRequest) -> ModuleType:
-    module = plug.load(ROOM, request.param)
-    try:
-        getattr(module, "require", lambda: None)()
-    except MissingExtra as missing:
-        pytest.skip(str(missing))
-    return module
+    return installed(ROOM, request.param)
 
 
 def answered(model: ModuleType, cases: Cases, labels: list[str], asked: Cases, seed: int = 0) -> np.ndarray:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from loopwright.core import plug
-from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.errors import InputError
 from loopwright.learn.kept import registry
 from loopwright.learn.lives import life_fit
 from loopwright.learn.lives.units import LEVELS, Unit, cut
+from tests.every.found import installed
 from tests.learn.made_lives import fleet, life_set
 
 SMALL = fleet(9, life=60.0)
@@ -27,12 +28,7 @@ def fitted(model: ModuleType) -> Any:
 
 @pytest.fixture(params=sorted(plug.find("learn.models.life")))
 def model(request: pytest.FixtureRequest) -> ModuleType:
-    module = plug.load("learn.models.life", request.param)
-    try:
-        getattr(module, "require", lambda: None)()
-    except MissingExtra as missing:
-        pytest.skip(str(missing))
-    return module
+    return installed("learn.models.life", request.param)
 
 
 def test_its_file_is_its_name_and_it_says_in_a_sentence_what_it_is(model: ModuleType) -> None:

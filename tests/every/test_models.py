@@ -9,20 +9,16 @@ import numpy as np
 import pytest
 
 from loopwright.core import plug
-from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.errors import InputError
 from loopwright.learn.kept import registry
 from loopwright.learn.wear.runs import Features
+from tests.every.found import installed
 from tests.learn.run_rows import made_up
 
 
 @pytest.fixture(params=sorted(plug.find("learn.models.wear")))
 def model(request: pytest.FixtureRequest) -> ModuleType:
-    module = plug.load("learn.models.wear", request.param)
-    try:
-        getattr(module, "require", lambda: None)()
-    except MissingExtra as missing:
-        pytest.skip(str(missing))
-    return module
+    return installed("learn.models.wear", request.param)
 
 
 def test_its_file_is_its_name_and_it_says_in_a_sentence_what_it_is(model: ModuleType) -> None:

@@ -33,7 +33,7 @@ Say = Callable[[dict[str, Any], np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class How:
-    """One kind of model.
+    """One kind of model; `fit`, `predict` and `drivers` are the verbs of its file in learn/models/life.
 
     learn    (rows, frame, seed) -> plain state
     say      (state, x (n, F)) -> (n,) estimated cycles left
@@ -43,6 +43,18 @@ class How:
     learn: Learn
     say: Say
     windows: Windows | None = None
+
+    def fit(self, units: Sequence[Unit], seed: int = 0) -> dict[str, Any]:
+        """State from units of which two or more have a known end."""
+        return fit(self, units, seed)
+
+    def predict(self, state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, np.ndarray]:
+        """((n,) estimated cycles left, (n, Q) quantiles at units.LEVELS)."""
+        return predict(self, state, units)
+
+    def drivers(self, state: dict[str, Any], unit: Unit, signals: Sequence[str]) -> list[tuple[str, float]]:
+        """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new."""
+        return drivers(self, state, unit, signals)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn.classing.cases import Cases, need_cases
+from loopwright.learn.classing.cases import Cases
 from loopwright.learn.classing.features_of_series import statistics
+from loopwright.learn.classing.staged import verbs
 from loopwright.learn.kept import trees
 
 NAME = "boosting"
@@ -24,19 +25,6 @@ def require() -> None:
     """Raises MissingExtra where scikit-learn is not installed."""
     if importlib.util.find_spec("sklearn") is None:
         raise MissingExtra("learn/models/classes/boosting", "scikit-learn", "learn")
-
-
-def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """State from cases and their classes (n,)."""
-    need_cases(labels)
-    return learn(look(see(cases, seed), cases), [labels], groups, seed)[0]
-
-
-def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
-    """(n, K) probabilities in the order of state["classes"]."""
-    if not len(cases):
-        return np.empty((0, len(state["classes"])))
-    return say(state, look({}, cases))
 
 
 def see(cases: Cases, seed: int = 0) -> dict[str, Any]:
@@ -88,3 +76,6 @@ def _telling(x: np.ndarray, labels: Sequence[str]) -> np.ndarray:
 def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
     """(n, K) probabilities for features x (n, F)."""
     return trees.predict(head["trees"], x[:, head["kept"]]) if "trees" in head else np.ones((len(x), 1))
+
+
+fit, predict = verbs(see, look, learn, say)

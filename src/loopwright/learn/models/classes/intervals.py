@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from loopwright.core.errors import MissingExtra
-from loopwright.learn.classing.cases import Cases, need_cases
+from loopwright.learn.classing.cases import Cases
 from loopwright.learn.classing.features_of_series import plan_of_stretches, quantiles
+from loopwright.learn.classing.staged import verbs
 from loopwright.learn.kept import trees
 
 NAME = "intervals"
@@ -28,20 +29,6 @@ def require() -> None:
     """Raises MissingExtra where scikit-learn is not installed."""
     if importlib.util.find_spec("sklearn") is None:
         raise MissingExtra("learn/models/classes/intervals", "scikit-learn", "learn")
-
-
-def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """State from cases and their classes (n,)."""
-    need_cases(labels)
-    lens = see(cases, seed)
-    return learn(look(lens, cases), [labels], groups, seed)[0] | {"lens": lens}
-
-
-def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
-    """(n, K) probabilities in the order of state["classes"]."""
-    if not len(cases):
-        return np.empty((0, len(state["classes"])))
-    return say(state, look(state["lens"], cases))
 
 
 def see(cases: Cases, seed: int = 0) -> dict[str, Any]:
@@ -77,3 +64,6 @@ def _learn(x: np.ndarray, labels: Sequence[str], seed: int) -> dict[str, Any]:
 def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
     """(n, K) probabilities for features x (n, F)."""
     return trees.predict(head["trees"], x) if "trees" in head else np.ones((len(x), 1))
+
+
+fit, predict = verbs(see, look, learn, say)

@@ -16,8 +16,9 @@ import numpy as np
 
 from loopwright.core.errors import MissingExtra
 from loopwright.learn.classing import ridge_classes
-from loopwright.learn.classing.cases import Cases, clean, need_cases
+from loopwright.learn.classing.cases import Cases, clean
 from loopwright.learn.classing.neighbours import scaling
+from loopwright.learn.classing.staged import verbs
 
 NAME = "rocket"
 MEANING = "Thousands of random convolutions (MiniRocket kernels, MultiRocket pools) and a ridge."
@@ -34,20 +35,6 @@ def require() -> None:
     """Raises MissingExtra where Numba is not installed."""
     if importlib.util.find_spec("numba") is None:
         raise MissingExtra("learn/models/classes/rocket", "numba", "learn")
-
-
-def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """State from cases, their classes and groups (n,)."""
-    need_cases(labels)
-    lens = see(cases, seed)
-    return learn(look(lens, cases), [labels], groups, seed)[0] | {"lens": lens}
-
-
-def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
-    """(n, K) probabilities in the order of state["classes"]."""
-    if not len(cases):
-        return np.empty((0, len(state["classes"])))
-    return say(state, look(state["lens"], cases))
 
 
 def learn(
@@ -150,3 +137,6 @@ def _differences(one: np.ndarray) -> np.ndarray:
     if one.shape[1] < 2:
         return np.zeros((one.shape[0], 1), np.float32)
     return np.ascontiguousarray(np.diff(one, axis=1))
+
+
+fit, predict = verbs(see, look, learn, say)

@@ -12,27 +12,14 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn.classing import features_of_series, ridge_classes
-from loopwright.learn.classing.cases import Cases, need_cases
+from loopwright.learn.classing.cases import Cases
+from loopwright.learn.classing.staged import verbs
 
 NAME = "spectra"
 MEANING = "Spectrum and envelope in bands, moments and links of channels, and a ridge."
 BASELINE = False
 DRAWS = False
 WINDOW = 256
-
-
-def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """State from cases, their classes and groups (n,). Nothing is drawn."""
-    need_cases(labels)
-    lens = see(cases, seed)
-    return learn(look(lens, cases), [labels], groups, seed)[0] | {"lens": lens}
-
-
-def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
-    """(n, K) probabilities in the order of state["classes"]."""
-    if not len(cases):
-        return np.empty((0, len(state["classes"])))
-    return say(state, look(state["lens"], cases))
 
 
 def see(cases: Cases, seed: int = 0) -> dict[str, Any]:
@@ -56,3 +43,6 @@ def learn(
 def say(head: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
     """(n, K) probabilities for features x (n, F)."""
     return ridge_classes.predict(head, x)
+
+
+fit, predict = verbs(see, look, learn, say)

@@ -11,7 +11,7 @@ C. Saunders, A. Gammerman and V. Vovk, ICML 1998 (kernel ridge).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ import numpy as np
 from loopwright.learn.lives import life_fit
 from loopwright.learn.lives.features import Windows, columns
 from loopwright.learn.lives.life_rows import Rows
-from loopwright.learn.lives.units import Unit
 from loopwright.learn.wear.linear import scale
 
 NAME = "kernel"
@@ -80,18 +79,4 @@ def _say(model: dict[str, Any], x: np.ndarray) -> np.ndarray:
 
 
 HOW = life_fit.How(_learn, _say)
-
-
-def fit(units: Sequence[Unit], seed: int = 0) -> dict[str, Any]:
-    """State from units of which two or more have a known end."""
-    return life_fit.fit(HOW, units, seed)
-
-
-def predict(state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, np.ndarray]:
-    """((n,) estimated cycles left, (n, Q) quantiles at lives.LEVELS)."""
-    return life_fit.predict(HOW, state, units)
-
-
-def drivers(state: dict[str, Any], unit: Unit, signals: Sequence[str]) -> list[tuple[str, float]]:
-    """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new."""
-    return life_fit.drivers(HOW, state, unit, signals)
+fit, predict, drivers = HOW.fit, HOW.predict, HOW.drivers

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from loopwright.learn.lives import life_fit
 from loopwright.learn.lives.life_rows import Rows
-from loopwright.learn.lives.units import Unit
 from loopwright.learn.wear.linear import scale
 
 NAME = "ridge"
@@ -32,18 +30,4 @@ def _say(model: dict[str, Any], x: np.ndarray) -> np.ndarray:
 
 
 HOW = life_fit.How(_learn, _say)
-
-
-def fit(units: Sequence[Unit], seed: int = 0) -> dict[str, Any]:
-    """State from units of which two or more have a known end."""
-    return life_fit.fit(HOW, units, seed)
-
-
-def predict(state: dict[str, Any], units: Sequence[Unit]) -> tuple[np.ndarray, np.ndarray]:
-    """((n,) estimated cycles left, (n, Q) quantiles at lives.LEVELS)."""
-    return life_fit.predict(HOW, state, units)
-
-
-def drivers(state: dict[str, Any], unit: Unit, signals: Sequence[str]) -> list[tuple[str, float]]:
-    """[(signal or 'age', cycles)]: how much each took from the estimate since the unit was new."""
-    return life_fit.drivers(HOW, state, unit, signals)
+fit, predict, drivers = HOW.fit, HOW.predict, HOW.drivers
