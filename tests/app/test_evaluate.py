@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +15,18 @@ import pandas as pd
 import pytest
 
 from loopwright.app import evaluate_words, evaluating
-from loopwright.app.cli import main
 from loopwright.core import plug
 from loopwright.core.errors import InputError, UnknownName
 from loopwright.learn.rows import Champion, Cost, Row, document
 from tests.app import own_tables
+from tests.app.commands import Done, runner
 from tests.app.own_tables import MAPS, SPOILED, good, ten_thousand_channels, written
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    said: str
-
-    @property
-    def told(self) -> Any:
-        def refuse(word: str) -> None:
-            raise ValueError(f"{word} in JSON")
-
-        return json.loads(self.out, parse_constant=refuse)
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     """The command, in this process."""
-    def command(*arguments: str | Path) -> Done:
-        with pytest.raises(SystemExit) as left:
-            main(["evaluate", *map(str, arguments)])
-        caught = capsys.readouterr()
-        return Done(int(left.value.code or 0), caught.out, caught.err)
-    return command
+    return runner(capsys, "evaluate")
 
 
 def mapped(task: str, every_column: bool = False) -> list[str]:

@@ -8,7 +8,6 @@ import re
 import shutil
 import threading
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,7 +15,6 @@ from xml.etree import ElementTree
 import pytest
 
 from loopwright.app import suite
-from loopwright.app.cli import main
 from loopwright.app.imports import keep, named, read_file
 from loopwright.app.open_shop import open_orders
 from loopwright.app.ordering import fit_orders, place
@@ -30,6 +28,7 @@ from loopwright.core.types import Event, Plan, Slot
 from loopwright.make.check import check
 from loopwright.make.reading.files import listed, read
 from loopwright.make.reading.shop_json import to_json
+from tests.app.commands import runner
 from tests.make.shops import FT06, FT06_OPTIMUM, club_shop, job_shop
 
 STICKS = Path(__file__).parents[2] / "examples" / "walking_stick"
@@ -38,26 +37,10 @@ FT06_TEXT = "6 6\n" + "\n".join(" ".join(f"{m} {s}" for m, s in row) for row in 
 ONE_MACHINE = "3 1\n0 5\n0 7\n0 4\n"
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    said: str
-
-    @property
-    def told(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     """The command, in this process."""
-    def command(*arguments: str | Path) -> Done:
-        with pytest.raises(SystemExit) as left:
-            main(["plan", *map(str, arguments)])
-        caught = capsys.readouterr()
-        return Done(int(left.value.code or 0), caught.out, caught.err)
-    return command
+    return runner(capsys, "plan")
 
 
 @pytest.fixture
