@@ -46,7 +46,7 @@ def said(due_min: int, median: float = 2.0, made_min: int = 0, thing: str = "bel
 
 def test_a_prediction_is_scored_against_its_outcome_and_the_baseline_once_it_is_known(store: Store, clock: SimClock) -> None:
     assert record(store, "forecast", [said(5)], [4.0], ABSOLUTE)["stored"] == 1
-    assert score(store) == {"scored": 0, "changed": 0, "waiting": 1, "leaks": 0}
+    assert score(store) == {"scored": 0, "changed": 0, "waiting": 1, "leaks": 0, "expired": 0}
     clock.set_ns(T0 + 6 * MIN)
     heard(store, T0 + 4 * MIN, 2.5)
     assert score(store)["scored"] == 0, "a value of minute 5 may still come"
@@ -67,7 +67,7 @@ def test_the_same_again_changes_nothing(store: Store, clock: SimClock) -> None:
         heard(store, T0 + minute * MIN, 2.0)
     assert score(store)["scored"] == 2
     before = store.get(things=["prediction/forecast/naive@1/belt-1/speed"])
-    assert score(store) == {"scored": 0, "changed": 0, "waiting": 0, "leaks": 0}
+    assert score(store) == {"scored": 0, "changed": 0, "waiting": 0, "leaks": 0, "expired": 0}
     assert record(store, "forecast", [said(5), said(6)], [4.0, 4.0], ABSOLUTE)["stored"] == 0, "after the outcome is known, too"
     assert store.get(things=["prediction/forecast/naive@1/belt-1/speed"]).equals(before)
 
@@ -84,7 +84,7 @@ def test_a_prediction_that_the_plant_heard_of_after_its_outcome_is_never_scored(
     """Who says 'made an hour ago' is not believed: the journal's own time counts."""
     record(store, "forecast", [said(5)], [4.0], ABSOLUTE, outcomes=lambda asked: {})
     known_before = {Asked("belt-1", "speed", T0 + 5 * MIN): Outcome(2.0, T0 - 1)}
-    assert score(store, lambda asked: known_before) == {"scored": 0, "changed": 0, "waiting": 0, "leaks": 1}
+    assert score(store, lambda asked: known_before) == {"scored": 0, "changed": 0, "waiting": 0, "leaks": 1, "expired": 0}
     assert np.isnan(read(store)["loss"][0])
 
 
@@ -117,7 +117,7 @@ def test_an_outcome_that_is_taken_back_leaves_a_gap_and_may_come_again(store: St
     clock.set_ns(T0 + 7 * MIN)
     assert score(store, lambda asked: {})["changed"] == 1
     assert np.isnan(read(store)["loss"][0])
-    assert score(store, lambda asked: {}) == {"scored": 0, "changed": 0, "waiting": 1, "leaks": 0}
+    assert score(store, lambda asked: {}) == {"scored": 0, "changed": 0, "waiting": 1, "leaks": 0, "expired": 0}
     clock.set_ns(T0 + 8 * MIN)
     assert score(store, lambda asked: truth)["scored"] == 1
     assert read(store)["loss"][0] == 0.5
@@ -132,7 +132,7 @@ def test_an_outcome_that_comes_days_late_is_still_scored(store: Store, clock: Si
         clock.set_ns(T0 + day * 1440 * MIN)
         score(store)
     heard(store, T0 + 5 * MIN, 2.5)
-    assert score(store) == {"scored": 2, "changed": 0, "waiting": 0, "leaks": 0}
+    assert score(store) == {"scored": 2, "changed": 0, "waiting": 0, "leaks": 0, "expired": 0}
     assert read(store)["loss"].tolist() == [0.5, 0.5]
 
 
