@@ -12,7 +12,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 imports = typer.Typer(
-    help="Bring files into a plant: body measures, shots, swings, machining runs.", no_args_is_help=True
+    help="Bring files into a plant: measures, shots, swings, runs, logs.", no_args_is_help=True
 )
 users = typer.Typer(help="Users and their roles.", no_args_is_help=True)
 changes = typer.Typer(help="Changes that wait for people.", no_args_is_help=True)
@@ -43,9 +43,11 @@ Files = Annotated[list[Path], typer.Argument(help="files to read")]
 def main(argv: list[str] | None = None) -> None:
     """What the `loopwright` command runs. Prints errors of the house as one sentence; no traceback for those."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments == ["--version"]:  # what everybody tries first
+        arguments = ["version"]
     logging.getLogger("asyncua").setLevel(logging.ERROR)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="loopwright", standalone_mode=False)
     except LoopwrightError as error:
         from loopwright.app.site import explain
 
@@ -63,13 +65,22 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
-            given = " ".join(arguments) or "nothing"
-            say(f"loopwright: {error.format_message().rstrip('.')}; given: {given} (see: loopwright --help)")
+            say(_misused(error, arguments))
             sys.exit(2)
         raise
     if code == STOPPED:
         _stopped()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Any, arguments: list[str]) -> str:
+    """What is wrong with the words of a command line; a command that needs more words gives its help."""
+    told, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(told)
+    told = told.replace("Value error, ", "").rstrip("?")
+    command = context.command_path if context else "loopwright"
+    return f"loopwright: {told}; given: {' '.join(arguments)} (see: {command} --help)"
 
 
 def _stopped() -> NoReturn:
@@ -90,14 +101,14 @@ def version() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="end after one turn and print the report")] = False,
-    port: Annotated[int, typer.Option(help="port of the console")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port of the console; 0: any that is free")] = 8080,
     folder: Annotated[
         Path | None, typer.Option(help="where the demo's plant is kept (default: a temporary folder)")
     ] = None,
     seed: Annotated[int, typer.Option(help="what the demo's chance is drawn from")] = 1,
     as_json: Json = False,
 ) -> None:
-    """The whole loop on a small plant with bundled example input: no server and no data of yours."""
+    """The whole loop on a small plant with bundled example input. No server and no data of yours."""
     from loopwright.app.demo import run_demo
 
     run_demo(once=once, port=port, folder=folder, seed=seed, as_json=as_json)
@@ -105,7 +116,7 @@ def demo(
 
 @app.command()
 def check(site: Annotated[Path, typer.Argument(help="the site file")], as_json: Json = False) -> None:
-    """Reads a site file and says how it was understood; nothing is started or written."""
+    """Reads a site file and says how it was understood. Nothing is started or written."""
     from loopwright.app.site import checked, load_site
 
     rows = checked(load_site(site))
@@ -117,7 +128,7 @@ def run(
     site: Annotated[Path, typer.Argument(help="the site file")],
     data: Annotated[Path | None, typer.Option(help="folder of recorded data that plays the machines")] = None,
 ) -> None:
-    """Listens to the site's machines, keeps what they say, serves, and shows the console, until Ctrl-C."""
+    """Listens to machines, keeps, serves, shows the console. Ctrl-C ends it."""
     from loopwright.app.run import run_site
 
     run_site(site, data)
@@ -154,7 +165,7 @@ def _import(what: str, files: list[Path], site: Path, as_json: bool, partly: boo
 
 @imports.command("persons")
 def import_persons(files: Files, site: SitePath, partly: Partly = False, as_json: Json = False) -> None:
-    """Body measures: ANSUR II, or a CSV of your own with a unit in each column's name."""
+    """Body measures. ANSUR II, or a CSV of your own with a unit in each column's name."""
     _import("persons", files, site, as_json, partly)
 
 
@@ -201,7 +212,7 @@ def import_log(
     partly: Partly = False,
     as_json: Json = False,
 ) -> None:
-    """A shop's own log: a CSV with a row for each time somebody worked at an order."""
+    """A shop's own log. A CSV with a row for each time somebody worked at an order."""
     from loopwright.app.imports import import_files, imports_in_words
     from loopwright.app.replaying import mapping
 
@@ -215,7 +226,7 @@ def users_add(
     site: SitePath,
     person: Annotated[str, typer.Option(help="person id, for an owner")] = "",
 ) -> None:
-    """Adds a user; asks for the password on the terminal, or takes one line of standard input."""
+    """Adds a user. Asks for the password on the terminal, or takes one line of standard input."""
     from loopwright.app.people import add_user
 
     if sys.stdin.isatty():
@@ -238,7 +249,7 @@ def users_list(site: SitePath, as_json: Json = False) -> None:
 def claim(
     serial: str, code: str, person: Annotated[str, typer.Option(help="person id of the owner")], site: SitePath
 ) -> None:
-    """An owner claims a unit by its serial and the one-time code that came with it."""
+    """An owner claims a unit with the code that came with it."""
     from loopwright.app.people import claim_unit
 
     claim_unit(site, serial, code, person)
@@ -253,7 +264,7 @@ def consent(
     withdraw: Annotated[bool, typer.Option("--withdraw", help="no longer agree")] = False,
     days: Annotated[float, typer.Option(help="for how long")] = 365.0,
 ) -> None:
-    """An owner agrees to a purpose (coaching, improvement), or no longer does."""
+    """An owner agrees to a purpose such as coaching, or no longer."""
     from loopwright.app.people import set_consent
 
     set_consent(site, person, purpose, withdraw, days)

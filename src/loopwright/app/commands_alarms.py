@@ -12,7 +12,7 @@ from loopwright.app.options import Json, SitePath, out
 Alarm = Annotated[str, typer.Argument(help="its id, '<thing>/<condition>', or a thing: all alarms of it")]
 Author = Annotated[str, typer.Option(help="who does it (default: your account; over the API the user)")]
 Why = Annotated[str, typer.Option(help="the reason, in a sentence")]
-alarms = typer.Typer(help="Alarms: which there are, what is done with them, what they ask of people.",
+alarms = typer.Typer(help="Alarms: which stand, what is done, what they ask of people.",
                      no_args_is_help=True)
 
 
@@ -30,7 +30,7 @@ def list_(
     role: Annotated[str, typer.Option(help="only those that this role is to look at")] = "",
     as_json: Json = False,
 ) -> None:
-    """Alarms by the states of ISA-18.2, those that need a person first, and what is hidden."""
+    """Alarms by the states of ISA-18.2. Those that need a person first, and what is hidden."""
     from loopwright.app.alarming import run_list
 
     out(run_list(site, every, state, role), as_json, _list_in_words)
@@ -48,7 +48,7 @@ def shelve(
     until: Annotated[str, typer.Option(help="a moment, or a length of time: 2h, 30min, 1d")],
     why: Why, author: Author = "", as_json: Json = False,
 ) -> None:
-    """Hides an alarm until a time, with a reason; then it comes back by itself."""
+    """Hides an alarm until a time, with a reason. Then it comes back by itself."""
     _act(site, author, "shelve", alarm, {"until": until, "why": why}, as_json)
 
 
@@ -60,7 +60,7 @@ def unshelve(alarm: Alarm, site: SitePath, why: Why = "", author: Author = "", a
 
 @alarms.command()
 def suppress(alarm: Alarm, site: SitePath, why: Why, author: Author = "", as_json: Json = False) -> None:
-    """Takes an alarm out of service, with a reason, until `restore` puts it back.
+    """Takes an alarm out of service, with a reason. `restore` puts it back.
 
     Suppression by design needs no command: [watch] suppress_states and suppress_down of the site file.
     """
@@ -79,7 +79,7 @@ def figures(
     days: Annotated[float, typer.Option(help="how many days back")] = 30.0,
     as_json: Json = False,
 ) -> None:
-    """What the alarms asked of people, beside the limits of ISA-18.2 and EEMUA 191: rates, floods, the most frequent,
+    """What alarms asked of people, beside ISA-18.2 and EEMUA 191. Rates, floods, the most frequent,
     chattering, fleeting and stale ones."""
     from loopwright.app.alarming import run_figures
     from loopwright.core.clock import RealClock

@@ -43,7 +43,7 @@ def correct(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would change")] = False,
     as_json: Json = False,
 ) -> None:
-    """Corrects values of a signal from --from to before --to; both versions stay, and `loopwright undo` takes it back.
+    """Corrects values of a signal from --from to before --to. Both versions stay, and `loopwright undo` takes it back.
 
     Works beside a running plant too: then over its API, as the user whose token LOOPWRIGHT_TOKEN holds.
     """
@@ -83,7 +83,7 @@ def history(
     site: SitePath,
     as_json: Json = False,
 ) -> None:
-    """Every version of a value at one moment: what was known when, by whom and why. * marks what stands."""
+    """Every version of a value at one moment. What was known when, by whom and why; * marks what stands."""
     from loopwright.app.correcting import history_in, versions
     from loopwright.app.opening import open_site
 

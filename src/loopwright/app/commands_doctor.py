@@ -24,7 +24,7 @@ def doctor(
     mend: Annotated[bool, typer.Option("--mend", help="as --deep, and make again what differs")] = False,
     as_json: Json = False,
 ) -> None:
-    """Whether anything was lost: the accounts of every hop and source over any range of time, the chain of events, what
+    """Whether anything was lost. The accounts of every hop and source over any range of time, the chain of events, what
     waits, how much room is left.
 
     Exit status 5 when something is lost, an account does not add up, or the chain is broken.

@@ -20,8 +20,7 @@ def register(app: typer.Typer) -> None:
         status: Annotated[bool, typer.Option("--status", help="say how the edge is, and end")] = False,
         as_json: Json = False,
     ) -> None:
-        """Listens to the site's machines, keeps what they say on this disk, and sends it on to the centre, until
-        Ctrl-C.
+        """Keeps on this disk what machines say, and sends it on. To the centre, until Ctrl-C.
 
         With --status it says what waits, since when, how fast it comes and goes, and for how many hours there is room.
         """

@@ -44,7 +44,7 @@ def evaluate(
     cap: Annotated[bool, _trap("--cap-test-labels")] = False,
     as_json: Json = False,
 ) -> None:
-    """Evaluates models on data they have not seen: score, baseline, split, seeds and spread, and cost.
+    """Evaluates models on data they have not seen. Score, baseline, split, seeds and spread, and cost.
 
     Knows the public layouts of learn/sets by their files; any other CSV is told by --map.
     The champion is chosen on training data. Ctrl-C gives the rows so far.

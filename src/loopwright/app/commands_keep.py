@@ -26,7 +26,7 @@ def backup(
     keep: Annotated[int, typer.Option(min=0, help="how many generations stay; 0: all")] = 0,
     as_json: Json = False,
 ) -> None:
-    """A hot backup beside whatever writes the plant: all that was acknowledged before it began, none of it twice.
+    """A hot backup beside whatever writes the plant. All that was acknowledged before it began, none of it twice.
 
     The second one copies only what is new. Stop it at any moment: a generation is whole or is not there.
     """
@@ -45,7 +45,7 @@ def restore(
     site: Annotated[Path | None, typer.Option(help="site file that says where folder, points and events go")] = None,
     as_json: Json = False,
 ) -> None:
-    """Makes a plant from a backup: every hash checked, the chain of events verified, every sample counted again.
+    """Makes a plant from a backup. Every hash checked, the chain of events verified, every sample counted again.
 
     Exit status 5 when something is broken; then there is no new folder.
     """
@@ -64,7 +64,7 @@ def rehearse(
     keep: Annotated[bool, typer.Option("--keep", help="leave the copy, beside the plant")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tries this version on a copy of the plant: what an upgrade changes, how long it takes, whether all is there.
+    """Tries this version on a copy of the plant. What an upgrade changes, how long it takes, whether all is there.
 
     The plant itself is only read. Exit status 5 when something would break.
     """
@@ -82,7 +82,7 @@ def retain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
     as_json: Json = False,
 ) -> None:
-    """Removes values that are older than the site's [[keep]] lines say; `loopwright run` does it once a day.
+    """Removes values older than the site's [[keep]] lines say. `loopwright run` does it once a day.
 
     What an open alarm, a standing decision or change, or a correction rests on stays, and so do all events.
     """
@@ -106,7 +106,7 @@ def export(
     why: Annotated[str, typer.Option(help="with people: what for, in a sentence that is recorded")] = "",
     as_json: Json = False,
 ) -> None:
-    """Everything as plain files, as it stands at this moment, beside whatever writes the plant.
+    """Everything as plain files, as it stands at this moment. It reads beside whatever writes the plant.
 
     Stop it at any moment and run it again: it goes on.
     """

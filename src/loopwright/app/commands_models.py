@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(site: SitePath, as_json: Json = False) -> None:
-    """Every model that was trained: its state, its loss beside the baseline's, on unseen units and live."""
+    """Every model that was trained. Its state, its loss beside the baseline's, on unseen units and live."""
     from loopwright.app import model_reads
     from loopwright.app.opening import open_site
     from loopwright.app.views.models import in_words
@@ -42,19 +42,19 @@ def show(model: Id, site: SitePath, as_json: Json = False) -> None:
 
 
 def promote(model: Id, site: SitePath, by: By, as_json: Json = False) -> None:
-    """Puts a kept model up for promotion: its gate runs now, then two others must approve it."""
+    """Puts a kept model up for promotion. Its gate runs now, then two others must approve it."""
     _done(site, as_json, "promote", model, by)
 
 
 def demote(
     model: Id, site: SitePath, by: By, why: Annotated[str, typer.Option(help="the reason")], as_json: Json = False
 ) -> None:
-    """Takes the model that serves out of force; the simplest baseline serves from then on."""
+    """Takes the model that serves out of force. The simplest baseline serves from then on."""
     _done(site, as_json, "demote", model, by, why)
 
 
 def score(site: SitePath, as_json: Json = False) -> None:
-    """Scores every live prediction whose outcome is known, and demotes champions that lose to the baseline."""
+    """Scores every live prediction whose outcome is known. Demotes champions that lose to the baseline."""
     from loopwright.app import models
     from loopwright.app.opening import there
     from loopwright.app.plant import open_plant

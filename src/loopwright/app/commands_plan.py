@@ -53,7 +53,7 @@ def plan(
                                                             "on")] = None,
     as_json: Json = False,
 ) -> None:
-    """Plans a shop and says how good the plan is at least: makespan, proven bound, status, gap, seconds, solver.
+    """Plans a shop and says how good the plan is at least. Makespan, proven bound, status, gap, seconds, solver.
 
     Every plan is checked against the shop's rules before it is told. Ctrl-C gives the best plan so far.
     """

@@ -32,7 +32,7 @@ def promise(
     objective: Goal = "tardiness",
     as_json: Json = False,
 ) -> None:
-    """When one order more could be done, beside all that is planned: nothing is placed or changed.
+    """When one order more could be done beside all that is planned. Nothing is placed or changed.
 
     The first offer moves nobody; the next make nobody late; then what is earlier still, with whom it would delay.
     """
@@ -50,7 +50,7 @@ def late(
     objective: Goal = "tardiness",
     as_json: Json = False,
 ) -> None:
-    """Why orders are late: what each did and waited for, adding up to the time from its release to its end."""
+    """Why orders are late. What each did and waited for, adding up to the time from its release to its end."""
     from loopwright.app import promise_command as command
 
     out(command.late(where, order, command.Searched(plan_seconds, objective)), as_json, command.late_in_words)
@@ -67,7 +67,7 @@ def pegging(
     objective: Goal = "tardiness",
     as_json: Json = False,
 ) -> None:
-    """What every operation needs and when, and how much later it may start before an order becomes late."""
+    """What every operation needs, when, and how far it may slip. So far, and no order becomes late."""
     from loopwright.app import promise_command as command
 
     of = {"order": order, "machine": machine, "person": person, "tool": tool, "material": material}

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int | None, typer.Option(min=1, help="so many rows at most")] = None,
         as_json: Json = False,
     ) -> None:
-        """One SELECT in DuckDB's SQL over a plant, beside whatever process writes it; nothing can be changed.
+        """One SELECT in DuckDB's SQL over a plant. It reads beside whatever process writes it; nothing can be changed.
 
         Times are nanoseconds UTC: make_timestamp_ns(t_ns) shows them, epoch_ns(TIMESTAMP '2026-11-21') asks for one.
         Rows are written as they come; Ctrl-C ends it at any moment.

@@ -36,7 +36,7 @@ def replay(
     svg: Annotated[Path | None, typer.Option(help="an SVG of planned beside real flow times")] = None,
     as_json: Json = False,
 ) -> None:
-    """Plans the last weeks of a log again, day by day, from what was known then, and works them with what it really
+    """Plans the last weeks of a log again, day by day. From what was known then, and works them with what it really
     took: flow time and lateness beside what happened, beside rules, and beside repairs of one plan.
 
     The log tells neither due dates nor machines that were free; what is assumed instead is said.

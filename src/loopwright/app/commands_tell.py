@@ -35,7 +35,7 @@ def tell(
     author: Annotated[str, typer.Option(help="who tells it (default: your account; over the API the user)")] = "",
     as_json: Json = False,
 ) -> None:
-    """Tells what happened in the shop; the plan is repaired by itself.
+    """Tells what happened in the shop. The plan is repaired by itself.
 
     started, finished ORDER OPERATION; scrapped ORDER; rework ORDER OPERATION...; down, up, slower, workorder MACHINE;
     away, back OPERATOR; late MATERIAL --until; due ORDER --until; done WORKORDER. Works beside a running plant too:

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         each: Annotated[int, typer.Option(min=1, max=10_000, help="how many of a kind; the rest is counted")] = 20,
         as_json: Json = False,
     ) -> None:
-        """What a thing or an event rests on, back to the first order; or forward, what rests on it."""
+        """What a thing or an event rests on, back to the first order. Or forward: what rests on it."""
         from loopwright.app.views.trace import in_words
 
         found = trace_in(site, id, "both" if both else "forward" if forward else "back", depth, each)

@@ -48,7 +48,7 @@ def whatif(
     author: Annotated[str, typer.Option(help="who asks (default: your account; over the API the user)")] = "",
     as_json: Json = False,
 ) -> None:
-    """Plans the shop as it would be, and compares: figures, load of each machine, end of each order, what moved.
+    """Plans the shop as it would be, and compares. Figures, load of each machine, end of each order, what moved.
 
     With changes, a plan is tried and kept under its name; then list, show NAME, compare NAME NAME, adopt NAME (it
     becomes the plan of the plant), drop NAME. Of a shop in a file both plans are compared and nothing is kept.

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -337,7 +339,8 @@ class Floor:
                 _ = None if task.cancelled() else task.exception()  # told already, where it mattered
         for device in self.devices.values():
             if device.process.returncode is None:
-                device.process.kill()
+                with suppress(ProcessLookupError):  # not Process.kill(): it reaps one that just ended
+                    os.kill(device.process.pid, signal.SIGTERM)
                 await device.process.wait()
 
 

@@ -108,7 +108,7 @@ class Making:
             if unit.state == "open")
         shop = shop_at(self.plant, origin_ns, Told(work, tuple(self.steps), plan=self.released))
         self.plans += 1
-        about = f"plan-{self.prefix}-{self.plans:03d}"
+        about = f"plan-{self.prefix.rstrip('-')}-{self.plans:03d}"
         there = self.plant.store.recall(kind="plan.released", about=about)
         if there:  # of an interrupted turn: what was released stays
             self.released = there[0]

@@ -250,7 +250,8 @@ def says(event: Event) -> str:
     until = f" until {_when(int(body['until_ns']))}" if body.get("until_ns") else ""
     words = {
         "order.fitted": f"new order {about}", "order.due": f"order {about} is due at another time{why}",
-        "workorder.opened": f"work order {about}", "workorder.done": f"work order {about} is done",
+        "workorder.opened": f"work order on {body.get('machine', about)}{why}",
+        "workorder.done": f"work order {about} is done",
         "unit.scrapped": f"{about} is scrapped: {body.get('reason', '')}",
         "unit.reworked": f"{about} goes back: {body.get('reason', '')}",
         "machine.down": f"{about} is down{until}{why}", "machine.up": f"{about} works again",

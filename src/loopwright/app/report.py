@@ -145,16 +145,26 @@ def hours(seconds: float) -> str:
 
 
 def decisions_in_words(decisions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What asks for something in full; of the rest one line for each thing that is said, with how often."""
-    lines: list[str] = []
+    """What asks for something in full; of the rest one line for each thing that is said, with how often.
+
+    What several rest on, the sentences after their first, is said once above them.
+    """
+    asking: dict[tuple[str, str], list[str]] = {}
     rest: dict[tuple[str, str], list[str]] = {}
     for d in decisions:
         if d["action"] or (d["service"] == "coach" and not d["abstains"]):
-            lines.append(f"{d['service']} about {d['about']}: {d['says']}")
+            first, _, why = d["says"].partition(". ")
+            asking.setdefault((d["service"], why), []).append(f"{d['about']}: {first.removeprefix(d['about'] + ': ')}")
             continue
         judged = f"judged {d['body'].get('judged', 'as usual')}, asks for nothing"
         said = f"says nothing: {d['abstains']}" if d["abstains"] else judged
         rest.setdefault((d["service"], said), []).append(d["about"])
+    lines: list[str] = []
+    for (service, why), firsts in asking.items():
+        if len(firsts) == 1:
+            lines.append(f"{service} about {firsts[0]}{f'. {why}' if why else ''}")
+        else:
+            lines.append("\n  - ".join((f"{service}, {len(firsts)} times. {why}", *firsts)))
     for (service, said), about in rest.items():
         some = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
         lines.append(f"{service} about {some}: {said}")

@@ -38,7 +38,7 @@ class Show:
 
     def say(self, text: str) -> None:
         """One line, kept above the drawing."""
-        self._console.print(text)
+        self._console.print(text, soft_wrap=True, markup=False)
 
     def close(self) -> None:
         """Draws the last state and lets go of the terminal."""
@@ -82,4 +82,4 @@ class Show:
             key = (row["stage"], row["words"])
             if key not in self._said:
                 self._said.add(key)
-                self._console.print(f"{row['stage']:<8} {row['words']}")
+                self.say(f"{row['stage']:<8} {row['words']}")

@@ -71,4 +71,5 @@ class Solids:
                 self._waiting.remove(task)
                 task.result()
         if told:
+            self.flow.stage("design", "the solids are made")
             self.flow.done("design")

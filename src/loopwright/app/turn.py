@@ -201,7 +201,7 @@ async def _cohort(
     making = Making(plant, orders, designs, origin_ns, shop.played, prefix)
     turn.makings.append(making)
     with _stage(turn, flow, "plan", f"{len(designs)} open orders share {len(plant.site.machines)} machines"):
-        plan = await making.plan(f"{len(designs)} orders {prefix}")
+        plan = await making.plan(f"{len(designs)} orders {prefix.rstrip('-')}")
         flow.count("plan", len(plan.slots))
     with _stage(turn, flow, "make", "machines work through the plan"):
         await _play(plant, shop, plan.slots, origin_ns)
@@ -260,7 +260,8 @@ async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list
         shop.inspect()
         opened = await turn.maintenance.look(_end_ns(turn))
         for order in opened:
-            making.interrupt(max(int(order.body["start_ns"]), making.origin_ns), f"work order {order.about}", order.id)
+            start_ns, why = max(int(order.body["start_ns"]), making.origin_ns), f"work order on {order.body['machine']}"
+            making.interrupt(start_ns, why, order.id)
         flow.count("serve", len(turn.maintenance.decisions))
     return opened
 

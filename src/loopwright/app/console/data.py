@@ -116,7 +116,9 @@ def _sources(view: View, start: int | None, end: int | None, source: str) -> Saf
         for row in found["rows"]
     ]
     more = found["count"] - len(rows)
-    words = f"and {shown.whole(more)} more that lost less" if more > 0 else "one stream with a numbering of its own"
+    words = "one stream with a numbering of its own"
+    if more > 0:
+        words = f"and {shown.whole(more)} more, which lost no more than these"
     back = chips([("all sources", _address(chosen), False)]) if source else None
     return card("Source by source", back, table(_SOURCE_HEADS, rows), note=words)
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from nicegui import Client, core, ui
 
 from loopwright.app import api, reads
@@ -38,7 +38,7 @@ from loopwright.app.console import (
 from loopwright.app.console.frame import Drawn, View
 from loopwright.app.console.markup import Safe, card, div, note, tag
 from loopwright.app.front import Front
-from loopwright.core.errors import LoopwrightError, NotAllowed
+from loopwright.core.errors import InputError, LoopwrightError, NotAllowed
 from loopwright.govern import access
 from loopwright.govern.roles import EVERYONE
 
@@ -60,12 +60,21 @@ def mount(app: FastAPI, front: Front) -> None:
     core.app.user_middleware.clear()
     core.app.middleware_stack = None
     core.app.on_page_exception(_broken)
+    core.app.add_exception_handler(404, _nowhere)
     for module in PAGES:
         _register(module)
     ui.run_with(
         app, title=f"{front.site.name}, Loopwright", favicon=MARK, dark=None, tailwind=False,
         show_welcome_message=False, binding_refresh_interval=None, reconnect_timeout=10.0, message_history_length=50,
     )
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    """An address that no page has; what a script or a picture asked for is answered in a word."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse("there is nothing at this address", 404)
+    told = InputError(request.url.path, "there is nothing at this address", "", "go on from the start")
+    return HTMLResponse(plain.problem(told, 404), 404)
 
 
 def _broken() -> None:

@@ -193,7 +193,7 @@ def _siblings(serial: str, view: View) -> Safe | None:
         units = [part for unit in one["units"] for part in (link(unit, f"/units/{unit}"), " ")]
         rows.append([tag("span", title(one["why"]), small(one["id"])), tag("span", *units, more)])
     words = "Same machine: within an hour before or after."
-    return card("Its siblings", table(["Shares", "With"], rows), note=words) if rows else None
+    return card("Its siblings", table([("Shares", "whole"), "With"], rows), note=words) if rows else None
 
 
 def _public(serial: str, view: View) -> Safe:

@@ -16,11 +16,11 @@ const shift = (t, zone) => { // ms that the zone is ahead of UTC at t
   return Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour, parts.minute, parts.second) - Math.floor(t / 1000) * 1000;
 };
 const moment = (t, zone, fine) => {
-  const text = new Intl.DateTimeFormat(undefined, { timeZone: zone, year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", ...(fine < 60000 ? { second: "2-digit" } : {}), ...(fine < 1000 ? { fractionalSecondDigits: 3 } : {}), hourCycle: "h23" }).format(t);
+  const text = new Intl.DateTimeFormat("en-GB", { timeZone: zone, year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", ...(fine < 60000 ? { second: "2-digit" } : {}), ...(fine < 1000 ? { fractionalSecondDigits: 3 } : {}), hourCycle: "h23" }).format(t);
   return text;
 };
 const label = (t, zone, step) => {
-  const at = (options) => new Intl.DateTimeFormat(undefined, { timeZone: zone, hourCycle: "h23", ...options }).format(t);
+  const at = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options }).format(t);
   if (step >= 28 * 86400000) return at({ year: "numeric", month: "short" });
   if (step >= 86400000 || (step >= 3600000 && (t + shift(t, zone)) % 86400000 === 0)) return at({ day: "numeric", month: "short" });
   if (step >= 60000) return at({ hour: "2-digit", minute: "2-digit" });

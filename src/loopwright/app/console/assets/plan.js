@@ -129,7 +129,7 @@ class Plan {
     this.p ??= patterns(this.ctx, this.c);
     paint(this);
     this.took = performance.now() - began;
-    const words = `${this.time(this.start)} to ${this.time(this.end)}, ${long(this.end - this.start)} of ${long(this.last - this.first)}, ${this.zone}.`;
+    const words = `${this.time(this.start)} to ${this.time(this.end)}, ${this.end - this.start < this.last - this.first ? `${long(this.end - this.start)} of ` : "all of "}${long(this.last - this.first)}, ${this.zone}.`;
     const text = this.counted ? `${this.counted} ${words}` : words;
     if (this.range.textContent !== text) this.range.textContent = text;
   }

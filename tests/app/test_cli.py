@@ -1,0 +1,58 @@
+"""The command line before a command runs: what `--help` says, and what is said of words it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+
+from loopwright.app.cli import app, main
+
+
+def commands(group: Any, name: str = "loopwright") -> Iterator[tuple[str, Any, int]]:
+    """Every command with its whole name, and how many characters a terminal of 80 leaves it in the list."""
+    widest = max(map(len, group.commands))
+    for word, command in group.commands.items():
+        yield f"{name} {word}", command, 80 - 6 - widest
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name} {word}")
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    with pytest.raises(SystemExit) as leave:
+        main(list(arguments))
+    out, err = capsys.readouterr()
+    return int(leave.value.code or 0), out, err
+
+
+def test_the_list_of_commands_says_of_each_what_it_does_without_being_cut_at_eighty_columns() -> None:
+    cut = [name for name, command, room in commands(typer.main.get_command(app)) if command.get_short_help_str(room).endswith("...")]
+    assert cut == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("models",), ("alarms",), ("import",)], ids=" ".join)
+def test_a_command_that_needs_more_words_gives_its_help_and_complains_of_nothing(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    code, out, err = said(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ")
+    assert "given:" not in err
+
+
+@pytest.mark.parametrize(("arguments", "nearest", "where"), [
+    (("modles",), "'models'", "loopwright --help"),
+    (("models", "lst"), "'list'", "loopwright models --help"),
+    (("demo", "--prot", "80"), "--port", "loopwright demo --help"),
+    (("evaluate", "lif", "--data", "x"), "'life'", "loopwright evaluate --help"),
+], ids=["command", "subcommand", "option", "choice"])
+def test_a_word_that_is_not_known_names_the_nearest_and_where_the_help_is(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], nearest: str, where: str) -> None:
+    code, out, err = said(capsys, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert nearest in err
+    assert f"(see: {where})" in err
+
+
+def test_both_ways_to_ask_for_the_version_give_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "--version") == said(capsys, "version")
