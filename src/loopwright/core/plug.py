@@ -26,6 +26,7 @@ PARTS: dict[str, frozenset[str]] = {
     "learn.models.anomaly": frozenset(),
     "learn.models.life": frozenset(),
     "learn.sets": frozenset(),
+    "learn.tasks": frozenset(),
     "serve": frozenset(),
     "packs": frozenset(),
 }

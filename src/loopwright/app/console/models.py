@@ -26,6 +26,7 @@ from loopwright.app.console.markup import (
 )
 from loopwright.app.console.pieces import pairs
 from loopwright.app.models import WORN
+from loopwright.app.views import models as views
 from loopwright.app.views import series, when
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import UnknownName
@@ -203,7 +204,7 @@ def _never(row: dict[str, Any]) -> Safe:
 
 def _card(facts: dict[str, Any], view: View) -> Safe:
     cost = facts["cost"]
-    took = f"{cost['wall_s']:.2f} s, {cost['energy_j']:.0f} J ({cost['energy_method']})" if cost else None
+    took = f"{cost['wall_s']:.2f} s, {views.energy_in_words(cost)}" if cost else None
     groups = [f"{name}: {_number(one['loss'])} against {_number(one['baseline_loss'])} over {one['units']} units"
               for name, one in facts["groups"].items()]
     seen = [f"{word}: {value}" for word, value in facts["data"].items() if isinstance(value, int)]

@@ -165,8 +165,14 @@ def card_in_words(told: Mapping[str, Any]) -> str:
     lines += [f"drift       {one['says']}" for one in told["drift"][:5]]
     if cost:
         lines.append(f"training    {cost.get('wall_s', 0):.2f} s, {cost.get('cpu_s', 0):.2f} processor s, "
-                     f"{cost.get('energy_j', 0):.0f} J ({cost.get('energy_method', '')})")
+                     f"{energy_in_words(cost)}")
     return "\n".join([*lines, f"limits      {card['limits']}", f"code        {card['code_version']}"])
+
+
+def energy_in_words(cost: Mapping[str, Any]) -> str:
+    """What training took of energy, and whether that was measured."""
+    how = f"{cost['energy']}: " if cost.get("energy") else ""
+    return f"{cost.get('energy_j', 0):.0f} J ({how}{cost.get('energy_method', '')})"
 
 
 def _shown(value: Any) -> str:

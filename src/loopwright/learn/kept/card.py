@@ -4,8 +4,9 @@
     losses = Losses("Brier score", units, ours, theirs)     on units that neither had seen
     made = card("tool-wear", "ridge", name, losses, Facts(...), cost)
 
-Energy is read from the processor's own counter (RAPL) where it may be read, else it is processor seconds times a stated
-power; the card names which. Headings after M. Mitchell et al., "Model cards for model reporting" (2019).
+Energy is read from the processor's own counter (RAPL) where it may be read ("measured"), else it is processor seconds
+times a power that the site states ("estimated"); the card says which. Headings after M. Mitchell et al., "Model cards
+for model reporting" (2019).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from loopwright.core.errors import InputError
 from loopwright.core.types import Model
 
 WATTS = 12.0  # of one busy processor core, where nothing can be measured: an assumption, said on every card
+MEASURED, ESTIMATED = "measured", "estimated"
 RAPL = Path("/sys/class/powercap")
 WORST, FEWEST = 10, 3  # units named as worst; a group with fewer units is not judged
 
@@ -153,11 +155,13 @@ def limits_of(facts: Facts) -> str:
 
 
 @contextmanager
-def spent() -> Iterator[dict[str, Any]]:
-    """What the block took: wall_s, cpu_s, energy_j, energy_method; filled in when it ends.
+def spent(watts: float = WATTS) -> Iterator[dict[str, Any]]:
+    """What the block took, filled in when it ends: wall_s, cpu_s, energy_j, energy ('measured' or 'estimated'),
+    energy_method.
 
+    watts  W, of one busy core, where nothing can be measured ([learning] watts of the site)
     RAPL counts the whole processor package, other programs included, so it may read high; a machine that hides it (most
-    virtual ones) gets cpu_s times WATTS.
+    virtual ones) gets cpu_s times watts.
     """
     cost: dict[str, Any] = {}
     counters = _counters()
@@ -170,10 +174,20 @@ def spent() -> Iterator[dict[str, Any]]:
         if counters and None not in before and None not in after:
             used = [_rise(one, a, b) for one, a, b in zip(counters, before, after, strict=True)]  # type: ignore[arg-type]
             cost["energy_j"] = sum(used) / 1e6
+            cost["energy"] = MEASURED
             cost["energy_method"] = "read from the processor (RAPL), other programs included"
         else:
-            cost["energy_j"] = cost["cpu_s"] * WATTS
-            cost["energy_method"] = f"estimated: processor seconds x {WATTS:g} W"
+            cost["energy_j"] = cost["cpu_s"] * watts
+            cost["energy"] = ESTIMATED
+            cost["energy_method"] = f"processor seconds x {watts:g} W"
+
+
+def together(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several blocks took in all; its energy is measured only where that of all of them is."""
+    kinds = {str(one["energy"]) for one in parts}
+    method = next(one["energy_method"] for one in parts if len(kinds) == 1 or one["energy"] == ESTIMATED)
+    summed = {key: sum(float(one[key]) for one in parts) for key in ("wall_s", "cpu_s", "energy_j")}
+    return {**summed, "energy": MEASURED if kinds == {MEASURED} else ESTIMATED, "energy_method": method}
 
 
 def _told(numbers: Mapping[str, Any]) -> dict[str, Any]:
