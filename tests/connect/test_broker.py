@@ -42,6 +42,13 @@ async def test_it_listens_on_the_loopback_only_and_stops(tmp_path: Path) -> None
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.parametrize("name", ["Fräserei Süd", "工場", "it's \"1\" $x \\ %y", "a\nb"], ids=["umlauts", "chinese", "quotes", "line"])
+async def test_it_starts_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    async with broker.embedded(tmp_path / name) as port:
+        await listening(port)
+    assert (tmp_path / name / "messages").is_dir()
+
+
 async def test_a_session_outlives_the_broker(tmp_path: Path) -> None:
     async def connect(port: int, name: str, topics: list[str]) -> Link:
         link = Link(Peer("127.0.0.1", port, name, persistent=True), topics, "test")

@@ -129,7 +129,7 @@ def _launch(folder: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
     server = str(program())
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "broker.conf"
-    store = json.dumps(str(folder.resolve() / "messages"))
+    store = json.dumps(str(folder.resolve() / "messages"), ensure_ascii=False)  # its parser knows no \u
     config.write_text(_CONFIG.format(bus=free_port(), port=port, folder=store), encoding="utf-8")
     way = "kernel" if sys.platform == "linux" else "watch"
     keeper = [sys.executable, "-I", "-S", "-c", _KEEPER, str(os.getpid()), way]
