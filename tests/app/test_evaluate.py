@@ -105,7 +105,7 @@ def test_traps_are_refused_with_the_reason(run: Any, tmp_path: Path, flag: str) 
 
 
 def test_an_unknown_layout_lists_those_there_are_and_what_each_needs(run: Any, tmp_path: Path) -> None:
-    for task, names in (("forecast", ("grid_ett", "grid_pjm", "grid_vic_elec")), ("class", ("gearbox", "hydraulic", "basicmotions"))):
+    for task, names in (("forecast", ("grid_ett", "grid_pjm", "grid_vic_elec")), ("class", ("gearbox", "hydraulic", "ucr"))):
         done = run(task, "--data", tmp_path)
         assert done.code == 2
         for name in (*names, "csv"):
@@ -229,7 +229,7 @@ def test_ctrl_c_gives_the_rows_so_far_and_says_so(tmp_path: Path) -> None:
     assert {row["set"] for row in told["rows"]} == {"grid_ett/ETTha"}
     assert set(told["champion"]) == {"grid_ett/ETTha/short"}
     assert told["stopped"] is True
-    assert said[-1] == "stopped: the rows so far; start it again for the rest"
+    assert said[-1] == "stopped: the rows so far; start it again for the rest (--out DIR keeps what is done)"
 
 
 def test_no_set_at_all_is_an_error_that_repeats_why() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from loopwright.core.errors import InputError, StoreError
-from loopwright.learn.lives import life_rows
+from loopwright.learn.lives import life_files, life_rows
 from loopwright.learn.lives.features import Windows
 from loopwright.learn.lives.units import LifeSet, remaining
 from loopwright.learn.metrics import life as metrics
@@ -117,7 +117,7 @@ def test_a_folder_without_lives_and_a_place_that_cannot_be_written_are_told(tmp_
         life.read(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
-        life.write(tmp_path / "file" / "FD001.csv", np.ones(3))
+        life_files.estimates(tmp_path / "file" / "FD001.csv", np.ones(3))
 
 
 @pytest.mark.skipif(not CMAPSS.is_dir(), reason="the C-MAPSS set is not beside the project")

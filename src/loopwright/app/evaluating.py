@@ -14,7 +14,10 @@ from typing import Any
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, LoopwrightError, StoreError, UnknownName
+from loopwright.learn.kept import results
 from loopwright.learn.rows import PEER, Champion, Progress, Row, document
+from loopwright.learn.tables import own_map
+from loopwright.learn.tables.own_map import Own
 
 ROOM = {"life": "life", "forecast": "forecast", "anomaly": "anomaly", "class": "classes"}  # task -> its folder
 Say = Callable[[str], None]
@@ -29,7 +32,7 @@ class Asked:
     models  names, or ('all',)
     seeds   how many fits
     out     a folder for files, or None
-    pairs   what a CSV's columns are: 'unit=engine'
+    pairs   what a CSV's columns are: 'unit=engine', or one TOML file
     """
 
     task: str
@@ -43,14 +46,15 @@ class Asked:
 def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
     """The document of `rows.document`, with `skipped` for sets that could not be scored while others could.
 
+    With `out` each result is kept there as soon as it is there, and taken up by the next start on the same data.
     Ctrl-C ends it early: the rows so far, `stopped` true.
     """
     found = layouts(asked.data, asked.task, bool(asked.pairs))
     proof = _proof(asked.task)
     models = named(asked.task, asked.models, getattr(proof, "PEERS", ()))
+    mapping = own_map.told(asked.pairs, asked.task) if asked.pairs else None
     if asked.out is not None:
         _folder(asked.out)
-    progress = Progress(say)
     rows: list[Row] = []
     champion: dict[str, Champion] = {}
     skipped: dict[str, str] = {}
@@ -58,11 +62,13 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
     for n, (name, path) in enumerate(found, 1):
         if len(found) > 1:
             say(f"[{n}/{len(found)}] {name}: {path}")
-        progress.rows.clear()
+        progress = Progress(say)
         try:
-            more, best = _rows(proof, path, models, asked, progress)
+            progress.shelf = _shelf(name, path, asked, mapping, say)
+            more, best = _rows(proof, path, models, asked, progress, mapping)
         except KeyboardInterrupt:
-            say("stopped: the rows so far; start it again for the rest")
+            kept = "--out DIR keeps what is done" if asked.out is None else f"what is done is kept in {asked.out}"
+            say(f"stopped: the rows so far; start it again for the rest ({kept})")
             rows, finished = rows + progress.rows, False
             break
         except LoopwrightError as error:
@@ -82,19 +88,33 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
 
 
 def _rows(
-    proof: ModuleType, path: Path, models: Sequence[str], asked: Asked, progress: Progress
+    proof: ModuleType, path: Path, models: Sequence[str], asked: Asked, progress: Progress, mapping: Own | None
 ) -> tuple[list[Row], Mapping[str, Champion]]:
     """The rows of one set; a CSV's mapping goes only to a proof that takes one."""
     more: dict[str, Any] = {}
-    if asked.pairs:
-        from loopwright.learn.sets import csv
-
-        more["mapping"] = csv.mapping(asked.pairs)
+    if mapping is not None:
+        more["mapping"] = mapping
         if "mapping" not in inspect.signature(proof.rows).parameters:
             raise InputError("--map", f"evaluate {asked.task} does not read a CSV of your own yet", "",
                              f"one of its layouts: {', '.join(_of_task(asked.task))}")
     rows, champion = proof.rows(path, list(models), asked.seeds, asked.out, progress, **more)
     return list(rows), champion
+
+
+def _shelf(name: str, path: Path, asked: Asked, mapping: Own | None, say: Say) -> results.Shelf | None:
+    """Where the results of one set are kept: DIR/kept/<task>/<layout>, with the folder's name where there are several.
+
+    What they rest on: the bytes of the data, the program and its libraries, the mapping.
+    """
+    if asked.out is None:
+        return None
+    place = name if path == asked.data else f"{name}-{path.name}"
+    made_of = {
+        "the data": results.fingerprint(path, asked.out),
+        "the program": results.program(),
+        "the mapping": "" if mapping is None else repr(mapping),
+    }
+    return results.opened(asked.out / "kept" / asked.task / place, made_of, say)
 
 
 def _proof(task: str) -> ModuleType:

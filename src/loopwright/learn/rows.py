@@ -20,13 +20,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopwright.core.clock import cpu_s, monotonic_s
 from loopwright.core.errors import InputError
 from loopwright.learn import traps
 
+if TYPE_CHECKING:
+    from loopwright.learn.kept.results import Shelf
+
 DIGITS = 6  # significant, in JSON
+QUIET_S = 5.0  # after so long without a word small steps are told
 TASKS = ("life", "forecast", "anomaly", "class")
 PEER = "peer:"
 
@@ -124,15 +128,24 @@ class Champion:
 class Progress:
     """What is under way, told as it goes, and the rows so far: what is left when somebody presses Ctrl-C.
 
-    say  gets one line at a time
+    say    gets one line at a time
+    shelf  where results are kept as they come, and taken up when the same is asked again; None: nowhere
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], shelf: Shelf | None = None) -> None:
         self._say = say
+        self._said_s = monotonic_s()
+        self.shelf = shelf
         self.rows: list[Row] = []
 
     def __call__(self, text: str) -> None:
+        self._said_s = monotonic_s()
         self._say(text)
+
+    def step(self, text: str) -> None:
+        """A small step, told only where nothing was said for a while."""
+        if monotonic_s() - self._said_s > QUIET_S:
+            self(text)
 
     def row(self, row: Row) -> None:
         """A row that is done."""
@@ -144,6 +157,27 @@ def done(progress: Callable[[str], None], row: Row) -> Row:
     if isinstance(progress, Progress):
         progress.row(row)
     return row
+
+
+def step(progress: Callable[[str], None], text: str) -> None:
+    """Tells of a small step, to a progress that can leave some out."""
+    if isinstance(progress, Progress):
+        progress.step(text)
+
+
+def once(progress: Callable[[str], None], key: tuple[str | int, ...], make: Callable[[], Any]) -> Any:
+    """What `make` gives: plain data and arrays. With a shelf it is kept at once, and later taken from there.
+
+    key  what tells it from every other result of the task on this set: set, horizon, model, seed
+    """
+    shelf = progress.shelf if isinstance(progress, Progress) else None
+    if shelf is None:
+        return make()
+    found = shelf.get(key)
+    if found is None:
+        found = make()
+        shelf.put(key, found)
+    return found
 
 
 @dataclass

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from loopwright.core.errors import InputError
 from loopwright.learn.detecting.recordings import Recording, RecordingSet
-from loopwright.learn.tables import own_table
+from loopwright.learn.tables import own_map, own_table
+from loopwright.learn.tables.own_map import Mapped
 
 YES = ("1", "1.0", "true", "yes", "y")
 NO = ("0", "0.0", "false", "no", "n", "")
 LEAST = 40  # rows of a unit
 
 
-def read(path: Path, columns: Mapping[str, tuple[str, ...]]) -> RecordingSet:
+def read(path: Path, columns: Mapped) -> RecordingSet:
     """One recording a unit. Raises InputError without labels, for a label other than 0 and 1, and for short units."""
-    if "label" not in columns:
-        raise InputError("--map", "label is not told", "the column that is 1 where a row is anomalous", "--map label=X")
-    table = own_table.read(path, columns)
+    own = own_map.of(columns)
+    if "label" not in own.columns:
+        raise InputError(own.where, "label is not told", "the column that is 1 where a row is anomalous",
+                         "--map label=X")
+    table = own_map.read(path, own)
     own_table.check_answer(table, np.array([str(word).lower() in YES for word in table.words["label"]], np.float64))
     found, short = [], []
     for u, unit in enumerate(table.units):

@@ -65,12 +65,29 @@ class LifeSet:
     train     units to learn from; those whose `left` is None are censored
     test      units that stop early; `left` is None where the truth is kept back
     signals   (C,) names of the channels
+    folds     ((train, test), ...) where units are left out in turn; then `train` and `test` are those of all folds
+    split     what is left out whole
+    challenge whether the score of the IEEE PHM 2012 challenge is told too
+    notes     what is printed under the table: how long a cycle is, what was put right
+    running   units whose end is still to come, of which the champion's estimate is wanted
+    whole     the test units as they were until their known end: learned from for those that run
     """
 
     name: str
     train: tuple[Unit, ...]
     test: tuple[Unit, ...]
     signals: tuple[str, ...]
+    folds: tuple[tuple[tuple[Unit, ...], tuple[Unit, ...]], ...] = ()
+    split: str = "unit"
+    challenge: bool = False
+    notes: tuple[str, ...] = ()
+    running: tuple[Unit, ...] = ()
+    whole: tuple[Unit, ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[tuple[Unit, ...], tuple[Unit, ...]], ...]:
+        """(units to learn from, units that are asked) of each fold; one where nothing is left out in turn."""
+        return self.folds or ((self.train, self.test),)
 
 
 def check(units: Sequence[Unit], channels: int | None = None, settings: int | None = None) -> None:

@@ -22,7 +22,7 @@ def rmse(predicted: np.ndarray, true: np.ndarray) -> float:
     return float(np.sqrt(np.mean(d * d)))
 
 
-def capped(predicted: np.ndarray, true: np.ndarray, cap: float = CAP) -> float:
+def capped(predicted: np.ndarray, true: np.ndarray, cap: float | np.ndarray = CAP) -> float:
     """RMSE where every label above `cap` counts as `cap`, and so does every prediction above it.
 
     A life of more than 125 cycles is told by no sensor of C-MAPSS yet, so most publications score this; many do not
@@ -42,6 +42,21 @@ def s_score(predicted: np.ndarray, true: np.ndarray) -> float:
         return float(np.sum(np.expm1(np.where(d < 0, -d / EARLY, d / LATE))))
 
 
+def challenge(predicted: np.ndarray, true: np.ndarray) -> float | None:
+    """Score of the IEEE PHM 2012 challenge, 0 to 1, larger is better: the mean of A over the units.
+
+    Er = 100 (true - predicted) / true, percent; A = 2^(Er / 5) where Er <= 0 (late), 2^(-Er / 20) elsewhere (early).
+    None where a truth is 0: the error is a share of it.
+    Source: P. Nectoux et al., PRONOSTIA: an experimental platform for bearings accelerated degradation tests, IEEE PHM
+    2012, section on the scoring: exp(-ln 0.5 (Er / 5)) and exp(+ln 0.5 (Er / 20)).
+    """
+    d = _difference(predicted, true)
+    if (np.asarray(true) <= 0).any():
+        return None
+    er = -100.0 * d / np.asarray(true, dtype=np.float64)
+    return float(np.mean(np.exp2(np.where(er <= 0, np.maximum(er, -5000.0) / 5.0, -er / 20.0))))
+
+
 def covered(low: np.ndarray, high: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
     """(share of the truths inside [low, high], and the ends of its 95 % binomial interval).
 
@@ -55,7 +70,7 @@ def covered(low: np.ndarray, high: np.ndarray, true: np.ndarray) -> tuple[float,
 
 
 def scores(
-    predicted: np.ndarray, true: np.ndarray, low: np.ndarray, high: np.ndarray, cap: float = CAP
+    predicted: np.ndarray, true: np.ndarray, low: np.ndarray, high: np.ndarray, cap: float | np.ndarray = CAP
 ) -> dict[str, float | None]:
     """All of them: rmse and S-score raw and capped, bias, coverage and mean width of the 90 % interval.
 

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +25,8 @@ from loopwright.learn.detecting import own_recordings, watched
 from loopwright.learn.detecting.planted import KINDS, planted
 from loopwright.learn.detecting.recordings import Recording, RecordingSet
 from loopwright.learn.metrics import anomaly as metrics
-from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
+from loopwright.learn.rows import Champion, Cost, Row, done, measured, once, over_seeds
+from loopwright.learn.tables.own_map import Mapped
 
 ROOM = "learn.models.anomaly"
 LAYOUTS = ("nab", "skab", "tennessee_eastman", "femto")
@@ -40,7 +44,7 @@ Say = Callable[[str], None]
 
 def rows(
     path: Path, models: Sequence[str], seeds: int, out: Path | None, progress: Say,
-    mapping: Mapping[str, tuple[str, ...]] | None = None,
+    mapping: Mapped | None = None,
 ) -> tuple[list[Row], dict[str, Champion]]:
     """A row a model, and the champion. Raises InputError for a path of no layout."""
     asked = read(path, mapping)
@@ -49,7 +53,7 @@ def rows(
     for name, module in modules.items():
         progress(f"{asked.name}: {name}")
         try:
-            row, told = _row(asked, name, module, seeds if name in DRAWN else 1)
+            row, told = _row(asked, name, module, seeds if name in DRAWN else 1, progress)
         except InputError as error:  # too few rows, too many channels: the others can still be told
             if name == BASE:
                 raise
@@ -57,13 +61,13 @@ def rows(
             continue
         found.append(done(progress, row))
         said[name] = told
-    champion = choose(asked, {name: module for name, module in modules.items() if name in said})
+    champion = choose(asked, {name: module for name, module in modules.items() if name in said}, progress)
     if out is not None:
         _write(asked, said, out)
     return found, {asked.name: champion} if champion is not None else {}
 
 
-def read(path: Path, mapping: Mapping[str, tuple[str, ...]] | None = None) -> RecordingSet:
+def read(path: Path, mapping: Mapped | None = None) -> RecordingSet:
     """The recordings of a layout, or of the user's own table."""
     if mapping is not None:
         return own_recordings.read(path, mapping)
@@ -90,21 +94,29 @@ def _loaded(models: Sequence[str], progress: Say) -> dict[str, ModuleType]:
     return found
 
 
-def _row(asked: RecordingSet, name: str, module: ModuleType, seeds: int) -> tuple[Row, list[watched.Told]]:
+def _row(
+    asked: RecordingSet, name: str, module: ModuleType, seeds: int, progress: Say
+) -> tuple[Row, list[watched.Told]]:
     """The model's row and what it said with the first seed."""
     results = []
     first: list[watched.Told] = []
     for seed in range(seeds):
-        said = watched.scored(module, asked, seed)
-        results.append(_metrics(asked, said))
-        first = first or said
+        kept = once(progress, ("anomaly", asked.name, name, seed), partial(_said, asked, module, seed))
+        results.append(kept["metrics"])
+        first = first or [watched.Told(**told) for told in kept["said"]]
     mean, spread = over_seeds(results)
     rate = watched.rate_of(asked)
     where = f"{'normal run' if len(asked.recordings[0].calm) else 'held-back training rows'}, {rate:.1%} of them"
     notes = asked.notes + (() if name in DRAWN else (f"{name} does not depend on the seed",))
-    row = Row(asked.name, "anomaly", "", name, BASE, asked.split, seeds, mean, _cost(asked, module), spread, where,
-              notes)
+    cost = Cost(**once(progress, ("anomaly", asked.name, name, "cost"), lambda: asdict(_cost(asked, module))))
+    row = Row(asked.name, "anomaly", "", name, BASE, asked.split, seeds, mean, cost, spread, where, notes)
     return row, first
+
+
+def _said(asked: RecordingSet, module: ModuleType, seed: int) -> dict[str, Any]:
+    """What the model said of every recording, and its metrics; labels are looked at by the metrics alone."""
+    said = watched.scored(module, asked, seed)
+    return {"metrics": _metrics(asked, said), "said": [vars(told) for told in said]}
 
 
 def _metrics(asked: RecordingSet, said: Sequence[watched.Told]) -> dict[str, float | None]:
@@ -131,7 +143,9 @@ def _cost(asked: RecordingSet, module: ModuleType) -> Cost:
     return Cost(fitting.cpu_s, us, max(fitting.peak_mb, scoring.peak_mb), fitting.wall_s)
 
 
-def choose(asked: RecordingSet, modules: Mapping[str, ModuleType]) -> Champion | None:
+def choose(
+    asked: RecordingSet, modules: Mapping[str, ModuleType], progress: Say = lambda _: None
+) -> Champion | None:
     """DEFAULT, unless another finds anomalies put into held-back training rows better by more than two standard errors.
 
     The measure is VUS-PR, the same anomalies for all. Where no recording holds back LEAST rows there is nothing to
@@ -151,8 +165,8 @@ def choose(asked: RecordingSet, modules: Mapping[str, ModuleType]) -> Champion |
         name = next((name for name in (plain if few else DEFAULT, DEFAULT) if name in ours), next(iter(ours)))
         why = "a rule: it needs no stretch of rows" if name in FEW_ROWS else CHOSEN["nab"][1]
         return Champion(name, f"{why} (here fewer than {LEAST} training rows can be held back)", {})
-    areas = {
-        name: np.concatenate([_on_planted(module, r, n) for n, r in enumerate(chosen)])
+    areas: dict[str, np.ndarray] = {
+        name: once(progress, ("anomaly", asked.name, name, "planted"), partial(_areas, module, chosen))
         for name, module in ours.items()
     }
     best = max(areas, key=lambda name: float(areas[name].mean()))
@@ -170,6 +184,11 @@ def _held_back(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         return recording.fit, recording.calm
     learned = int(len(recording.fit) * (1 - watched.HELD_BACK))
     return recording.fit[:learned], recording.fit[learned:]
+
+
+def _areas(module: ModuleType, chosen: Sequence[Recording]) -> np.ndarray:
+    """(recordings * kinds,) as `_on_planted`, of all."""
+    return np.concatenate([_on_planted(module, recording, n) for n, recording in enumerate(chosen)])
 
 
 def _on_planted(module: ModuleType, recording: Recording, number: int) -> np.ndarray:

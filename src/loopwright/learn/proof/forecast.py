@@ -15,8 +15,10 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +26,10 @@ from loopwright.core import plug
 from loopwright.core.errors import InputError, StoreError
 from loopwright.learn.forecasting import forecast_peers
 from loopwright.learn.forecasting.series import DAY_S, SeriesSet, seasons
+from loopwright.learn.kept.results import library
 from loopwright.learn.metrics.forecast import LEVELS, Scored, geometric_mean, relative, scores
-from loopwright.learn.rows import PEER, Champion, Cost, Row, done, measured, over_seeds
+from loopwright.learn.rows import PEER, Champion, Cost, Row, done, measured, once, over_seeds
+from loopwright.learn.tables.own_map import Mapped
 
 ROOM = "learn.models.forecast"
 PEERS = forecast_peers.PEERS
@@ -33,7 +37,6 @@ BASELINE = "seasonal_naive"
 TERMS = {"short": 1, "medium": 10, "long": 15}
 MOST, SHARE = 20, 0.1  # windows, and the share of a series they may take
 CHOOSING, LEAST_CHOOSING = 960, 5  # points ahead that a champion is chosen on, and windows at least
-Mapping_ = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Windows:
 
 def rows(
     path: Path, models: Sequence[str], seeds: int, out: Path | None, progress: Callable[[str], None],
-    mapping: Mapping_ | None = None,
+    mapping: Mapped | None = None,
 ) -> tuple[list[Row], dict[str, Champion]]:
     """Every set of the path at every horizon it is long enough for; the champion of each.
 
@@ -65,16 +68,16 @@ def rows(
         name = f"{layout}/{one.name}" if layout != "csv" else one.name
         for term, horizon in horizons(one).items():
             progress(f"{name}/{term}: {horizon} points ahead")
-            more = _scored(one, name, term, horizon, models, seeds, progress, notes)
+            more = _scored(one, (name, term, horizon), models, seeds, progress, notes)
             found += [done(progress, row) for row in more]
-            best = _champion(one, horizon, [m for m in models if not m.startswith(PEER)])
+            best = _champion(one, (name, term, horizon), [m for m in models if not m.startswith(PEER)], progress)
             champion[f"{name}/{term}"] = best
             if out is not None:
                 _write(out / f"{one.name}_{term}.csv", one, horizon, best.model)
     return _with_means(found), champion
 
 
-def read(path: Path, mapping: Mapping_ | None = None) -> tuple[str, list[SeriesSet], tuple[str, ...]]:
+def read(path: Path, mapping: Mapped | None = None) -> tuple[str, list[SeriesSet], tuple[str, ...]]:
     """(layout, sets, notes) at the path, by the first layout that recognises it, or by the mapping of a CSV."""
     if mapping is not None:
         from loopwright.learn.sets import csv as own
@@ -171,27 +174,35 @@ def _begun(values: np.ndarray) -> np.ndarray:
 
 
 def _scored(
-    one: SeriesSet, name: str, term: str, horizon: int, models: Sequence[str], seeds: int,
+    one: SeriesSet, place: tuple[str, str, int], models: Sequence[str], seeds: int,
     progress: Callable[[str], None], notes: tuple[str, ...],
 ) -> list[Row]:
-    """A row a model; the baseline first, what its errors are relative to."""
+    """A row a model; the baseline first, what its errors are relative to.
+
+    place  (set, term, points ahead)
+    """
+    name, term, horizon = place
     asked = windows(one, horizon)
     points = sum(truth.size for truth in asked.truth)
     base: dict[str, float | None] = {}
     found = []
     for model in [BASELINE, *(m for m in models if m != BASELINE)]:
         runs = seeds if model in forecast_peers.DRAW else 1
-        results = []
-        with measured() as spent:
-            told = [_forecast(model, one, horizon, asked, seed) for seed in range(runs)]
-        results = [_measures(one, asked, quantiles) for quantiles in told]
+
+        def make(model: str = model, runs: int = runs) -> dict[str, Any]:
+            with measured() as spent:
+                told = [_forecast(model, one, horizon, asked, seed) for seed in range(runs)]
+            cost = asdict(Cost(0.0, 1e6 * spent.cpu_s / (runs * points), spent.peak_mb))
+            return {"results": [_measures(one, asked, quantiles) for quantiles in told], "cost": cost}
+
+        said = once(progress, ("forecast", *place, model, _version(model), runs), make)
+        results, cost = said["results"], Cost(**said["cost"])
         base = base or results[0]
         for result in results:
             result |= {f"{m}_to_naive": relative(result[m], base[m]) for m in ("mase", "crps")}
         mean, spread = over_seeds(results)
-        cost = Cost(0.0, 1e6 * spent.cpu_s / (runs * points), spent.peak_mb)
-        said = (f"{len(asked)} windows of {horizon} points of {len(one.series)} series, step {one.step_s:g} s", *notes)
-        found.append(Row(name, "forecast", term, model, BASELINE, "time", runs, mean, cost, spread, notes=said))
+        words = (f"{len(asked)} windows of {horizon} points of {len(one.series)} series, step {one.step_s:g} s", *notes)
+        found.append(Row(name, "forecast", term, model, BASELINE, "time", runs, mean, cost, spread, notes=words))
         progress(f"  {model}: MASE {_short(mean['mase'])}, CRPS {_short(mean['crps'])}")
     return found
 
@@ -200,20 +211,36 @@ def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _champion(one: SeriesSet, horizon: int, models: Sequence[str]) -> Champion:
+def _version(model: str) -> str:
+    """Of the package that a peer is; '' for ours."""
+    return library(model.removeprefix(PEER)) if model.startswith(PEER) else ""
+
+
+def _champion(
+    one: SeriesSet, place: tuple[str, str, int], models: Sequence[str], progress: Callable[[str], None]
+) -> Champion:
     """The model with the least geometric mean of MASE and CRPS on windows before the tested ones.
 
     Where the series are too short for such windows it is the baseline.
     """
+    horizon = place[2]
     number = count(min(len(series.values) for series in one.series), horizon)
     earlier = windows(one, horizon, back=number, most=max(LEAST_CHOOSING, CHOOSING // horizon))
     if not len(earlier):
         return Champion(BASELINE, "too little before the tested windows to choose: the baseline", {})
     names = dict.fromkeys([BASELINE, *models])
-    told = {m: _measures(one, earlier, _forecast(m, one, horizon, earlier, 0)) for m in names}
+    told: dict[str, dict[str, float | None]] = {
+        m: once(progress, ("forecast", *place, m, "earlier windows"),
+                partial(_of_earlier, m, one, horizon, earlier))
+        for m in names
+    }
     size = {m: geometric_mean([v for v in (t["mase"], t["crps"]) if v is not None]) for m, t in told.items()}
     best = min(told, key=lambda m: math.inf if size[m] is None else float(size[m] or 0.0))
     return Champion(best, f"{len(earlier)} windows before the tested ones", told[best])
+
+
+def _of_earlier(model: str, one: SeriesSet, horizon: int, earlier: Windows) -> dict[str, float | None]:
+    return _measures(one, earlier, _forecast(model, one, horizon, earlier, 0))
 
 
 def _with_means(found: list[Row]) -> list[Row]:

@@ -1,6 +1,6 @@
 """A table of the user's own, CSV, told by a mapping of its columns, in the shape that each task reads.
 
-    columns = mapping(["unit=engine", "time=cycle", "target=load"])
+    columns = mapping(["unit=engine", "time=cycle", "target=load"])      or own_map.told(["pumps.toml"])
     series(path, columns)     for forecasts: each target of each unit
     lives(path, columns)      for life: a unit is one life
     cases(path, columns)      for classes: a unit is one case
@@ -13,30 +13,28 @@ roles  unit       what is held out whole: an engine, a run, a meter (without it 
        condition  settings under which it ran, with commas between
        remaining  life left after the row
        group      what stays together in every split: the person of a run (without it the unit)
+       failed_at  when the unit failed, empty while it still runs
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from loopwright.core.errors import InputError, UnknownName
+from loopwright.core.errors import InputError
 from loopwright.learn.classing.cases import Cases, ClassSet
 from loopwright.learn.forecasting.series import Series, SeriesSet, gathered
-from loopwright.learn.lives.units import LifeSet, Unit, cut, remaining
-from loopwright.learn.splits import hold_out
-from loopwright.learn.tables.own_table import Table, check_answer, read
+from loopwright.learn.lives.own_lives import read as lives
+from loopwright.learn.tables import own_map
+from loopwright.learn.tables.own_map import Mapped, Own, mapping
+from loopwright.learn.tables.own_table import Table, check_counter
 from loopwright.learn.traps import LeakError
 
-Columns = Mapping[str, tuple[str, ...]]
+__all__ = ["cases", "lives", "mapping", "recognises", "series"]
 TASKS = ("life", "forecast", "anomaly", "class")
-NEEDS = "one .csv or .csv.gz with a header, and --map"
-ROLES = ("unit", "time", "target", "label", "condition", "remaining", "group")
-SEVERAL = ("target", "condition")
-ANSWERS = ("label", "remaining")
-YES, NO = ("1", "1.0", "true", "yes", "failed"), ("0", "0.0", "false", "no", "censored", "running")
+NEEDS = "one .csv or .csv.gz with a header, and --map (or a TOML file: see the page on evaluating)"
 
 
 def recognises(path: Path) -> bool:
@@ -44,47 +42,12 @@ def recognises(path: Path) -> bool:
     return False
 
 
-def mapping(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """['unit=engine', 'target=load,flow'] -> {'unit': ('engine',), 'target': ('load', 'flow')}.
-
-    Raises InputError for what is no such pair or stands twice, UnknownName for a role that is none.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    for pair in pairs:
-        role, equals, names = pair.partition("=")
-        role = role.strip()
-        columns = tuple(name.strip() for name in names.split(",")) if role in SEVERAL else (names.strip(),)
-        if not equals or not all(columns):
-            raise InputError("--map", repr(pair), "our word = the file's column: unit=engine")
-        if role not in ROLES:
-            raise UnknownName("role of a column", role, ROLES)
-        if role in found:
-            raise InputError("--map", f"{role} is given twice", "each role once; several columns with commas")
-        found[role] = columns
-    _once(found)
-    return found
-
-
-def _once(columns: Columns) -> None:
-    """Raises LeakError where the answer would be learned from, InputError where a column has two roles."""
-    roles: dict[str, str] = {}
-    for role, names in columns.items():
-        for name in names:
-            other = roles.setdefault(name, role)
-            if other == role:
-                continue
-            if {role, other} & set(ANSWERS) and {role, other} & set(SEVERAL):
-                given = f"{name} is {other} and {role}: it is the answer"
-                raise LeakError("--map", given, "", "leave it out of the rest")
-            raise InputError("--map", f"{name} is {other} and {role}", "one role for a column")
-
-
-def series(path: Path, columns: Columns) -> tuple[list[SeriesSet], tuple[str, ...]]:
+def series(path: Path, columns: Mapped) -> tuple[list[SeriesSet], tuple[str, ...]]:
     """(one set with every target of every unit, notes). Without a time column the rows are a step of 1 s apart.
 
     Raises InputError as `own_table.read` does, and for a unit of fewer than two times.
     """
-    table = read(path, columns)
+    table = own_map.read(path, own_map.of(columns))
     if not table.timed:
         found = [Series(_named(table, u, name), np.asarray(table.values[table.rows(u), c], np.float64), 0.0, 1.0)
                  for u in range(len(table.units)) for c, name in enumerate(table.channels)]
@@ -103,16 +66,18 @@ def _named(table: Table, unit: int, channel: str) -> str:
     return f"{table.units[unit]}/{channel}" if table.units[unit] else channel
 
 
-def cases(path: Path, columns: Columns) -> tuple[tuple[ClassSet, ...], tuple[str, ...]]:
+def cases(path: Path, columns: Mapped) -> tuple[tuple[ClassSet, ...], tuple[str, ...]]:
     """(one set with a case for each unit, notes). Needs unit and label.
 
     Raises InputError for a unit with two labels or two groups, beside what `own_table.read` refuses.
     """
-    _need(columns, "class", ("unit", "label"))
-    table = read(path, columns)
+    own = own_map.of(columns)
+    _need(own, "class", ("unit", "label"))
+    table = own_map.read(path, own)
+    check_counter(table, own.where)
     labels = tuple(_one(table, u, "label") for u in range(len(table.units)))
     _check_codes(table, labels)
-    groups = tuple(_one(table, u, "group") for u in range(len(table.units))) if "group" in columns else table.units
+    groups = tuple(_one(table, u, "group") for u in range(len(table.units))) if "group" in own.columns else table.units
     values = tuple(np.asarray(table.values[table.rows(u)], np.float64).T for u in range(len(table.units)))
     rate_hz = None
     if table.timed and len(table.t_s) > 1:
@@ -120,7 +85,7 @@ def cases(path: Path, columns: Columns) -> tuple[tuple[ClassSet, ...], tuple[str
         step_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
         rate_hz = 1.0 / step_s if step_s > 0 else None
     found = Cases(table.units, values, table.channels, rate_hz)
-    split = "group" if "group" in columns else "unit"
+    split = "group" if "group" in own.columns else "unit"
     return (ClassSet(table.name, found, labels, groups, split, notes=table.notes),), table.notes
 
 
@@ -148,57 +113,8 @@ def _check_codes(table: Table, labels: Sequence[str]) -> None:
                             "name the columns to learn from: --map target=A,B")
 
 
-def lives(path: Path, columns: Columns) -> tuple[tuple[LifeSet, ...], tuple[str, ...]]:
-    """(one set, notes): seven of ten units to learn from, three cut at a place drawn by chance to be tested on.
-
-    A unit lived until its last row, unless `remaining` says how long it lived on, or `label` is 0: then it still runs.
-    A row is one cycle. Raises InputError for fewer than four units with a known end, beside what `own_table.read`
-    refuses.
-    """
-    _need(columns, "life", ("unit",))
-    table = read(path, columns)
-    settings = table.numbers.get("condition", np.zeros((len(table.values), 0)))
-    units = [
-        Unit(name, np.asarray(table.values[table.rows(u)], np.float64), settings[table.rows(u)], _left(table, u))
-        for u, name in enumerate(table.units)
-    ]
-    if len({len(unit) for unit in units}) > 1:  # of lives of one length the age says what is left
-        check_answer(table, np.concatenate([remaining(unit) for unit in units]))
-    ended = [unit for unit in units if unit.failed and len(unit) > 1]
-    if len(ended) < 4:
-        raise InputError(str(path), f"{len(ended)} units have a known end and two rows or more", "at least 4: two to "
-                         "learn from, two to test on")
-    _, apart = hold_out([unit.id for unit in ended], 0.3)
-    if len(apart) < 2:
-        apart = np.arange(2)
-    chosen = {ended[i].id for i in apart.tolist()}
-    rng = np.random.default_rng(0)
-    test = tuple(cut(unit, int(rng.integers(1, len(unit)))) for unit in units if unit.id in chosen)
-    train = tuple(unit for unit in units if unit.id not in chosen)
-    return (LifeSet(table.name, train, test, table.channels),), table.notes
-
-
-def _left(table: Table, unit: int) -> float | None:
-    """Cycles that a unit lived on after its last row; None where nobody knows."""
-    last = table.rows(unit).stop - 1
-    if "remaining" in table.numbers:
-        value = float(table.numbers["remaining"][last, 0])
-        return value if np.isfinite(value) else None
-    if "label" not in table.words:
-        return 0.0
-    word = str(table.words["label"][last]).lower()
-    if word not in YES + NO:
-        raise InputError(f"unit {table.units[unit]!r}", f"label {word!r}", "1 where its life had ended, 0 where not")
-    return 0.0 if word in YES else None
-
-
-def _need(columns: Columns, task: str, roles: Sequence[str]) -> None:
-    missing = [role for role in roles if role not in columns]
+def _need(own: Own, task: str, roles: Sequence[str]) -> None:
+    missing = [role for role in roles if role not in own.columns]
     if missing:
-        raise InputError("--map", f"{' and '.join(missing)} not told", f"{', '.join(roles)} for {task}",
+        raise InputError(own.where, f"{' and '.join(missing)} not told", f"{', '.join(roles)} for {task}",
                          f"--map {missing[0]}=COLUMN")
-
-
-def told(columns: Columns) -> str:
-    """The mapping in words, for messages."""
-    return ", ".join(f"{role}={','.join(names)}" for role, names in columns.items())

@@ -32,7 +32,7 @@ BLOCK = 8_000_000  # bytes of text at a time
 MOST_COLUMNS = 20_000
 LARGEST = 1e100  # beyond it squares and sums of squares overflow
 MISSING = ("", "na", "nan", "null", "none", "?", "-", "n/a")
-WORDS = ("unit", "label", "group")  # roles whose cells are words; the others are numbers, time may be a date
+WORDS = ("unit", "label", "group", "failed_at")  # cells are words; of the others numbers, of time dates too
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,11 @@ def read(path: Path, columns: Mapping[str, tuple[str, ...]]) -> Table:
     return _ordered(path, columns, targets, raw, values, big)
 
 
-def check_answer(table: Table, answer: np.ndarray) -> None:
+def check_answer(table: Table, answer: np.ndarray, monotone: bool = False) -> None:
     """Raises LeakError for a column that is the answer on another scale: a straight line of it in every row.
 
-    answer  (N,) what is to be told of each row: life left, 1 where a point is an anomaly; NaN where nobody knows
+    answer    (N,) what is to be told of each row: life left, 1 where a point is an anomaly; NaN where nobody knows
+    monotone  whether a column counts too that only ever goes one way with the answer: its logarithm, its square
     Nothing measured lies on such a line to six digits over units of different lengths.
     """
     rows = np.flatnonzero(np.isfinite(answer))
@@ -131,10 +132,55 @@ def check_answer(table: Table, answer: np.ndarray) -> None:
         x = np.asarray(table.values[rows, c], dtype=np.float64)
         if not np.isfinite(x).all() or np.ptp(x) == 0:
             continue
+        raw = x
         x = (x - x.mean()) / max(float(x.std()), 1e-300)
         if abs(float((x * told).mean())) > 1.0 - 1e-6 and len(rows) > 4:
             raise LeakError(f"column {name!r}", "it is the answer on another scale", "",
                             "name the columns to learn from: --map target=A,B")
+        if monotone and len(rows) > 4 and _one_way(raw, told):
+            raise LeakError(f"column {name!r}", "it goes one way with the answer in every row: it tells it", "",
+                            "name the columns to learn from: --map target=A,B")
+
+
+def _one_way(x: np.ndarray, told: np.ndarray) -> bool:
+    """Whether x is one number for each answer, and grows, or falls, from answer to answer."""
+    order = np.argsort(told, kind="stable")
+    same = np.diff(told[order]) == 0
+    steps = np.diff(x[order])
+    return bool((steps[same] == 0).all() and same.any() and ((steps[~same] > 0).all() or (steps[~same] < 0).all()))
+
+
+def check_counter(table: Table, where: str) -> None:
+    """Raises LeakError for a column that counts on in every row over all units: it names the unit.
+
+    One step in every row within each unit, of which there are two or more, with another beginning in each: a row number
+    of the file, or a clock.
+    """
+    if len(table.units) < 2 or len(table.values) < 2 * len(table.units):
+        return
+    inner = np.ones(len(table.values) - 1, bool)
+    inner[table.first[1:-1] - 1] = False
+    for c, name in enumerate(table.channels):
+        x = np.asarray(table.values[:, c], dtype=np.float64)
+        steps, begins = np.diff(x)[inner], x[table.first[:-1]]
+        if not np.isfinite(x).all() or not len(steps) or steps[0] == 0 or len(np.unique(begins)) < len(begins):
+            continue
+        if np.allclose(steps, steps[0], rtol=1e-9, atol=0) and len(np.unique(x)) == len(x):
+            raise LeakError(f"column {name!r}", "it counts on from unit to unit: it names the unit", "",
+                            f"map it as time, or name the columns to learn from ({where}: target)")
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names of the file's columns. Raises InputError for a file that is no table."""
+    return _header(path)[0]
+
+
+def date_s(text: str) -> float:
+    """Seconds since 1970 of a text with a date and perhaps a time; NaN where it is none."""
+    try:
+        return float(_dates(pa.chunked_array([pa.array([text])]), Path("date"))[0])
+    except InputError:
+        return float("nan")
 
 
 def _header(path: Path) -> tuple[list[str], str]:
