@@ -57,13 +57,41 @@ def learn_usual(values: np.ndarray, share: float = 0.9) -> Subspace:
     mean = np.nansum(known, axis=1) / count
     away = np.where(np.isnan(known), 0.0, known - mean[:, None, :])
     scale = np.sqrt(np.square(away).sum(axis=1) / count)
-    scale = np.maximum(scale, np.maximum(1e-6 * np.abs(mean), 1e-12))
-    scale = np.where(seen > 0, scale, np.inf)  # of a channel that was never seen nothing can be said
+    scale = _scale(scale, mean, seen > 0)
     z = away / scale[:, None, :]
     _, strength, axes = np.linalg.svd(z, full_matrices=False)  # (B, T, C) -> (B, K), (B, K, C)
-    rows, channels = values.shape[1:]
+    variance = np.square(strength) / max(values.shape[1] - 1, 1)
+    return _limited(mean, scale, axes, variance, values.shape[1], share)
+
+
+def from_moments(
+    mean: np.ndarray, covariance: np.ndarray, known: np.ndarray, rows: float, share: float = 0.9
+) -> Subspace:
+    """The usual directions of one thing from its moments.
+
+    mean, covariance  (C,), (C, C) of its channels
+    known             (C,) whether anything was seen of a channel
+    rows              how many they rest on
+    """
+    scale = _scale(np.sqrt(np.maximum(np.diag(covariance), 0.0)), mean, known)
+    variance, axes = np.linalg.eigh(covariance / scale[:, None] / scale)
+    variance, axes = np.maximum(variance[None, ::-1], 0.0), np.ascontiguousarray(axes.T[None, ::-1])
+    return _limited(mean[None], scale[None], axes, variance, rows, share)
+
+
+def _scale(scale: np.ndarray, mean: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The scales with the least that a channel of this level is given; infinite where nothing was ever seen."""
+    scale = np.maximum(scale, np.maximum(1e-6 * np.abs(mean), 1e-12))
+    return np.where(known, scale, np.inf)  # of a channel that was never seen nothing can be said
+
+
+def _limited(
+    mean: np.ndarray, scale: np.ndarray, axes: np.ndarray, variance: np.ndarray, rows: float, share: float
+) -> Subspace:
+    """With variances (B, K) drawn in, the directions chosen and the limits set."""
+    channels = axes.shape[2]
     drawn_in = channels / (channels + rows)  # few rows show less variance in some directions than there is
-    variance = (1.0 - drawn_in) * np.square(strength) / max(rows - 1, 1) + drawn_in
+    variance = (1.0 - drawn_in) * variance + drawn_in
     kept = _kept(variance, share, channels)
     t2_limit = chi2_99(kept.sum(axis=1))
     left = np.where(kept, 0.0, variance)

@@ -1,0 +1,51 @@
+"""Exponential averages of many signals, row by row: y <- y + (x - y) / memory.
+
+    averages, last = follow(last, rows, memory)       (C,), (N, C) -> (N, C), (C,)
+
+Chunks of any size give the same digits.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+
+def follow(last: np.ndarray, rows: np.ndarray, memory: float) -> tuple[np.ndarray, np.ndarray]:
+    """((N, C) the average after each row, the last of them).
+
+    last    (C,) the average before the first row, finite
+    rows    (N, C) NaN: missing, the average stays
+    memory  rows, 1 or more
+    """
+    loop = _kernel()
+    out, now = np.empty(rows.shape), np.array(last, dtype=float)
+    if loop is None:
+        for n, row in enumerate(rows):
+            now = np.where(np.isfinite(row), now + (row - now) / memory, now)
+            out[n] = now
+        return out, now
+    loop(rows, now, float(memory), out)
+    return out, now
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Any:
+    """The compiled loop; None where Numba is not installed."""
+    try:
+        import numba
+    except ImportError:
+        return None
+
+    @numba.njit(cache=True)
+    def loop(rows: Any, now: Any, memory: float, out: Any) -> None:
+        for n in range(len(rows)):
+            for c in range(rows.shape[1]):
+                x = rows[n, c]
+                if np.isfinite(x):
+                    now[c] = now[c] + (x - now[c]) / memory
+                out[n, c] = now[c]
+
+    return loop
