@@ -12,7 +12,10 @@ import pytest
 from loopwright.core.errors import InputError
 from loopwright.learn.classing import class_out
 from loopwright.learn.classing.cases import Cases, ClassSet
+from loopwright.learn.classing.folds import copies_together, grouped_folds, inner_folds
+from loopwright.learn.models.classes import ensemble, majority, spectra
 from loopwright.learn.proof import classes as proof
+from loopwright.learn.proof import classes_said
 from loopwright.learn.rows import document
 from loopwright.learn.splits import check_split
 from tests.every.test_class_models import waves
@@ -40,7 +43,7 @@ def told(one: ClassSet, monkeypatch: pytest.MonkeyPatch, out: Path | None = None
 
 def test_groups_stay_whole_and_every_case_is_asked_once() -> None:
     one = a_set()
-    folds = proof.outer_folds(one)
+    folds = classes_said.outer_folds(one)
     assert sorted(np.concatenate([asked for _, asked in folds]).tolist()) == list(range(16))
     for train, asked in folds:
         check_split(one.groups, train, asked)
@@ -49,13 +52,65 @@ def test_groups_stay_whole_and_every_case_is_asked_once() -> None:
 def test_of_many_groups_ten_folds_hold_each_class_about_alike() -> None:
     groups = [f"g{i}" for i in range(100)]
     labels = ["rare" if i % 10 == 0 else "usual" for i in range(100)]
-    folds = proof.grouped_folds(groups, labels, 10)
+    folds = grouped_folds(groups, labels, 10)
     assert [Counter(labels[i] for i in asked) for _, asked in folds] == [{"rare": 1, "usual": 9}] * 10
+
+
+def test_of_a_dozen_groups_each_is_left_out_alone_inside_and_of_many_whole_shares() -> None:
+    few = inner_folds([f"run{i // 2}" for i in range(24)], ["a", "b"] * 12)
+    assert [len(asked) for _, asked in few] == [2] * 12
+    assert len(inner_folds([f"g{i}" for i in range(40)], ["a", "b"] * 20)) == 4
+    assert inner_folds(["one"] * 8, ["a", "b"] * 4) == []
+
+
+def test_the_blend_of_the_proof_is_the_blend_that_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mixed from what its members said, it answers as `ensemble.fit` and `predict` without the asked rows."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("numba")
+    one = a_set(12)
+    family, _ = classes_said.prepared([one], ["ensemble"], {})
+    (p,) = classes_said.say(family, "ensemble", 0, -1, 0)
+    train, asked = family.folds[0]
+    state = ensemble.fit(one.cases.take(train), [one.labels[i] for i in train], [one.groups[i] for i in train], 0)
+    np.testing.assert_allclose(p, ensemble.predict(state, one.cases.take(asked)), atol=1e-12)
+
+
+def test_the_shares_of_a_blend_inside_do_not_depend_on_the_fold_that_is_asked() -> None:
+    """Of the inner fold that is asked only the probabilities of its cases may change with its labels: none does."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("numba")
+    one = a_set(12)
+    family, _ = classes_said.prepared([one], ["ensemble"], {})
+    (_, asked), before = classes_said.inner_of(family, 0)[0], classes_said.say(family, "ensemble", 0, 0, 0)[0]
+    turned = ["kind1" if label == "kind0" else "kind0" for label in one.labels]
+    labels = tuple(turned[i] if i in asked else label for i, label in enumerate(one.labels))
+    other = classes_said.Family([ClassSet(one.name, one.cases, labels, one.groups, one.split)], family.classes,
+                                family.folds, family.modules, dict(family.inner), dict(family.said))
+    other.said.pop(("ensemble", 0, 0, 0))
+    np.testing.assert_array_equal(before, classes_said.say(other, "ensemble", 0, 0, 0)[0])
+
+
+def test_the_blend_is_taken_unless_another_is_better_by_more_than_a_standard_error() -> None:
+    modules = {"one": majority, "ensemble": ensemble}
+    groups = [f"g{i}" for i in range(8)]
+    blend = np.full(8, 0.5)
+    wavering = blend + np.tile([0.4, -0.5], 4)  # better by 0.05, give or take 0.17
+    assert classes_said.taken({"one": wavering, "ensemble": blend}, groups, modules) == "ensemble"
+    assert classes_said.taken({"one": blend - 0.05, "ensemble": blend}, groups, modules) == "one"
+    assert classes_said.taken({"one": wavering}, groups, modules) == "one"
+
+
+def test_a_peer_is_asked_in_the_same_folds_and_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "read", lambda path, mapping=None: (a_set(),))
+    rows, champion = proof.rows(Path(), ["majority"], 1, None, silent, peers={"peer:spectra": spectra})
+    right = {row.model: row.metrics["accuracy"] for row in rows}
+    assert right["peer:spectra"] > right["majority"]
+    assert champion["made/up"].model == "majority"
 
 
 def test_copies_of_a_case_are_left_out_together() -> None:
     same = np.ones((1, 4))
-    groups = class_out.copies_together(["a", "b", "c", "a"], [same, same * 2, same * 3, same * 2])
+    groups = copies_together(["a", "b", "c", "a"], [same, same * 2, same * 3, same * 2])
     assert groups[0] == groups[1] == groups[3]
     assert groups[2] == "c"
 

@@ -14,7 +14,8 @@ import pytest
 from loopwright.core import plug
 from loopwright.core.errors import InputError
 from loopwright.learn.models.classes import run_measures
-from loopwright.learn.sets import basicmotions, cnc_mill_wear, gearbox, hydraulic, ucr
+from loopwright.learn.sets import cnc_mill_wear, gearbox, hydraulic, ucr
+from loopwright.learn.tables import class_text
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TS = "#about\n@problemName Small\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n7,?,9:0,1:b\n"
@@ -55,7 +56,7 @@ def run_file(folder: Path, number: int, tool: str, rows: int = 60) -> None:
 
 
 def test_ts_text_gives_channels_unknown_values_and_classes() -> None:
-    values, labels = basicmotions.parse(TS)
+    values, labels = class_text.ts(TS)
     assert labels == ["a", "b"]
     np.testing.assert_array_equal(values[0], [[1, 2, 3], [4, 5, 6]])
     np.testing.assert_array_equal(values[1], [[7, np.nan, 9], [0, 1, np.nan]])
@@ -68,14 +69,14 @@ def test_ts_text_gives_channels_unknown_values_and_classes() -> None:
 )
 def test_ts_text_that_is_none_is_refused_with_words(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        basicmotions.parse(text)
+        class_text.ts(text)
 
 
 def test_ts_files_stand_as_training_and_published_test_part(tmp_path: Path) -> None:
     (tmp_path / "Small_TRAIN.ts").write_text(TS)
     (tmp_path / "Small_TEST.ts.gz").write_bytes(gzip.compress(TS.encode()))
-    assert basicmotions.recognises(tmp_path)
-    (one,) = basicmotions.read(tmp_path)
+    assert ucr.recognises(tmp_path)
+    (one,) = ucr.read(tmp_path)
     assert (one.name, one.cases.ids) == ("Small", ("train/0", "train/1", "test/0", "test/1"))
     assert one.apart is not None
     assert one.apart.tolist() == [False, False, True, True]
@@ -178,7 +179,7 @@ def test_a_mill_run_that_hardly_cuts_is_kept_without_measures_and_told(tmp_path:
     assert np.isfinite(run_measures.predict(state, one.cases)).all()
 
 
-@pytest.mark.parametrize("layout", ["basicmotions", "ucr", "gearbox", "hydraulic", "cnc_mill_wear"])
+@pytest.mark.parametrize("layout", ["ucr", "gearbox", "hydraulic", "cnc_mill_wear"])
 def test_an_empty_folder_is_of_no_layout_and_says_what_is_needed(layout: str, tmp_path: Path) -> None:
     module = plug.load("learn.sets", layout)
     assert module.TASKS == ("class",)
@@ -188,7 +189,7 @@ def test_an_empty_folder_is_of_no_layout_and_says_what_is_needed(layout: str, tm
 
 
 def test_the_shared_sets_have_the_cases_their_pages_tell_of() -> None:
-    (motions,) = basicmotions.read(shared("imu_basicmotions"))
+    (motions,) = ucr.read(shared("imu_basicmotions"))
     assert (len(motions.cases), motions.cases.values[0].shape) == (80, (6, 100))
     assert motions.apart is not None
     assert motions.apart.sum() == 40

@@ -110,6 +110,13 @@ def need_cases(labels: Sequence[str]) -> None:
         raise InputError("training", "no case with a known class", "at least one")
 
 
+def spread(p: np.ndarray, known: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """(n, len(classes)) of p (n, len(known)): 0 for a class that was not in training."""
+    found = np.zeros((len(p), len(classes)))
+    found[:, [list(classes).index(name) for name in known]] = p
+    return found
+
+
 def clean(one: np.ndarray) -> np.ndarray:
     """(C, T) without gaps: a straight line over each, the nearest value at the ends, 0 in a channel without any.
 

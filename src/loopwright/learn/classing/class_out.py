@@ -1,7 +1,5 @@
 """What the proof of classes tells beside its rows: predictions as CSV, recordings, copies, sentences about a set.
 
-    spread(p, known, classes)      probabilities of the known classes among all of them
-    copies_together(groups, ...)   cases that are equal get one group
     recordings(...)                windows judged together
     notes(one, folds)              what must be known about a set to read its numbers
     write(out, one, ...)           <set>.csv: case, group, fold, model, truth, said, p_<class> ...
@@ -22,30 +20,6 @@ from loopwright.learn.classing.cases import ClassSet
 from loopwright.learn.metrics.classes import most_likely
 
 Line = tuple[int, str, str, np.ndarray]  # place of the case, fold, model, probabilities (K,)
-
-
-def spread(p: np.ndarray, known: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """(n, len(classes)) of p (n, len(known)): 0 for a class that was not in training."""
-    found = np.zeros((len(p), len(classes)))
-    found[:, [list(classes).index(name) for name in known]] = p
-    return found
-
-
-def copies_together(groups: Sequence[str], values: Sequence[np.ndarray]) -> list[str]:
-    """(n,) the group of each case; groups that hold an equal case become one: a copy is no test."""
-    parent = {name: name for name in groups}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    first: dict[tuple[tuple[int, ...], bytes], str] = {}
-    for group, one in zip(groups, values, strict=True):
-        here = first.setdefault((one.shape, np.ascontiguousarray(one).tobytes()), group)
-        parent[root(group)] = root(here)
-    return [root(name) for name in groups]
 
 
 def recordings(

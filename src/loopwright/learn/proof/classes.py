@@ -12,64 +12,51 @@ Sets that share their cases (the four answers about a hydraulic cycle) share the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from loopwright.core import plug
-from loopwright.core.errors import InputError, MissingExtra
+from loopwright.core.errors import InputError
 from loopwright.learn.classing import class_out
-from loopwright.learn.classing.cases import ClassSet
+from loopwright.learn.classing.cases import ClassSet, spread
 from loopwright.learn.intervals import sign_test
 from loopwright.learn.metrics import classes as metrics
+from loopwright.learn.proof.classes_said import (
+    Family,
+    answer,
+    candidates,
+    choose,
+    families,
+    inner_of,
+    prepared,
+    say,
+    taken,
+)
 from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
-from loopwright.learn.splits import check_split, leave_one_group_out
+from loopwright.learn.tables.own_map import Mapped
 
-ROOM = "learn.models.classes"
-LAYOUTS = ("basicmotions", "ucr", "gearbox", "hydraulic", "cnc_mill_wear")
-MOST_FOLDS, FOLDS = 24, 10
-INNER, INNER_OF_MANY, MANY = 4, 2, 300  # folds within a training part; fewer where it has many groups
+LAYOUTS = ("ucr", "gearbox", "hydraulic", "cnc_mill_wear")
 THRESHOLD = "none: the class with the highest probability, ties to the first in the alphabet"
-Fold = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass
-class Family:
-    """Sets with the same cases and folds, and what has been said of them so far.
-
-    sets     one a target; classes: the classes of each
-    folds    (rows to train on, rows that are asked)
-    modules  models by name
-    said     (model, fold, inner fold or -1, seed) -> for each set p (asked, K)
-    seen     features of all cases that no training row touches: (model, how they were made) -> (n, F)
-    """
-
-    sets: list[ClassSet]
-    classes: list[list[str]]
-    folds: list[Fold]
-    modules: Mapping[str, ModuleType]
-    said: dict[tuple[str, int, int, int], list[np.ndarray]] = field(default_factory=dict)
-    seen: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
 
 def rows(
     path: Path, models: Sequence[str], seeds: int, out: Path | None, progress: Callable[[str], None],
-    mapping: Mapping[str, tuple[str, ...]] | None = None,
+    mapping: Mapped | None = None, peers: Mapping[str, Any] | None = None,
 ) -> tuple[list[Row], dict[str, Champion]]:
     """Every set of the path: a row a model, and the champion of each set.
 
+    peers  models of other packages by 'peer:<name>', with the verbs of ours: asked in the same folds, never chosen
     Raises InputError for a path of no layout, a set of one class alone, or fewer than two groups.
     """
     found: list[Row] = []
     champion: dict[str, Champion] = {}
-    for sets in _families(read(path, mapping)):
-        family, skipped = _prepared(sets, models)
+    for sets in families(read(path, mapping)):
+        family, skipped = prepared(sets, models, peers or {})
         for name, why in skipped.items():
             progress(f"{sets[0].name}: {name} is left out: {why}")
-        _answer(family, seeds, progress)
+        answer(family, seeds, progress)
         costs = {name: _cost(family, name) for name in family.modules}
         for place in range(len(sets)):
             more, best = _told(family, place, seeds, costs)
@@ -80,7 +67,7 @@ def rows(
     return found, champion
 
 
-def read(path: Path, mapping: Mapping[str, tuple[str, ...]] | None = None) -> tuple[ClassSet, ...]:
+def read(path: Path, mapping: Mapped | None = None) -> tuple[ClassSet, ...]:
     """The sets at the path, by the first layout that recognises it, or by the mapping of a CSV's columns."""
     if mapping is not None:
         from loopwright.learn.sets.csv import cases
@@ -93,192 +80,19 @@ def read(path: Path, mapping: Mapping[str, tuple[str, ...]] | None = None) -> tu
     raise InputError(str(path), "is of no layout with classes", ", ".join(LAYOUTS))
 
 
-def _families(sets: Sequence[ClassSet]) -> list[list[ClassSet]]:
-    """Sets with the same cases, folds and known labels together, in the order in which they first stand."""
-    together: dict[Any, list[ClassSet]] = {}
-    for one in sets:
-        known = tuple(bool(label) for label in one.labels)
-        apart = b"" if one.apart is None else one.apart.tobytes()
-        together.setdefault((id(one.cases), one.groups, one.folds, apart, known), []).append(one)
-    return list(together.values())
-
-
-def _prepared(sets: list[ClassSet], models: Sequence[str]) -> tuple[Family, dict[str, str]]:
-    """The family with its folds and models, and why some models are left out."""
-    modules: dict[str, ModuleType] = {}
-    skipped: dict[str, str] = {}
-    for name in models:
-        module = plug.load(ROOM, name)
-        try:
-            getattr(module, "require", lambda: None)()
-        except MissingExtra as error:
-            skipped[name] = str(error)
-            continue
-        why = getattr(module, "why_not", lambda cases: "")(sets[0].cases)
-        if why:
-            skipped[name] = why
-        else:
-            modules[name] = module
-    classes = [sorted({label for label in one.labels if label}) for one in sets]
-    for one, names in zip(sets, classes, strict=True):
-        if len(names) < 2:
-            raise InputError(f"set {one.name}", f"{len(names)} classes among its cases", "at least 2")
-    return Family(sets, classes, outer_folds(sets[0]), modules), skipped
-
-
-def outer_folds(one: ClassSet) -> list[Fold]:
-    """Train and asked rows of each fold; only cases of known class. Checked for leaks; copies of a case go together."""
-    known = np.array([bool(label) for label in one.labels])
-    if one.apart is not None:
-        folds = [(np.flatnonzero(known & ~one.apart), np.flatnonzero(known & one.apart))]
-        if not all(len(rows) for rows in folds[0]):
-            raise InputError(f"set {one.name}", "no case with a known class in the training or the test part", "some")
-        return folds
-    rows_ = np.flatnonzero(known)
-    names = one.folds or one.groups
-    groups = class_out.copies_together([names[i] for i in rows_], [one.cases.values[i] for i in rows_])
-    if len(set(groups)) < 2 <= len(set(names)):
-        raise InputError(f"set {one.name}", "its cases are copies of each other", "cases that differ")
-    if len(set(groups)) <= MOST_FOLDS:
-        folds = leave_one_group_out(groups)
-    else:
-        folds = grouped_folds(groups, [one.labels[i] for i in rows_], FOLDS)
-    for train, asked in folds:
-        check_split([one.groups[i] for i in rows_], train, asked)
-    return [(rows_[train], rows_[asked]) for train, asked in folds]
-
-
-def grouped_folds(groups: Sequence[str], labels: Sequence[str], count: int) -> list[Fold]:
-    """At most `count` folds of whole groups, each with about its share of every class.
-
-    Groups are dealt out one after the other, those of rarer classes first, each to the fold that has the fewest cases
-    of its most frequent class, of equals the smallest. Nothing is drawn. With no more groups than folds each is a fold.
-    """
-    names = list(dict.fromkeys(groups))
-    if len(names) <= count:
-        return leave_one_group_out(groups)
-    classes = sorted(set(labels))
-    counts = np.zeros((len(names), len(classes)), np.int64)
-    place = {name: i for i, name in enumerate(names)}
-    for group, label in zip(groups, labels, strict=True):
-        counts[place[group], classes.index(label)] += 1
-    main = counts.argmax(axis=1)
-    totals = counts.sum(axis=0)
-    order = sorted(range(len(names)), key=lambda g: (int(totals[main[g]]), int(main[g]), -int(counts[g].sum()), g))
-    held = np.zeros((count, len(classes)), np.int64)
-    fold_of = np.empty(len(names), np.int64)
-    for g in order:
-        fold_of[g] = min(range(count), key=lambda k: (int(held[k, main[g]]), int(held[k].sum()), k))
-        held[fold_of[g]] += counts[g]
-    at = np.array([fold_of[place[group]] for group in groups])
-    return [(np.flatnonzero(at != k), np.flatnonzero(at == k)) for k in range(count) if (at == k).any()]
-
-
-def _inner(family: Family, fold: int) -> list[Fold]:
-    """Folds within the training rows of a fold, as places among all cases; [] where its rows are of one group alone."""
-    train = family.folds[fold][0]
-    one = family.sets[0]
-    groups = [one.groups[i] for i in train]
-    if len(set(groups)) < 2:
-        return []
-    count = INNER if len(set(groups)) <= MANY else INNER_OF_MANY
-    return [(train[a], train[b]) for a, b in grouped_folds(groups, [one.labels[i] for i in train], count)]
-
-
-def _answer(family: Family, seeds: int, progress: Callable[[str], None]) -> None:
-    """Asks every model in every fold with every seed, and with the first seed in every inner fold."""
-    for name, module in family.modules.items():
-        draws = getattr(module, "DRAWS", True)
-        for fold in range(len(family.folds)):
-            for seed in range(seeds if draws else 1):
-                _say(family, name, fold, -1, seed)
-            for inner in range(len(_inner(family, fold)) if name in _candidates(family) else 0):
-                _say(family, name, fold, inner, 0)
-        progress(f"{family.sets[0].name}: {name} asked in {len(family.folds)} folds")
-
-
-def _say(family: Family, name: str, fold: int, inner: int, seed: int) -> list[np.ndarray]:
-    """p (asked, K) for each set by the model that was fitted without the asked rows; kept, so asked once."""
-    key = (name, fold, inner, seed)
-    if key not in family.said:
-        train, asked = family.folds[fold] if inner < 0 else _inner(family, fold)[inner]
-        module = family.modules.get(name) or plug.load(ROOM, name)
-        if hasattr(module, "MEMBERS"):
-            parts = [_say(family, m, fold, inner, _seed(x, seed)) for m, x in module.MEMBERS.items()]
-            family.said[key] = [module.mix(part) for part in zip(*parts, strict=True)]
-        elif hasattr(module, "see"):
-            family.said[key] = _by_features(family, module, train, asked, seed)
-        else:
-            family.said[key] = _by_cases(family, module, train, asked, seed)
-    return family.said[key]
-
-
-def _seed(module: ModuleType, seed: int) -> int:
-    return seed if getattr(module, "DRAWS", True) else 0
-
-
-def _by_cases(family: Family, module: ModuleType, train: np.ndarray, asked: np.ndarray, seed: int) -> list[np.ndarray]:
-    found = []
-    cases, others = family.sets[0].cases.take(train), family.sets[0].cases.take(asked)
-    for one, classes in zip(family.sets, family.classes, strict=True):
-        state = module.fit(cases, [one.labels[i] for i in train], [one.groups[i] for i in train], seed)
-        found.append(class_out.spread(module.predict(state, others), state["classes"], classes))
-    return found
-
-
-def _by_features(
-    family: Family, module: ModuleType, train: np.ndarray, asked: np.ndarray, seed: int
-) -> list[np.ndarray]:
-    """As `_by_cases`, with the features made once for all sets."""
-    cases = family.sets[0].cases
-    lens = module.see(cases.take(train), seed)
-    if any(isinstance(value, (np.ndarray, dict)) for value in lens.values()):
-        x, y = module.look(lens, cases.take(train)), module.look(lens, cases.take(asked))
-    else:
-        key = (module.NAME, repr(sorted(lens.items())))
-        if key not in family.seen:
-            family.seen[key] = module.look(lens, cases)
-        x, y = family.seen[key][train], family.seen[key][asked]
-    answers = [[one.labels[i] for i in train] for one in family.sets]
-    heads = module.learn(x, answers, [family.sets[0].groups[i] for i in train], seed)
-    return [
-        class_out.spread(module.say(head, y), head["classes"], classes)
-        for head, classes in zip(heads, family.classes, strict=True)
-    ]
-
-
-def _candidates(family: Family) -> list[str]:
-    """Models that can be chosen: all but those that only stand beside (a yardstick of the field)."""
-    return [name for name, module in family.modules.items() if not getattr(module, "BESIDE", False)]
-
-
-def _losses(family: Family, place: int, name: str, fold: int) -> np.ndarray:
-    """(asked in the inner folds,) logarithmic losses; the loss of the outer fold is never among them."""
-    one, parts = family.sets[place], []
-    for inner, (_, asked) in enumerate(_inner(family, fold)):
-        p = _say(family, name, fold, inner, 0)[place]
-        parts.append(metrics.losses(family.classes[place], [one.labels[i] for i in asked], p))
-    return np.concatenate(parts) if parts else np.zeros(1)
-
-
 def _inner_score(family: Family, place: int, name: str) -> dict[str, float | None]:
     """Every metric over the inner folds of the first fold; {} where its training part has one group alone."""
-    parts = [(asked, _say(family, name, 0, k, 0)[place]) for k, (_, asked) in enumerate(_inner(family, 0))]
+    parts = [(asked, say(family, name, 0, k, 0)[place]) for k, (_, asked) in enumerate(inner_of(family, 0))]
     if not parts:
         return {}
     truth = [family.sets[place].labels[i] for asked, _ in parts for i in asked]
     return metrics.score(family.classes[place], truth, np.concatenate([p for _, p in parts]))
 
 
-def _choose(family: Family, place: int, fold: int, names: Sequence[str]) -> str:
-    """The model with the lowest loss in the inner folds of a fold; of equals the earlier (baselines stand first)."""
-    return min(names, key=lambda name: float(_losses(family, place, name, fold).mean()))
-
-
 def _outer(family: Family, place: int, name: str, seed: int) -> np.ndarray:
     """(asked in all folds, K) probabilities, fold after fold."""
     draws = getattr(family.modules[name], "DRAWS", True)
-    return np.concatenate([_say(family, name, f, -1, seed if draws else 0)[place] for f in range(len(family.folds))])
+    return np.concatenate([say(family, name, f, -1, seed if draws else 0)[place] for f in range(len(family.folds))])
 
 
 def _score(family: Family, place: int, p: np.ndarray) -> dict[str, float | None]:
@@ -299,9 +113,9 @@ def _told(
     one = family.sets[place]
     names = list(family.modules)
     published = one.apart is not None
-    ours = _candidates(family)
-    chosen = [_choose(family, place, fold, ours) for fold in range(len(family.folds))]
-    by_fold = [_say(family, name, fold, -1, 0)[place] for fold, name in enumerate(chosen)]
+    ours = candidates(family)
+    chosen = [choose(family, place, fold, ours) for fold in range(len(family.folds))]
+    by_fold = [say(family, name, fold, -1, 0)[place] for fold, name in enumerate(chosen)]
     nested = _score(family, place, np.concatenate(by_fold))
     best = chosen[0] if published else _best(family, place, ours)
     bases = [name for name in names if getattr(family.modules[name], "BASELINE", False)]
@@ -310,10 +124,10 @@ def _told(
     found = []
     for name in names:
         results = [_score(family, place, _outer(family, place, name, seed)) for seed in range(seeds)]
-        mean, spread = over_seeds(results)
+        mean, off = over_seeds(results)
         extra = notes if name == best else ()
         found.append(
-            Row(one.name, "class", "", name, base, one.split, seeds, mean, costs[name], spread, THRESHOLD, extra))
+            Row(one.name, "class", "", name, base, one.split, seeds, mean, costs[name], off, THRESHOLD, extra))
     if not published:
         where = f"left-out {one.split}s of the training part, again without each that is scored"
         return found, Champion(best, where, nested)
@@ -321,10 +135,12 @@ def _told(
 
 
 def _best(family: Family, place: int, names: Sequence[str]) -> str:
-    """The model with the lowest loss over all left-out groups with the first seed."""
+    """The model that is taken by its losses over all left-out groups with the first seed."""
     one, classes = family.sets[place], family.classes[place]
-    truth = [one.labels[i] for _, rows_ in family.folds for i in rows_]
-    return min(names, key=lambda name: metrics.log_loss(classes, truth, _outer(family, place, name, 0)))
+    asked = [i for _, rows_ in family.folds for i in rows_]
+    truth, groups = [one.labels[i] for i in asked], [one.groups[i] for i in asked]
+    losses = {name: metrics.losses(classes, truth, _outer(family, place, name, 0)) for name in names}
+    return taken(losses, groups, family.modules)
 
 
 def _verdict(
@@ -364,11 +180,11 @@ def _cost(family: Family, name: str) -> Cost:
 
 def _write(family: Family, place: int, best: str, out: Path) -> None:
     """Answers as CSV: to each asked case by the model chosen without it; to cases of unknown class by the champion."""
-    one, names = family.sets[place], _candidates(family)
+    one, names = family.sets[place], candidates(family)
     lines = []
     for fold, (_, asked) in enumerate(family.folds):
-        name = _choose(family, place, fold, names)
-        p = _say(family, name, fold, -1, 0)[place]
+        name = choose(family, place, fold, names)
+        p = say(family, name, fold, -1, 0)[place]
         lines += [(int(i), f"{fold}", name, row) for i, row in zip(asked, p, strict=True)]
     unknown = np.flatnonzero([not label for label in one.labels])
     if len(unknown):
@@ -376,6 +192,6 @@ def _write(family: Family, place: int, best: str, out: Path) -> None:
         known = np.flatnonzero([bool(label) for label in one.labels] & ~apart)
         module = family.modules[best]
         state = module.fit(one.cases.take(known), [one.labels[i] for i in known], [one.groups[i] for i in known], 0)
-        p = class_out.spread(module.predict(state, one.cases.take(unknown)), state["classes"], family.classes[place])
+        p = spread(module.predict(state, one.cases.take(unknown)), state["classes"], family.classes[place])
         lines += [(int(i), "", best, row) for i, row in zip(unknown, p, strict=True)]
     class_out.write(out, one, family.classes[place], lines)

@@ -37,7 +37,7 @@ _ROLES = {  # column -> (signal of learn.wear.runs, factor to units inside)
 }
 _SETTINGS = RunSettings(frozenset({1}))
 _PROCESS, _TOOL = "Machining_Process", "tool_condition"
-_NAME = re.compile(r"experiment_(\d+)\.csv(\.gz)?$")
+_NAME = re.compile(r"experiment_(\d+)\.csv(\.gz)?$", re.IGNORECASE)
 _PA_PER_BAR = 1e5
 
 
@@ -78,10 +78,12 @@ def read(path: Path) -> tuple[ClassSet, ...]:
 
 
 def _labels(path: Path) -> dict[int, tuple[str, float | None]]:
-    """Run number -> (worn, unworn or '', clamp pressure in Pa or None)."""
-    file = found(path, "labels.csv", "train.csv")
-    if file is None:
-        return {}
+    """Run number -> (worn, unworn or '', clamp pressure in Pa or None): of labels.csv, then what train.csv adds."""
+    files = [file for name in ("train.csv", "labels.csv") if (file := found(path, name)) is not None]
+    return {number: said for file in files for number, said in _of_table(file).items()}
+
+
+def _of_table(file: Path) -> dict[int, tuple[str, float | None]]:
     rows = csv.DictReader(io.StringIO(text_of(file)))
     told: dict[int, tuple[str, float | None]] = {}
     for line, row in enumerate(rows, start=2):

@@ -1,6 +1,7 @@
 """Vibration of a gearbox, healthy or with a broken tooth, at ten loads (data/gearbox, OpenEI 2018, SpectraQuest).
 
-Files    healthy_30hz_load20.parquet (state_speed_load), or h30hz20.csv and b30hz20.csv of the OpenEI archive
+Files    healthy_30hz_load20.parquet (state_speed_load), or h30hz20.csv and b30hz20.csv of the OpenEI archive, here
+         or in folders named after the state ('Healthy Data', 'BrokenTooth'), plain or .gz
 Channels a1 to a4, four accelerometers; the source does not say the rate, so frequencies are shares of it
 Case     a window of WINDOW samples; windows of one recording, and the recordings of one load, stay together
 """
@@ -26,17 +27,18 @@ WINDOW = 2_000  # samples; with 40,000 in a recording 20 windows
 MOST_WINDOWS = 60  # of one recording, spread over it: the longest published recordings have 113,000 samples
 STAGED = (0, 20, 40, 60, 80)  # loads that are handed out; the others are what a model has not seen
 CHANNELS = ("a1", "a2", "a3", "a4")
+_FOLDER = re.compile(r"(healthy|broken)", re.IGNORECASE)
 _NAME = re.compile(r"(healthy|broken|h|b)_?(\d+)hz_?(?:load)?(\d+)\.(parquet|csv|csv\.gz)$", re.IGNORECASE)
 
 
 def recognises(path: Path) -> bool:
     """A folder with such recordings."""
-    return path.is_dir() and any(_NAME.match(file.name) for file in path.iterdir())
+    return bool(_files(path))
 
 
 def read(path: Path) -> tuple[ClassSet, ...]:
     """The windows of all recordings, load by load; and, where other loads than STAGED are there, those set apart."""
-    found = sorted((int(m.group(3)), _state(m.group(1)), f) for f in path.iterdir() if (m := _NAME.match(f.name)))
+    found = _files(path)
     if not found:
         raise InputError(str(path), "holds no recording of the gearbox", NEEDS)
     ids: list[str] = []
@@ -61,6 +63,18 @@ def read(path: Path) -> tuple[ClassSet, ...]:
     return tuple(sets)
 
 
+def _files(path: Path) -> list[tuple[int, str, Path]]:
+    """(load, state, file) of each recording in the folder, or in folders in it that are named after a state."""
+    if not path.is_dir():
+        return []
+    folders = [path, *(inside for inside in sorted(path.iterdir()) if inside.is_dir() and _FOLDER.match(inside.name))]
+    files = [(m, file) for folder in folders for file in sorted(folder.iterdir()) if (m := _NAME.match(file.name))]
+    first: dict[tuple[int, str], Path] = {}
+    for m, file in files:  # a recording in two forms is one recording
+        first.setdefault((int(m.group(3)), _state(m.group(1))), file)
+    return sorted((load, state, file) for (load, state), file in first.items())
+
+
 def _state(word: str) -> str:
     return {"h": "healthy", "b": "broken"}[word[0].lower()]
 
@@ -68,12 +82,13 @@ def _state(word: str) -> str:
 def _recording(file: Path) -> np.ndarray:
     """(4, T) of one file."""
     try:
-        if file.suffix == ".parquet":
+        if file.suffix.lower() == ".parquet":
             table = pq.read_table(file)
         else:
             table = pacsv.read_csv(io.BytesIO(text_of(file).encode()))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(str(file), f"cannot be read as a table ({error})", "", "fetch it again") from None
+    table = table.rename_columns([name.strip().lower() for name in table.column_names])
     missing = [name for name in CHANNELS if name not in table.column_names]
     if missing:
         raise InputError(str(file), f"lacks the columns {', '.join(missing)}", ", ".join(CHANNELS))

@@ -25,11 +25,13 @@ def text_of(path: Path) -> str:
 
 
 def found(folder: Path, *names: str) -> Path | None:
-    """The first of the files `names` in the folder, each plain or with .gz; None where none is there."""
+    """The first of the files `names` in the folder, each plain or with .gz, in any case of letters; or None."""
+    inside = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+    there = {path.name.lower(): path for path in inside if path.is_file()}
     for name in names:
         for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
+            if path.name.lower() in there:
+                return path if path.is_file() else there[path.name.lower()]
     return None
 
 

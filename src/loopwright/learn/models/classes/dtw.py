@@ -21,7 +21,6 @@ from loopwright.learn.classing.cases import Cases, need_cases
 NAME = "dtw"
 MEANING = "The nearest training case when time may stretch a little (1-NN DTW, band chosen on training cases)."
 BASELINE = True
-BESIDE = True  # the field's yardstick: it stands in every table and is never chosen
 DRAWS = False
 LONGEST, MOST, WORK = 150, 500, 1.2e7
 BANDS = (0.0, 0.03, 0.06, 0.1, 0.2, 1.0)  # of the length

@@ -20,17 +20,20 @@ BASELINE = False
 DRAWS = False
 
 
-def why_not(cases: Cases) -> str:
-    """Why it cannot look at these cases; '' where it can."""
-    return "" if cases.measures is not None else "the cases bring no measures of a machining run"
+def why_not(cases: Cases, labels: Sequence[str]) -> str:
+    """Why it cannot tell these classes (n,) of these cases apart; '' where it can."""
+    if cases.measures is None:
+        return "the cases bring no measures of a machining run"
+    classes = len({label for label in labels if label})
+    return "" if classes < 3 else f"there are {classes} classes, it tells two"
 
 
 def fit(cases: Cases, labels: Sequence[str], groups: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """State from cases and their classes (n,). Nothing is drawn. InputError without measures, or for three classes."""
     need_cases(labels)
     classes = sorted(set(labels))
-    if cases.measures is None or len(classes) not in (1, 2):
-        raise InputError(NAME, why_not(cases) or f"{len(classes)} classes", "measures of runs, and two classes")
+    if cases.measures is None or why_not(cases, labels):
+        raise InputError(NAME, why_not(cases, labels), "measures of runs, and two classes")
     if len(classes) == 1:
         return {"classes": classes}
     y = np.array([float(one == classes[1]) for one in labels])
@@ -44,6 +47,6 @@ def predict(state: Mapping[str, Any], cases: Cases) -> np.ndarray:
     if "inner" not in state:
         return np.ones((len(cases), 1))
     if cases.measures is None:
-        raise InputError(NAME, why_not(cases), "measures of runs")
+        raise InputError(NAME, why_not(cases, ()), "measures of runs")
     p = unsteadiness.predict(state["inner"], cases.measures)
     return np.column_stack([1.0 - p, p])
