@@ -89,7 +89,7 @@ def written(sections: Mapping[str, str]) -> None:
 
 def main(names: Sequence[str]) -> None:
     """Runs these benchmarks, or all, and writes the results."""
-    modules, sections = found(), kept()
+    modules = found()
     full = "--full" in names
     wanted = [name for name in names if name != "--full"]
     for name in wanted:
@@ -98,9 +98,9 @@ def main(names: Sequence[str]) -> None:
     chosen = [name for name in modules if any(name.startswith(part) for part in wanted)]
     for name in chosen or modules:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        sections[name] = section(name, modules[name], full)
+        sections = {name: section(name, modules[name], full)}
         print(sections[name], flush=True)
-        written(sections)
+        written({**kept(), **sections})  # read again: others may have written while this ran
 
 
 if __name__ == "__main__":

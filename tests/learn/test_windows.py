@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
@@ -178,3 +180,34 @@ def test_a_kept_set_is_the_same_when_it_is_opened_again(tmp_path: Path) -> None:
     assert (again.groups, again.channels, again.first.tolist()) == (("a", "b"), ("x", "y"), [0, 6, 10])
     np.testing.assert_array_equal(again.values, first.values)
     assert again.values.dtype == np.float32
+
+
+@pytest.mark.slow
+def test_a_set_five_times_the_memory_it_may_take_is_written_checked_and_read(tmp_path: Path) -> None:
+    """320 MB of doubles in a process whose resident memory, pages of the map included, may grow by 64 MB."""
+    code = f"""
+import numpy as np
+from pathlib import Path
+from loopwright.learn import windows
+from loopwright.learn.rows import measured
+from loopwright.learn.splits import divide
+
+def pieces():
+    for unit in range(8):
+        rng = np.random.default_rng(unit)
+        for at in range(0, 312_500, 50_000):
+            count = min(50_000, 312_500 - at)
+            yield f"u{{unit}}", np.arange(at, at + count), rng.normal(size=(count, 16))
+
+windows.HELD = 8_000_000
+with measured() as spent:
+    kept = windows.write(Path({str(tmp_path)!r}) / "set", pieces(), [f"c{{i}}" for i in range(16)])
+    index = windows.windows(kept, 128, 128)
+    train, test = divide("unit", index.groups(kept))[0]
+    windows.check_apart(kept, index, train, test)
+    count = sum(len(batch) for batch in windows.batches(kept, index, np.concatenate([train, test]), size=64))
+assert kept.values.nbytes == 320_000_000 and count == len(index.first) == 8 * (312_500 // 128)
+print(spent.peak_mb)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 64

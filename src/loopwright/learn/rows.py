@@ -203,7 +203,7 @@ def measured() -> Iterator[Spent]:
         yield spent
     finally:
         spent.cpu_s, spent.wall_s = cpu_s() - worked_s, monotonic_s() - wall_s
-        spent.peak_mb = max(0.0, _peak_mb() - base_mb)
+        spent.peak_mb = max(0.0, peak_mb() - base_mb)
 
 
 def _reset_peak_mb() -> float:
@@ -212,10 +212,10 @@ def _reset_peak_mb() -> float:
         ctypes.CDLL(None).malloc_trim(0)  # glibc; what was freed before would hide what is taken now
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    return _peak_mb()
+    return peak_mb()
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The high-water mark of resident memory, MB."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Piece = tuple[str, np.ndarray, np.ndarray]
 FORMAT = 1
+HELD = 64_000_000  # bytes of the map that are read before its pages are given back
 
 
 @dataclass(frozen=True)
@@ -205,10 +207,26 @@ def windows(kept: Kept, length: int, step: int = 1, most_gap_ns: int | None = No
 
 
 def batches(kept: Kept, index: Index, rows: np.ndarray, size: int = 256) -> Iterator[np.ndarray]:
-    """(B, length, C) float64 of these windows, in their order, at most `size` at a time; only these are in memory."""
+    """(B, length, C) float64 of these windows, in their order, at most `size` at a time; only these are in memory.
+
+    Pages of the map that were read are given back every HELD bytes, so that a process does not grow with the set.
+    """
+    read = 0
     for a in range(0, len(rows), size):
         at = index.first[rows[a : a + size]]
-        yield np.stack([kept.values[i : i + index.length] for i in at.tolist()]).astype(np.float64, copy=False)
+        batch = np.stack([kept.values[i : i + index.length] for i in at.tolist()]).astype(np.float64, copy=False)
+        read = _let_go(kept, read + batch.nbytes)
+        yield batch
+
+
+def _let_go(kept: Kept, read: int) -> int:
+    """Bytes read since the pages of the map were last given back; gives them back from HELD on."""
+    if read < HELD:
+        return read
+    pages = getattr(kept.values, "_mmap", None)
+    if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
+    return 0
 
 
 def check_apart(kept: Kept, index: Index, train: np.ndarray, test: np.ndarray) -> None:
@@ -228,8 +246,10 @@ def check_apart(kept: Kept, index: Index, train: np.ndarray, test: np.ndarray) -
 
 def _hashes(kept: Kept, index: Index, rows: np.ndarray) -> Iterator[tuple[int, bytes]]:
     """(row of the index, hash) of each window that moves."""
+    read = 0
     for row in rows.tolist():
         at = int(index.first[row])
+        read = _let_go(kept, read + index.length * kept.values[:1].nbytes)
         window = np.ascontiguousarray(kept.values[at : at + index.length])
         known = np.isfinite(window)
         if (np.where(known, window, -np.inf).max(axis=0) > np.where(known, window, np.inf).min(axis=0)).any():

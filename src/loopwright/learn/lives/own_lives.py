@@ -25,6 +25,7 @@ from loopwright.learn.tables.own_table import Table, check_answer, check_counter
 YES, NO = ("1", "1.0", "true", "yes", "failed"), ("0", "0.0", "false", "no", "censored", "running")
 USUAL = 500  # cycles of the usual life, where a cycle may be longer than the step between rows
 MOST = 2_000_000  # cycles of one unit
+EDGE = 1e-6  # of a cycle: rows that are so close to its end in floating point are at its end
 FEWEST, SHARE = 4, 0.3  # lives with a known end; how many of them are asked about
 
 
@@ -134,7 +135,7 @@ def binned(t_s: np.ndarray, values: np.ndarray, cycle_s: float, name: str) -> np
 
     t_s (n,) grows; values (n, C), NaN where missing. Raises InputError for more than MOST cycles.
     """
-    back = np.floor((t_s[-1] - t_s) / cycle_s * (1 - 1e-12)).astype(np.int64)
+    back = np.floor((t_s[-1] - t_s) / cycle_s + EDGE).astype(np.int64)
     count = int(back[0]) + 1
     if count > MOST:
         raise InputError(f"unit {name!r}", f"{count:,} cycles of {span(cycle_s)}", f"at most {MOST:,}",

@@ -9,6 +9,7 @@ Simulation, PHM 2008; NASA Prognostics Center of Excellence (readme.txt of the d
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,27 +24,36 @@ SENSORS = (
     "T2", "T24", "T30", "T50", "P2", "P15", "P30", "Nf", "Nc", "epr", "Ps30", "phi", "NRf", "NRc", "BPR", "farB",
     "htBleed", "Nf_dmd", "PCNfR_dmd", "W31", "W32",
 )
-_TRAIN = re.compile(r"train_(FD\d{3})\.txt(\.gz)?$")
+_FILE = re.compile(r"(train|test)_(FD\d{3})\.txt(\.gz)?$", re.IGNORECASE)
 
 
 def recognises(path: Path) -> bool:
-    """A folder with a training file of this name, or such a file."""
+    """A folder with a training or test file of this name, or such a file."""
     return bool(_names(path))
 
 
 def read(path: Path) -> tuple[LifeSet, ...]:
-    """Every sub-set that is there, FD001 first. Raises InputError where a file is missing or does not fit."""
+    """Every sub-set that is there, FD001 first; one without its training or test file is left out, and it is noted.
+
+    Raises InputError where none is whole, or a file does not fit.
+    """
     folder = path if path.is_dir() else path.parent
     names = _names(path)
     if not names:
         raise InputError(str(path), "holds no C-MAPSS set", NEEDS)
-    return tuple(_one(folder, name) for name in names)
+    halves = {name: part for name in names for part in ("train", "test") if found(folder, f"{part}_{name}.txt") is None}
+    whole = [name for name in names if name not in halves]
+    if not whole:
+        name, part = next(iter(halves.items()))
+        raise InputError(str(folder), f"{part}_{name}.txt is not there", NEEDS)
+    notes = tuple(f"{name} is left out: {part}_{name}.txt is not there" for name, part in halves.items())
+    return tuple(replace(_one(folder, name), notes=notes) for name in whole)
 
 
 def _names(path: Path) -> list[str]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    matches = (_TRAIN.match(file.name) for file in files)
-    return sorted({match.group(1) for match in matches if match})
+    matches = (_FILE.match(file.name) for file in files)
+    return sorted({match.group(2).upper() for match in matches if match})
 
 
 def _one(folder: Path, name: str) -> LifeSet:
