@@ -10,6 +10,7 @@ from loopwright.core.errors import InputError
 from loopwright.core.types import Plan, Slot
 from loopwright.make.check import check
 from loopwright.make.objective import parse, value
+from loopwright.make.plan import plan
 from loopwright.make.shop import Blocked, Job, Link, Machine, Operation, Operator, Setup, Shop
 
 BEGUN = Slot("c", "mill", "mill-2", -5, 5, frozen=True)
@@ -205,6 +206,34 @@ def test_what_is_put_before_a_frozen_operation_leaves_it_the_setup_it_has() -> N
     before = Plan(0, (shop.operations[0].frozen, Slot("b", "o", "m", 0, 5)), "feasible", "makespan", 55, 0, "by hand", 0.0)  # type: ignore[arg-type]
     assert [v.rule for v in check(shop, before)] == ["setup"]
     assert check(shop, replace(before, slots=(before.slots[0], Slot("b", "o", "m", 55, 60)), value=60)) == []
+
+
+def oven(*frozen: tuple[int, int, str], takes: int = 2) -> Shop:
+    """What has begun in an oven, each with start, end and setup; one operation of ten seconds waits."""
+    begun = [Job(f"j{n}", (Operation(f"j{n}", "bake", (("oven", 10),), (), Slot(f"j{n}", "bake", "oven", a, b, True), setup, batch="b"),))
+             for n, (a, b, setup) in enumerate(frozen)]
+    waits = Job("new", (Operation("new", "bake", (("oven", 10),), setup="red", batch="b"),))
+    return Shop(0, (Machine("oven", "oven", "", takes),), (*begun, waits))
+
+
+def test_what_was_put_into_an_oven_at_different_times_stands_and_nothing_else_is_put_beside_it() -> None:
+    shop = oven((-20, 6, "red"), (-5, 8, "red"))
+    begun = [o.frozen for o in shop.operations if o.frozen]
+
+    def broken(start_s: int) -> set[str]:
+        slots = (*begun, Slot("new", "bake", "oven", start_s, start_s + 10))
+        return {v.rule for v in check(shop, Plan(0, slots, "feasible", "makespan", start_s + 10, 0, "by hand", 0.0))}
+
+    assert broken(8) == set()
+    assert broken(7) == {"overlap"}
+    assert plan(shop, seconds=0.05).value == 18
+
+
+def test_what_overlaps_is_refused_where_one_is_made_at_a_time_and_what_shares_a_batch_has_one_setup() -> None:
+    with pytest.raises(InputError, match="cannot both run there"):
+        oven((-20, 6, "red"), (-5, 8, "red"), takes=1)
+    with pytest.raises(InputError, match="needs setup 'blue' and runs from -5 to 8 s beside one in setup 'red'"):
+        oven((-5, 8, "red"), (-5, 8, "blue"))
 
 
 def test_an_objective_that_is_not_one_is_seen() -> None:

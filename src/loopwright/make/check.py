@@ -134,7 +134,7 @@ def _groups(on: Sequence[Pair]) -> Iterator[list[Pair]]:
 
 
 def _check_turns(machine: Machine, on: Sequence[Pair]) -> list[Violation]:
-    """Nothing overlaps, setups included, but operations of one batch."""
+    """Nothing overlaps, setups included, but operations of one batch, and what has begun on a machine of batches."""
     found = []
     latest: Slot | None = None
     for group in _groups(on):
@@ -142,7 +142,7 @@ def _check_turns(machine: Machine, on: Sequence[Pair]) -> list[Violation]:
         begins_s = first.start_s - first.setup_s
         if len(group) > 1:
             found += _check_together(machine, group)
-        given = latest and first.frozen and latest.frozen and first.start_s >= latest.end_s
+        given = latest and first.frozen and latest.frozen and (machine.batch > 1 or first.start_s >= latest.end_s)
         if latest and begins_s < latest.end_s and not given:
             word = f"{_name(first)}" + (f" with {first.setup_s} s of setup" if first.setup_s else "")
             found.append(Violation("overlap", f"{word} overlaps {_name(latest)}"))

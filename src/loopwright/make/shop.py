@@ -304,6 +304,7 @@ def _check_needs(shop: Shop, job: Job) -> None:
 def _check_frozen(shop: Shop, frozen: Sequence[Operation]) -> None:
     """What has begun stands on a machine that there is, under its own name, and nothing else at the same time."""
     last: dict[str, Slot] = {}
+    setups: dict[tuple[str, int, int], str] = {}
     machines = {machine.id for machine in shop.machines}
     together = {machine.id for machine in shop.machines if machine.batch > 1}
     slots = []
@@ -316,6 +317,11 @@ def _check_frozen(shop: Shop, frozen: Sequence[Operation]) -> None:
             raise InputError(where, f"it is of {slot.operation!r} of {slot.order!r}", "its own order and operation")
         if max(abs(slot.start_s), abs(slot.end_s), abs(slot.setup_s)) > LONGEST_S:
             raise InputError(where, f"{slot.start_s} to {slot.end_s} s", f"at most {LONGEST_S:,} s from the origin")
+        batch = (slot.machine, slot.start_s, slot.end_s)
+        shared = slot.machine in together and operation.setup
+        if shared and setups.setdefault(batch, operation.setup) != operation.setup:
+            given = f"runs from {slot.start_s} to {slot.end_s} s beside one in setup {setups[batch]!r}"
+            raise InputError(where, f"needs setup {operation.setup!r} and {given}", "one setup for all of a batch")
         slots.append(slot)
     for slot in sorted(slots, key=lambda s: (s.machine, s.start_s)):
         other = None if slot.machine in together else last.get(slot.machine)

@@ -73,7 +73,7 @@ async def _nowhere(request: Request, error: Exception) -> Response:
     """An address that no page has; what a script or a picture asked for is answered in a word."""
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse("there is nothing at this address", 404)
-    told = InputError(request.url.path, "there is nothing at this address", "", "go on from the start")
+    told = InputError(request.url.path, "there is nothing at this address")
     return HTMLResponse(plain.problem(told, 404), 404)
 
 
