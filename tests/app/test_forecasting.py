@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from loopwright.app import forecasting
+from loopwright.app.learning import task_of
+from loopwright.app.learning.forecast import heard as history
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, SimClock
@@ -16,6 +18,7 @@ from loopwright.core.types import Batch
 from loopwright.learn.kept import predictions
 from tests.app.small_parts import points_of
 
+TASK = "forecast-s.energy"
 MIN = 60 * NS_PER_S
 T0 = 1_767_600_000 * NS_PER_S
 SITE = """
@@ -64,20 +67,22 @@ def test_energy_is_forecast_kept_scored_and_its_quantiles_learn(plant: Plant) ->
     one = by_thing["mill-1"]
     assert one.unit == "J"
     low, value, high = (float(number or 0.0) for number in (one.low, one.value, one.high))
-    assert 35_000 < low < value < high < 95_000
-    table = predictions.read(plant.store, task=forecasting.TASK)
+    assert one.model == f"{TASK}/seasonal_naive", "no model is in force"
+    assert 0 < low < value < high < 120_000
+    table = predictions.read(plant.store, task=TASK)
     assert len(table["due_ns"]) == 59
     assert np.isnan(table["outcome"]).all()
     assert forecasting.look(plant, now_ns) == []
 
     heard(plant, "mill-1", 400, 430, 500, level=90_000.0)
     forecasting.look(plant, T0 + 430 * MIN)
-    table = predictions.read(plant.store, task=forecasting.TASK)
+    table = predictions.read(plant.store, task=TASK)
     known = np.isfinite(table["outcome"])
     assert known.sum() >= 28
-    windows = forecasting._heard(plant, forecasting._rules(plant)[0], T0 + 430 * MIN)
+    task = task_of(plant, TASK)
+    windows = history(plant, task, T0 + 430 * MIN)
     assert windows is not None
-    offsets = forecasting._offsets(plant, windows)
+    offsets = forecasting._offsets(plant, task, f"{TASK}/seasonal_naive", windows)
     row = windows.ids.index("mill-1")
     assert (offsets.offsets[row] > 0).all()
     np.testing.assert_array_equal(offsets.offsets[1 - row], 0.0)
@@ -88,4 +93,4 @@ def test_values_ahead_of_the_clock_are_not_predicted(plant: Plant) -> None:
     heard(plant, "mill-1", 400, 430, 500)
     said = forecasting.look(plant, T0 + 400 * MIN)
     assert said[0].value is not None
-    assert (predictions.read(plant.store, task=forecasting.TASK)["due_ns"] > T0 + 429 * MIN).all()
+    assert (predictions.read(plant.store, task=TASK)["due_ns"] > T0 + 429 * MIN).all()

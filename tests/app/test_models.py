@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from loopwright.app import approvals, doctor, improving, model_reads, models, models_wear
+from loopwright.app import approvals, doctor, improving, model_reads, models, models_wear, scored
 from loopwright.app.auth import COOKIE
 from loopwright.app.cli import app as command
 from loopwright.app.flow import Flow
@@ -157,8 +157,8 @@ def test_a_model_whose_file_was_altered_is_not_promoted_and_the_baseline_serves(
 def said(plant: Plant, model: str, n: int, p: float, base: float, first: int = 0) -> list[int]:
     """Predictions of n runs, a minute each; their ends."""
     ends = [T0 + (first + i) * MIN for i in range(n)]
-    rows = [Prediction(model, "mill-1", models.WORN, end + NS_PER_S, end, p, {0.05: p, 0.95: p}) for end in ends]
-    predictions.record(plant.store, TASK, rows, [base] * n, BRIER, models.inspected(plant.store))
+    rows = [Prediction(model, "mill-1", scored.WORN, end + NS_PER_S, end, p, {0.05: p, 0.95: p}) for end in ends]
+    predictions.record(plant.store, TASK, rows, [base] * n, BRIER, scored.inspected(plant.store))
     return ends
 
 
@@ -170,16 +170,16 @@ def test_a_champion_that_loses_to_the_baseline_is_demoted_and_the_baseline_serve
     one = trained()
     stood(example, one)
     inspected(example, said(example, one.card.id, 60, 0.9, 0.5))
-    told = models.check(example, TASK, T0)
+    told = scored.check(example, TASK, T0)
     assert (told["scored"], told["demoted"]) == (60, False)
     inspected(example, said(example, one.card.id, 60, 0.9, 0.5, first=60), "unworn")
-    told = models.check(example, TASK, T0)
+    told = scored.check(example, TASK, T0)
     assert told["demoted"]
     assert now(example) == "baseline"
     (event,) = example.store.recall(kind="model.demoted")
     assert event.actor == "service:league"
     assert event.body["test"]["evidence"] >= 100
-    assert models.check(example, TASK, T0)["model"] == ""
+    assert scored.check(example, TASK, T0)["model"] == ""
     assert stood(example, one) == "undone", "it does not come back by itself"
     assert model_reads.rows(example.store)[0]["state"] == "demoted"
 
@@ -188,7 +188,7 @@ def test_a_champion_whose_file_was_altered_is_demoted_and_the_baseline_serves(ex
     one = trained()
     stood(example, one)
     (example.store.path / "models" / one.card.weights_hash).write_bytes(b"something else")
-    assert models.check(example, TASK, T0)["demoted"]
+    assert scored.check(example, TASK, T0)["demoted"]
     assert now(example) == "baseline"
     assert "altered" in example.store.recall(kind="model.demoted")[0].body["why"]
 
@@ -206,10 +206,10 @@ def test_a_card_from_before_models_were_kept_is_listed_without_alarm(example: Pl
 def test_checks_are_recorded_once_for_what_was_scored(example: Plant) -> None:
     one = trained()
     stood(example, one)
-    models.check(example, TASK, T0)
+    scored.check(example, TASK, T0)
     inspected(example, said(example, one.card.id, 5, 0.9, 0.5))
     for _ in range(3):
-        models.check_all(example, T0)
+        scored.check_all(example, T0)
     assert [e.body["scored"] for e in example.store.recall(kind="model.checked")] == [5]
 
 
@@ -230,7 +230,7 @@ def test_runs_are_foreseen_by_the_champion_and_the_baseline(example: Plant) -> N
     assert models_wear.foresee(example, one, features, runs, T0)["stored"] == 12
     inspected(example, [run["end_ns"] for run, worn in zip(runs, truth, strict=True) if worn > 0.5])
     inspected(example, [run["end_ns"] for run, worn in zip(runs, truth, strict=True) if worn < 0.5], "unworn")
-    assert models.check(example, TASK, T0 + 20 * MIN, models_wear.moved(one, features))["scored"] == 12
+    assert scored.check(example, TASK, T0 + 20 * MIN, models_wear.moved(one, features))["scored"] == 12
     table = predictions.read(example.store)
     assert (table["made_ns"] >= table["due_ns"]).all()
     assert table["loss"].mean() < table["baseline_loss"].mean()
@@ -372,11 +372,11 @@ def test_the_doctor_names_a_model_whose_file_was_altered_or_is_gone(example: Pla
 async def test_a_running_plant_scores_once_a_minute(example: Plant) -> None:
     one = trained()
     stood(example, one)
-    task = asyncio.create_task(models.keep_scored(example))
+    task = asyncio.create_task(scored.keep_scored(example))
     inspected(example, said(example, one.card.id, 3, 0.9, 0.5))
     clock = example.clock
     assert isinstance(clock, SimClock)
-    await clock.advance(models.SCORE_S)
+    await clock.advance(scored.SCORE_S)
     for _ in range(200):
         if example.store.recall(kind="model.checked"):
             break

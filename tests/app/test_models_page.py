@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loopwright.app import models
+from loopwright.app import scored
 from loopwright.app.auth import Auth, Who
 from loopwright.app.console import models as page
 from loopwright.app.console.draw import league
@@ -58,7 +58,7 @@ def test_live_predictions_are_drawn_with_their_worst_cases_and_words_under_the_p
     stood(plant, one)
     inspected(plant, said(plant, one.card.id, 8, 0.9, 0.5)[:7])
     inspected(plant, said(plant, one.card.id, 1, 0.95, 0.5, first=20), "unworn")
-    models.check(plant, TASK, T0)
+    scored.check(plant, TASK, T0)
     drawn = page.draw(view(plant))
     assert "Live error so far" in drawn.blocks["curves"]
     assert 'data-words="model 0.01 after 1, up to mill-1' in drawn.blocks["curves"]
@@ -113,7 +113,7 @@ def test_in_a_browser_nothing_overflows_and_marks_tell_their_numbers(plant: Plan
     one = trained()
     stood(plant, one)
     inspected(plant, said(plant, one.card.id, 30, 0.9, 0.5))
-    models.check(plant, TASK, T0)
+    scored.check(plant, TASK, T0)
     plant.close()
     served = subprocess.Popen([sys.executable, "-c", SERVED, str(tmp_path / "site.toml")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert served.stdout is not None

@@ -1,4 +1,5 @@
-"""`loopwright models list|show|promote|demote|score`: which model serves, how good it is, and who may change that."""
+"""`loopwright models list|show|train|promote|demote|score`: which model serves, how good it is, and who may change
+that."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Id = Annotated[str, typer.Argument(metavar="MODEL", help="id of a model, or how 
 def register(app: typer.Typer) -> None:
     """Puts the commands on the app."""
     group = typer.Typer(help="Models: trained, promoted, scored, demoted.", no_args_is_help=True)
-    for name, command in (("list", list_), ("show", show), ("promote", promote), ("demote", demote), ("score", score)):
+    for name, command in (("list", list_), ("show", show), ("promote", promote), ("demote", demote), ("score", score),
+                          ("train", train)):
         group.command(name)(command)
     app.add_typer(group, name="models")
 
@@ -55,15 +57,45 @@ def demote(
 
 def score(site: SitePath, as_json: Json = False) -> None:
     """Scores every live prediction whose outcome is known. Demotes champions that lose to the baseline."""
-    from loopwright.app import models
+    from loopwright.app import scored
     from loopwright.app.opening import there
     from loopwright.app.plant import open_plant
     from loopwright.app.site import site_of
 
     there(site_of(site))
     with open_plant(site_of(site)) as plant:
-        told = models.check_all(plant, plant.clock.now_ns())
+        told = scored.check_all(plant, plant.clock.now_ns())
     out(told, as_json, _scored_in_words)
+
+
+def train(
+    site: SitePath,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="what is learned (default: all of the site)")] = "",
+    as_json: Json = False,
+) -> None:
+    """Trains a model of a task from what the plant knows, and puts it up for promotion. Ctrl-C loses one step."""
+    import asyncio
+    import sys
+    from functools import partial
+
+    from loopwright.app.learning import learned, task_of, training
+    from loopwright.app.opening import there
+    from loopwright.app.plant import open_plant
+    from loopwright.app.site import site_of
+
+    there(site_of(site))
+    told = []
+    with open_plant(site_of(site)) as plant:
+        for one in [task_of(plant, task)] if task else learned(plant):
+            say = partial(print, file=sys.stderr, flush=True)
+            told.append(asyncio.run(training.train(plant, one, say)))
+    out(told, as_json, _trained_in_words)
+
+
+def _trained_in_words(told: list[dict[str, Any]]) -> str:
+    lines = [f"{one['task']}: " + (one["why"] or f"{one['model']} {one['came']}")
+             + f" ({one['outcomes']} outcomes, {one['took_s']:.1f} s)" for one in told]
+    return "\n".join(lines) or "nothing is learned here"
 
 
 def _done(site: Path, as_json: bool, verb: str, model: str, by: str, *why: str) -> None:
@@ -84,7 +116,7 @@ def _done(site: Path, as_json: bool, verb: str, model: str, by: str, *why: str) 
 
 def _scored_in_words(told: list[dict[str, Any]]) -> str:
     lines = [f"{one['task']}: {one['scored']} scored, {one['changed']} scored again, {one['waiting']} wait, "
-             f"{one['leaks']} known too early; {one['model'] or 'the baseline serves'}"
+             f"{one['leaks']} known too early, {one['expired']} expired; {one['model'] or 'the baseline serves'}"
              + (f": {one['says']}" if one["model"] else "") + (". It is demoted." if one["demoted"] else "")
              for one in told]
     return "\n".join(lines) or "no model has made a prediction yet"

@@ -232,12 +232,10 @@ class Floor:
             self.devices[machine].tell(**job)
         self.played.setdefault(machine, []).extend(plays)
         self.findings += [event for play in plays for event in play.events]
-        if self.resume:
-            self.inspect()
         return plays
 
     def inspect(self) -> None:
-        """Records what was found about the runs played so far: in a turn, once they were heard and judged."""
+        """Records what was found about the runs played so far, once they were heard and judged."""
         self.plant.store.record(self.findings)
         self.findings = []
 

@@ -2,16 +2,14 @@
 
     keep(plant, card, state, t_ns)                 its file, and the event with its card
     stand(plant, card, proof, t_ns)                proposed, gated, and on an example site approved and released
-    check(plant, "tool-wear", t_ns)                scores what is known now; demotes a champion that loses
 
-A task without a model in force is served by its simplest baseline. Everything is a fold over events.
+What it says live is scored, and a champion that loses demoted, by `app.scored`. A task without a model in force is
+served by its simplest baseline. Everything is a fold over events.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -19,20 +17,17 @@ import numpy as np
 
 from loopwright.app import improving
 from loopwright.app.plant import Plant
-from loopwright.core.errors import InputError, LoopwrightError, NotAllowed, StoreError, UnknownName
+from loopwright.core.errors import InputError, NotAllowed, StoreError, UnknownName
 from loopwright.core.types import Event, Model
 from loopwright.govern.access import may
 from loopwright.improve import approve, cycle, promotion
 from loopwright.improve.promotion import Proof
 from loopwright.learn import league
-from loopwright.learn.kept import predictions, registry
-from loopwright.learn.kept.predictions import Asked, Outcome, Outcomes
+from loopwright.learn.kept import registry
 from loopwright.store import Store
 
 ACTOR = "league"
-SCORE_S = 60.0
 KINDS = (*league.KINDS, "change.proposed", "change.gated", "change.approved", "change.declined", "model.checked")
-WORN = "tool.worn"  # what predictions of tool wear are about; inspection tells it by the run
 
 
 def keep(plant: Plant, card: Model, state: Any, t_ns: int) -> Event:
@@ -145,69 +140,6 @@ def _rival(store: Store, proof: Proof, model: str) -> Proof | None:
     return Proof(tuple(proof.units[i] for i in both), proof.ours[both], np.array([other[proof.units[i]] for i in both]))
 
 
-def inspected(store: Store) -> Outcomes:
-    """What inspection found of tools, run by run."""
-    found: dict[Asked, Outcome] = {}
-    for event in store.recall(kind="run.labelled"):
-        one = Asked(str(event.body["thing"]), WORN, int(event.body["end_ns"]))
-        first = found[one].known_ns if one in found else event.known_ns
-        found[one] = Outcome(float(event.body["label"] == "worn"), first)
-    return lambda asked: {one: found[one] for one in asked if one in found}
-
-
-def check(
-    plant: Plant, task: str, t_ns: int, drift: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
-    """Scores every prediction of a task whose outcome is known now, and demotes its champion when it loses, or when its
-    file is gone or was altered.
-
-    drift  of its inputs, as `learn.kept.drift.drift` gives it; it stands in the event model.checked
-    returns  {scored, changed, waiting, leaks, model, says, demoted}
-    """
-    counts = predictions.score(plant.store, None, task)
-    for name, found in predictions.score(plant.store, inspected(plant.store), task, WORN).items():
-        counts[name] += found
-    now = serving(plant.store, task)
-    told: dict[str, Any] = {**counts, "task": task, "model": now["model"] if now else "", "demoted": False,
-                            "says": "the baseline serves"}
-    if now is None:
-        return told
-    card = card_of(plant.store, now["model"])
-    table = _of_one(predictions.read(plant.store, model=card.id))
-    verdict = league.losing_of(table, _scale(plant.store, card))
-    told |= {"says": verdict.says, "evidence": verdict.evidence}
-    scored, last = int(np.isfinite(table["loss"]).sum()), plant.store.recall(kind="model.checked", about=card.id)
-    if scored and (counts["changed"] or not last or last[-1].body["scored"] != scored):
-        body = {"scored": scored, "test": asdict(verdict), "drift": [dict(row) for row in drift]}
-        plant.record("model.checked", card.id, body, t_ns=t_ns, actor=predictions.AUTHOR)
-    altered = registry.wrong(plant.store.path, card.weights_hash)
-    if altered or verdict.demote:
-        why = f"It cannot serve: {altered}." if altered else f"It loses to the baseline: {verdict.says}."
-        told |= {"demoted": True, "says": why.rstrip(".")}
-        plant.store.record(promotion.demoted(
-            card.id, task, now["change"], why, predictions.AUTHOR, t_ns, asdict(verdict)))
-    return told
-
-
-def check_all(plant: Plant, t_ns: int) -> list[dict[str, Any]]:
-    """`check` of every task that has predictions or a model in force."""
-    things = [t for t in plant.store.things().values() if t.kind.startswith(predictions.PREFIX)]
-    tasks = {t.labels.get("task", "") for t in things} | {card.task for card in cards(plant.store).values()}
-    return [check(plant, task, t_ns) for task in sorted(tasks - {""})]
-
-
-async def keep_scored(plant: Plant) -> None:
-    """While a plant runs: scores what became known, once a minute, and demotes champions that lose."""
-    while True:
-        await plant.clock.sleep(SCORE_S)
-        try:
-            for told in await asyncio.to_thread(check_all, plant, plant.clock.now_ns()):
-                if told["demoted"]:
-                    print(f"models: {told['model']} is demoted: {told['says']}", file=sys.stderr, flush=True)
-        except LoopwrightError as error:
-            print(f"models: {error}", file=sys.stderr, flush=True)
-
-
 def promote(plant: Plant, model: str, by: str, t_ns: int) -> str:
     """Somebody puts a kept model up for promotion; in words how far it came. Raises NotAllowed for who may not."""
     allow(plant, by)
@@ -244,20 +176,3 @@ def allow(plant: Plant, name: str) -> None:
     if name not in users:
         raise UnknownName("user", name, users)
     may(users[name], "change.approve")
-
-
-def _of_one(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Rows in the order of due_ns, then made_ns."""
-    order = np.lexsort((table["made_ns"], table["due_ns"]))
-    return {name: column[order] for name, column in table.items()}
-
-
-def _scale(store: Store, card: Model) -> float:
-    """The largest loss that training knew; 1 for a Brier score, 0 where nothing is kept of it."""
-    if card.loss == league.BRIER:
-        return 1.0
-    try:
-        proof = proof_of(load(store, card))
-    except (StoreError, InputError):
-        return 0.0
-    return float(max(proof.ours.max(initial=0.0), proof.theirs.max(initial=0.0)))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from loopwright.app import models
+from loopwright.app import models, scored
 from loopwright.app.plant import Plant
 from loopwright.core import plug
 from loopwright.core.errors import StoreError
@@ -50,13 +50,13 @@ def foresee(
     said = dict(zip(features.runs, (float(p) for p in base), strict=True))
     mine = [run for run in runs if run["run"] in judged]
     made = [
-        Prediction(champion.card.id, run["thing"], models.WORN, t_ns, int(run["end_ns"]),
+        Prediction(champion.card.id, run["thing"], scored.WORN, t_ns, int(run["end_ns"]),
                    judged[run["run"]]["probability"],
                    {0.05: judged[run["run"]]["low"], 0.95: judged[run["run"]]["high"]})
         for run in mine
     ]
     return predictions.record(plant.store, TASK, made, [said[run["run"]] for run in mine], BRIER,
-                              models.inspected(plant.store))
+                              scored.inspected(plant.store))
 
 
 def moved(champion: Trained, features: Features) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-from loopwright.app import detecting, following, forecasting, keep, models, planning, watching
+from loopwright.app import detecting, following, forecasting, keep, maintaining, planning, scored, watching
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
+from loopwright.app.learning import training
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.remote import ADDRESS
 from loopwright.app.site import load_site
@@ -64,7 +65,9 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             asyncio.create_task(_follow(plant, flow), name="follow"),
             asyncio.create_task(forecasting.keep_forecast(plant, flow), name="forecast"),
             asyncio.create_task(planning.keep_planned(plant, flow), name="plan"),
-            asyncio.create_task(models.keep_scored(plant), name="models"),
+            asyncio.create_task(scored.keep_scored(plant), name="models"),
+            asyncio.create_task(maintaining.keep_maintained(plant, shop, flow), name="maintain"),
+            asyncio.create_task(training.keep_learning(plant, flow), name="learn"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -74,6 +77,7 @@ async def _run(plant: Plant, data: Path | None, address: Path) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            shop.inspect()
             await asyncio.to_thread(plant.store.flush)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from loopwright.app import improving, models, models_wear, tool_lives
+from loopwright.app import improving, models, models_wear, scored, tool_lives
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
@@ -27,6 +27,12 @@ _WHY = {  # why the baseline serves, by how far the model of this turn came
     "declined": "the model was declined",
     "undone": "the model was demoted",
 }
+
+
+def ended_runs(findings: Sequence[Event]) -> list[dict[str, Any]]:
+    """[{run, thing, start_ns, end_ns}] of runs that ended, of what was found about them nothing else."""
+    return [{"run": e.about, **{key: e.body[key] for key in ("thing", "start_ns", "end_ns")}}
+            for e in findings if e.kind == "run.labelled"]
 
 
 def record(
@@ -173,7 +179,7 @@ class Maintenance:
         self.serves = self._in_force()
         if models.serving(self.plant.store, TASK) is not None:
             drift = models_wear.moved(self.serves, features) if self.serves else ()
-            models.check(self.plant, TASK, now_ns, drift)
+            scored.check(self.plant, TASK, now_ns, drift)
             self.serves = self._in_force()
 
     async def _train(self, features: Features, labels: Sequence[Event], now_ns: int) -> None:

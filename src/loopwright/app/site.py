@@ -67,7 +67,7 @@ class Site:
     tables: Mapping[str, Mapping[str, Any]]
     hash: str
     keep: tuple[Mapping[str, Any], ...] = ()
-    shop: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)  # operator, setup, tool, material
+    shop: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)  # operator, setup, learn ...
 
     def __getitem__(self, table: str) -> Mapping[str, Any]:
         return self.tables[table]
@@ -145,7 +145,7 @@ def _resolve(raw: Mapping[str, Any], path: Path | None, digest: str) -> Site:
         tables,
         digest,
         tuple(rows["keep"]),
-        {name: tuple(rows[name]) for name in ("operator", "setup", "tool", "material")},
+        {name: tuple(rows[name]) for name in ("operator", "setup", "tool", "material", "learn")},
     )
     check(site, where)
     return site

@@ -86,6 +86,9 @@ def _check_rooms(site: Site, where: str) -> None:
     from loopwright.app import resources
 
     resources.check(site, where)
+    from loopwright.app import learning
+
+    learning.check(site, where)
     _check_watch(site, f"{where} [watch]")
 
 

@@ -144,6 +144,27 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
                  "are changed when they are found worn, never before", 0.0),
         "duration_s": (int, "how long changing a tool keeps the machine", 900),
     },
+    "learning": {
+        "every": (int, "while the plant runs, a task's model is trained again after so many new outcomes (tools worn "
+                  "out, runs inspected, stretches heard); 0: not by number", 20),
+        "at": (str, "local time of day 'HH:MM' at which tasks with new outcomes are trained; '': at none", ""),
+        "watts": ((int, float), "power of one busy processor core, W, where its energy cannot be measured", 12.0),
+    },
+    "learn": {
+        "task": (str, "what is learned: 'forecast', 'life', 'classes' or 'anomaly'", ...),
+        "name": (str, "what the league calls it; '': the task and its signal or label", ""),
+        "things": (list, "ids or patterns of machines that are listened to", ["*"]),
+        "signals": (list, "names of their signals; of a forecast one, of lives of tools none", []),
+        "step_s": ((int, float), "seconds of one step of what is read", 60.0),
+        "ahead_s": ((int, float), "seconds ahead: the length of a forecast, or of a block in which trouble may begin",
+                    3600.0),
+        "history_days": ((int, float), "days that are read", 14.0),
+        "label": (str, "classes: the field of a run's inspection that is told", "label"),
+        "ends": (str, "life: the event that ends one, as 'machine.down'; '': tools, until a run finds them worn", ""),
+        "trouble": (list, "anomaly: events that are trouble; 'alarm.raised/NAME' is one alarm",
+                    ["machine.down", "workorder.opened"]),
+        "false_alarms_per_day": ((int, float), "anomaly: false alarms a day of a machine that are allowed", 1.0),
+    },
     "operator": {
         "id": (str, "who it is: a number or a post, no name", ...),
         "skills": (list, "what they can do, in the words of the route's `skill`", ...),
@@ -180,6 +201,6 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "port": (int, "their port", 8080),
     },
 }
-LISTS = ("machine", "kind", "keep", "operator", "setup", "tool", "material")
+LISTS = ("machine", "kind", "keep", "operator", "setup", "tool", "material", "learn")
 LIMIT_KEYS = ("name", "signal", "low", "high", "deadband", "priority")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -92,6 +92,7 @@ _KINDS = [
     EventKind("command.sent", "thing", "What was really sent to a machine.", ("decision", "signal", "value", "unit", "before"), links=("decision",)),
     # learn, serve, improve, govern
     EventKind("model.trained", "model", "A model's card; it is kept under the name of its weights.", ("card",)),
+    EventKind("training.ended", "task", "A model of a task was trained, how far it came, or why there is none.", ("task", "model", "came", "why", "outcomes", "took_s"), links=("model",)),
     EventKind("model.checked", "model", "How a model that serves does beside the baseline, on predictions whose outcome is known, and how far its inputs moved.", ("scored", "test", "drift")),
     EventKind("model.demoted", "model", "A model no longer serves: the baseline does, with the reason and the test.", ("task", "why", "change", "test"), links=("change",)),
     EventKind("decision.made", "decision", "What a service says.", ("decision",), links=("decision.about", "decision.model", "decision.because.ref")),

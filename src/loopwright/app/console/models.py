@@ -25,7 +25,7 @@ from loopwright.app.console.markup import (
     tag,
 )
 from loopwright.app.console.pieces import pairs
-from loopwright.app.models import WORN
+from loopwright.app.scored import WORN
 from loopwright.app.views import models as views
 from loopwright.app.views import series, when
 from loopwright.core.clock import NS_PER_S
