@@ -10,13 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loopwright.core.types import Slot
 from loopwright.make.budget import Budget
 from loopwright.make.check import check
 from loopwright.make.dispatching.board import follow, sequence
 from loopwright.make.dispatching.dispatch import best
 from loopwright.make.dispatching.tables import tables_of
 from loopwright.make.objective import parse, value
-from loopwright.make.shop import Blocked, Job, Machine, Operation, Shop
+from loopwright.make.repair import repair
+from loopwright.make.shop import Blocked, Job, Machine, Operation, Setup, Shop
 from tests.make.general_shops import as_plan, brute_force, general_shops, paint_shop
 
 pytest.importorskip("numba", reason="the search is compiled: extra `plan`")
@@ -71,6 +73,16 @@ def test_a_tiny_shop_is_planned_as_trying_everything_would(shop: Shop, objective
     goal = parse(objective)
     slots = improve(shop, best(shop, goal), goal, Budget(30.0, 1, iterations=4_000))
     assert value(goal, shop, slots) == pytest.approx(brute_force(shop, objective))
+
+
+def test_a_single_operation_goes_to_the_machine_where_it_ends_first_with_its_setup() -> None:
+    one = Job("j0", (Operation("j0", "op0", (("m1", 2), ("m0", 1)), setup="red"),))
+    shop = Shop(0, (Machine("m0", "m0", "blue"), Machine("m1", "m1")), (one,), setups=(Setup("m0", "blue", "red", 2),))
+    goal = parse("makespan")
+    on_m0 = [Slot("j0", "op0", "m0", 2, 3, setup_s=2)]
+    assert check(shop, as_plan(shop, on_m0)) == []
+    assert improve(shop, on_m0, goal, Budget(30.0, 1, iterations=100)) == [Slot("j0", "op0", "m1", 0, 2)]
+    assert repair(shop, as_plan(shop, on_m0), stability=0, workers=1, iterations=100).plan.value == 2
 
 
 def test_equal_seeds_give_equal_plans_whatever_the_clock_says() -> None:

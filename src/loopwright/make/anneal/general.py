@@ -156,7 +156,7 @@ def improve(shop: Shop, slots: Sequence[Slot], objective: Objective, budget: Bud
     end_s = monotonic_s() + budget.seconds
     tables = tables_of(shop)
     order, choice = sequence(tables, slots)
-    if len(order) < 2:
+    if not order:
         return list(slots)
     fixed = fixed_of(tables)
     way = fixed.way_at[:-1] + np.array(choice, np.int64)

@@ -170,7 +170,7 @@ def mended(
     end_s = monotonic_s() + budget.seconds
     tables = tables_of(shop)
     sequences = [sequence(tables, begin) for begin in begins[: max(1, budget.workers)]]
-    if len(sequences[0][0]) < 2:
+    if not sequences[0][0]:
         return list(begins[0]), None
     fixed = fixed_of(tables)
     home, rank = _turns(tables, was)
