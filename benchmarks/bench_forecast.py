@@ -78,6 +78,25 @@ def _means(found: list[Row]) -> list[dict[str, Any]]:
     return told
 
 
+def _coverage(found: list[Row]) -> list[dict[str, Any]]:
+    """How often the 80 % interval holds over all points and in how many tables about as often, and the cost."""
+    told = []
+    for model in MODELS:
+        mine = [row for row in found if row.model == model]
+        cost = {row.place: row.cost.us_per_point for row in found if row.model == PEER}
+        inside = [float(row.metrics["coverage_80"] or 0.0) for row in mine]
+        points = [float(row.metrics["points"] or 0.0) for row in mine]
+        ratios = {row.place: row.cost.us_per_point / cost[row.place] for row in mine}
+        told.append({
+            "80 % interval of": model, "points": int(sum(points)),
+            "coverage": float(np.average(inside, weights=points)),
+            "mean of tables": float(np.mean(inside)), "least": min(inside), "most": max(inside),
+            "tables of 75 to 85 %": sum(0.75 <= share <= 0.85 for share in inside), "tables": len(mine),
+            "us / flaircast": geometric_mean(list(ratios.values())), "most us / flaircast": max(ratios.values()),
+        })
+    return told
+
+
 def batch() -> dict[str, Any]:
     """Processor time of many series in one call, one thread."""
     rng = np.random.default_rng(0)
@@ -97,7 +116,7 @@ def batch() -> dict[str, Any]:
 def rows(data: Path = DATA) -> list[dict[str, Any]]:
     """Everything; the sets that are staged."""
     found = list(scored(data))
-    return [*(_table(found) + _means(found) if found else []), batch()]
+    return [*(_table(found) + _means(found) + _coverage(found) if found else []), batch()]
 
 
 if __name__ == "__main__":

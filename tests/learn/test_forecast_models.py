@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwright.learn.forecasting import days, held_out
+from loopwright.learn.forecasting import days, held_out, restless
 from loopwright.learn.forecasting.days import Span, lay
 from loopwright.learn.forecasting.outlook import filled
 from loopwright.learn.models.forecast import drift, naive, seasonal_naive, seasonal_ridge, smoothing
 
+SINGLE = 2e-6  # inputs are kept in single precision
 Z90 = 1.2815515655446004  # 0.9 quantile of the standard normal
 
 
@@ -90,7 +91,7 @@ def test_levels_and_profiles_of_days_are_those_of_their_plain_twins(holes: bool)
         daily = past.days[b].mean(axis=1)
         for n in range(begin, past.count):
             assert past.trailing(7)[b, n] == pytest.approx(daily[max(begin, n - 6): n + 1].mean())
-        held = past.smooth(past.days, 0.3, 7)[b]
+        held = past.smooth((past.days,), (0.3,), 7)[0][b]
         expected = past.days[b].copy()
         for n in range(7, past.count):
             gain = max(0.3, 1.0 / (max(n - begin, 0) // 7 + 1))
@@ -98,6 +99,26 @@ def test_levels_and_profiles_of_days_are_those_of_their_plain_twins(holes: bool)
                 known = past.known is None or past.known[b, n, p]
                 expected[n, p] = expected[n - 7, p] + (gain * (past.days[b, n, p] - expected[n - 7, p]) if known else 0.0)
         np.testing.assert_allclose(held, expected)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 60), st.integers(1, 7), st.integers(0, 2**32 - 1))
+def test_runs_side_by_side_are_joined_as_one_day_after_another(count: int, lag: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, gains = rng.normal(size=(2, count, 3)), rng.random((2, count, 1))
+    expected = np.zeros((2, count, 3))
+    for n in range(count):
+        before = expected[:, n - lag] if n >= lag else 0.0
+        expected[:, n] = before + gains[:, n] * (values[:, n] - before)
+    np.testing.assert_allclose(days.joined(values, gains, lag), expected, atol=1e-12)
+
+
+def test_every_second_point_ahead_is_every_second_of_all_points() -> None:
+    _, past = _past(holes=True)
+    whole, half = Span(slice(20, 26, 2), 6, 17), Span(slice(20, 26, 2), 6, 17, 2)
+    np.testing.assert_array_equal(past.inputs(half), past.inputs(whole)[..., ::2])
+    for some, all_ in zip(past.truth(half), past.truth(whole), strict=True):
+        np.testing.assert_array_equal(some, all_[..., ::2])
 
 
 def test_holes_are_the_same_time_of_the_day_before() -> None:
@@ -120,11 +141,11 @@ def test_inputs_and_truth_stand_where_they_belong() -> None:
     truth, known = past.truth(span)
     assert known is None
     level = past.level[:, 20]
-    np.testing.assert_allclose(truth[:, 0, 0], past.days[:, 22, 2] - level)
+    np.testing.assert_allclose(truth[:, 0, 0], past.days[:, 22, 2] - level, rtol=SINGLE)
     at = {name: inputs[:, n, 0, 0] for n, name in enumerate(names)}
-    np.testing.assert_allclose(at["yesterday"], past.days[:, 20, 2] - level)
-    np.testing.assert_allclose(at["last week"], past.days[:, 15, 2] - level)
-    np.testing.assert_allclose(at["level of 3 days"], past.daily[:, 18:21].mean(axis=1) - level)
+    np.testing.assert_allclose(at["yesterday"], past.days[:, 20, 2] - level, rtol=SINGLE)
+    np.testing.assert_allclose(at["last week"], past.days[:, 15, 2] - level, rtol=SINGLE)
+    np.testing.assert_allclose(at["level of 3 days"], past.daily[:, 18:21].mean(axis=1) - level, rtol=SINGLE)
     assert "change of last year" not in names
 
 
@@ -138,6 +159,8 @@ def test_no_input_knows_what_came_after_its_origin(holes: bool) -> None:
     other = lay(later, 2, 7)
     assert past.names(span.origins)[-1] == "change of last year"
     np.testing.assert_array_equal(past.inputs(span), other.inputs(span))
+    known = [restless.signs(one, span.origins, 0, 30) for one in (past, other)]
+    np.testing.assert_allclose(np.exp(known[0]), np.exp(known[1]), rtol=0.02)  # but for the floor below all sizes
 
 
 def test_errors_held_out_come_from_weights_that_never_saw_their_block_or_its_neighbours() -> None:
@@ -168,6 +191,24 @@ def test_weights_are_those_of_a_ridge_solved_the_plain_way() -> None:
     strength = held_out.STRENGTHS[1] * 7.0
     expected = prior[:, 0] + np.linalg.solve(x.T @ x + strength * np.eye(3), x.T @ (y - x @ prior[:, 0]))
     np.testing.assert_allclose(found[1, 2, :, 2], expected)
+
+
+def test_errors_held_out_are_those_of_the_mixed_weights() -> None:
+    """What each block is missed by: truth less inputs times the candidates without it, by the shares of all."""
+    rng = np.random.default_rng(11)
+    inputs, truth = rng.normal(size=(1, 2, 30, 3)), rng.normal(size=(1, 30, 3))
+    found = held_out.fit(held_out.Cases(inputs, truth), np.zeros((2, 1)))
+    blocks = held_out._blocks(30, 30)
+    told = held_out._candidates(inputs, truth, blocks, np.zeros((2, 1)), np.array([3.0 * np.mean(truth**2)]))[0]
+    size = np.zeros(told.shape[2])
+    for i, block in enumerate(blocks):
+        for c in range(told.shape[2]):
+            size[c] += np.abs(truth[0, block] - np.tensordot(told[i, :, c], inputs[0, :, block], 1)).sum()
+    shares = np.exp(-(size / size.min() - 1) / held_out.TEMPERATURE)
+    mixed = told @ (shares / shares.sum())  # (blocks + 1, F)
+    np.testing.assert_allclose(found.weights[0], mixed[-1])
+    for i, block in enumerate(blocks):
+        np.testing.assert_allclose(found.errors[0, block], truth[0, block] - np.tensordot(mixed[i], inputs[0, :, block], 1))
 
 
 def test_a_relation_that_holds_exactly_is_found() -> None:
@@ -225,3 +266,44 @@ def test_a_series_whose_spread_grows_with_its_level_is_taken_in_ratios() -> None
     offsets = [seasonal_ridge._offset((v - v.min()) / v.std(), 24)[0, 0] for v in (grows, steady)]
     assert offsets[0] == seasonal_ridge.OFFSETS[0]
     assert offsets[1] > 1.0
+
+
+@pytest.mark.parametrize("turns", [6, 7])
+def test_intervals_hold_in_quiet_and_in_restless_times(turns: int) -> None:
+    """Noise of 1 and 4 in turns of 40 days, 26 days into one of each; errors of all times as they are: 99.7 and 62 %."""
+    rng = np.random.default_rng(12)
+    wide = np.repeat(1.0 + 3.0 * ((np.arange(turns * 40 + 26) // 40) % 2), 24)
+    values = 50 + 5 * np.sin(2 * np.pi * np.arange(len(wide)) / 24) + wide * rng.normal(size=(60, len(wide)))
+    told = seasonal_ridge.predict(values[:, :-24], 24, (24,), (0.1, 0.9))
+    inside = ((values[:, -24:] >= told[..., 0]) & (values[:, -24:] <= told[..., 1])).mean()
+    assert 0.72 <= inside <= 0.88
+
+
+def test_an_error_counts_as_much_larger_as_is_expected_now() -> None:
+    """Errors that are exactly proportional to their sign: each is brought to the size that belongs to the sign of now."""
+    rng = np.random.default_rng(13)
+    sign = rng.normal(0, 0.5, (1, 1, 4000))
+    errors = np.exp(sign[0, 0])[None, :, None] * rng.choice([-1.0, 1.0], (1, 4000, 6))
+    evened = restless.as_now(errors, sign, np.full((1, 1, 1), 0.7), 1.0)
+    near = np.abs(sign[0, 0] - 0.7) < np.log(restless.LIMIT)
+    np.testing.assert_allclose(np.abs(evened[0, near]), np.exp(0.7), rtol=0.02)
+    assert np.abs(evened / errors).max() <= restless.LIMIT + 1e-9
+
+
+def test_errors_of_which_no_sign_is_known_stay_as_they_are() -> None:
+    errors = np.random.default_rng(14).normal(size=(2, 30, 4))
+    errors[0, :5] = np.nan
+    unknown = np.full((2, 2, 30), np.nan)
+    np.testing.assert_array_equal(restless.as_now(errors, unknown, unknown[:, :, :1], 3.0), errors)
+
+
+def test_quantiles_are_ranked_from_errors_near_the_point_and_each_is_taken_once() -> None:
+    """Errors that name their case and point: (k, h) as 1000 k + h."""
+    errors = (1000.0 * np.arange(200)[:, None] + np.arange(96))[None]
+    pool = seasonal_ridge._neighbours(errors, 24)[0]
+    assert pool.shape[0] == 96
+    assert pool.shape[1] <= seasonal_ridge.POOL * 1.5
+    for h in (30, 50):
+        assert len(np.unique(pool[h])) == pool.shape[1]
+        gap = pool[h] % 1000 - h
+        assert set(np.unique(gap)) == {d * 24.0 + s for d in (-1, 0, 1) for s in range(-2, 3)}

@@ -12,14 +12,18 @@ Everything is told as a difference to the level of the origin's last week, so th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from loopwright.learn.forecasting.outlook import filled
+
 YEAR = 364  # days: 52 whole weeks, so that weekdays fall on weekdays
 SEASON, SPANS = 90, 4  # days of a season of the year, and how many of them a past must have for its level to be used
 FAST, SLOW, SLOWEST = 0.3, 0.1, 0.03  # gains: the newest day's share in a profile
+RESTLESS = (0.2, 0.05)  # gains of the size of surprises
 NAMES = (
     "yesterday", "days", "days, slow", "days, slowest", "last week", "weeks", "weeks, slow", "surprise of the last day",
     "level of 3 days", "level of 4 weeks", "level of 3 months", "level of a year", "surprise, gone in hours",
@@ -33,11 +37,18 @@ class Span:
 
     origins  the last known day of each case: a slice of days
     first    points ahead, from 0: first <= h < last
+    step     only every so manieth of them; divides the points of a day, and first is the beginning of a day then
     """
 
     origins: slice
     first: int
     last: int
+    step: int = 1
+
+    @property
+    def ahead(self) -> np.ndarray:
+        """(L,) points ahead, from 0."""
+        return np.arange(self.first, self.last, self.step)
 
 
 @dataclass(frozen=True)
@@ -83,21 +94,18 @@ class Past:
         low = np.minimum(np.maximum(at - length, self.begin[:, None]), at - 1)
         return (total[:, 1:] - np.take_along_axis(total, low, axis=1)) / (at - low)
 
-    def smooth(self, values: np.ndarray, gain: float, lag: int = 1) -> np.ndarray:
-        """(B, N, ...) each day joined to the one `lag` before: s(n) = s(n - lag) + gain (x(n) - s(n - lag)).
+    def smooth(self, values: Sequence[np.ndarray], gains: Sequence[float], lag: int = 1) -> list[np.ndarray]:
+        """(B, N, ...) each: each day joined to the one `lag` before, s(n) = s(n - lag) + gain (x(n) - s(n - lag)).
 
         The gain is 1 / visits while that is more; a missing value teaches nothing.
         """
-        found = values.copy()
-        gains = np.maximum(gain, 1.0 / ((self._visits - 1) // lag + 1))  # (N, B)
-        gains = gains.reshape(*gains.shape, *([1] * (values.ndim - 2)))
-        for n in range(lag, self.count):
-            before = found[:, n - lag]
-            step = gains[n] * (values[:, n] - before)
-            if self.known is not None and values.ndim == 3:
-                step = np.where(self.known[:, n], step, 0.0)
-            found[:, n] = before + step
-        return found
+        visits = 1.0 / ((self._visits - 1) // lag + 1).T  # (B, N)
+        share = np.concatenate([np.maximum(gain, visits) for gain in gains])
+        share = share.reshape(*share.shape, *([1] * (values[0].ndim - 2)))
+        if self.known is not None and values[0].ndim == 3:
+            share = np.where(np.concatenate([self.known] * len(gains)), share, 0.0)
+        share[:, :lag] = 1.0
+        return np.split(joined(np.concatenate(values), share, lag), len(gains))
 
     @cached_property
     def _shape(self) -> np.ndarray:
@@ -107,18 +115,16 @@ class Past:
     @cached_property
     def _profiles(self) -> tuple[tuple[np.ndarray, bool], ...]:
         """((B, N, P), whether the origin's level is to be taken off) of the profiles of a day."""
-        return (
-            (self.days, True), (self.smooth(self.days, FAST), True), (self.smooth(self._shape, SLOW), False),
-            (self.smooth(self._shape, SLOWEST), False),
-        )
+        fast, slow, slowest = self.smooth((self.days, self._shape, self._shape), (FAST, SLOW, SLOWEST))
+        return (self.days, True), (fast, True), (slow, False), (slowest, False)
 
     @cached_property
     def _weekly(self) -> tuple[tuple[np.ndarray, bool], ...]:
         """The same of the profiles of a week, by weekday."""
         if self.week == 1:
             return ()
-        fast = self.smooth(self._shape, FAST, self.week)
-        return (self.days, True), (fast, False), (self.smooth(self._shape, SLOW, self.week), False)
+        fast, slow = self.smooth((self._shape, self._shape), (FAST, SLOW), self.week)
+        return (self.days, True), (fast, False), (slow, False)
 
     @cached_property
     def _levels(self) -> tuple[np.ndarray, ...]:
@@ -128,7 +134,7 @@ class Past:
         """
         levels = [self.trailing(3), self.trailing(28)]
         if self.count >= SPANS * SEASON:
-            levels.append(self.smooth(self.daily, 1 / SEASON))
+            levels += self.smooth((self.daily,), (1 / SEASON,))
         if self.count >= 2 * YEAR:
             levels.append(self.trailing(YEAR))
         return tuple(level - self.level for level in levels)
@@ -141,15 +147,41 @@ class Past:
         before = np.maximum(np.arange(self.count) - 1, 0)
         return self.days - self.level[:, before, None] - profile[:, np.maximum(np.arange(self.count) - lag, 0)]
 
+    @cached_property
+    def _surprises_mean(self) -> tuple[np.ndarray, np.ndarray]:
+        """(B, N) mean surprise of each day, and of its last eighth."""
+        newest = self._surprise[:, :, -max(self.days.shape[2] // 8, 1):]
+        return self._surprise.mean(axis=2), newest.mean(axis=2)
+
+    @cached_property
+    def surprises(self) -> np.ndarray:
+        """(B, N) mean absolute surprise of each day, of the points that are known; of a day of none the last one's."""
+        size = np.abs(self._surprise)
+        if self.known is None:
+            return size.mean(axis=2)
+        count = self.known.sum(axis=2)
+        daily = np.where(self.known, size, 0.0).sum(axis=2) / np.maximum(count, 1)
+        return filled(np.where(count > 0, daily, np.nan))
+
+    @cached_property
+    def surprises_total(self) -> np.ndarray:
+        """(B, N + 1) sum of the surprises of all days before."""
+        return np.concatenate([np.zeros((len(self.days), 1)), np.cumsum(self.surprises, axis=1)], axis=1)
+
+    @cached_property
+    def restless(self) -> tuple[np.ndarray, ...]:
+        """(B, N) each: the surprises of the last days, smoothed over about 5 and 20 of them."""
+        return tuple(self.smooth([self.surprises] * len(RESTLESS), RESTLESS))
+
     def years(self, origins: slice) -> bool:
         """Whether the last origin has a year before it; the same for every origin that may be asked with it."""
         return self.week == 7 and self.count - 1 - YEAR >= 7
 
     def inputs(self, span: Span) -> np.ndarray:
-        """(B, F, K, L): F inputs in the order of NAMES, without those that a series of this length cannot have."""
+        """(B, F, K, L), single precision: inputs in the order of NAMES, without those that a short past cannot have."""
         n = np.arange(self.count)[span.origins]
         names = self.names(span.origins)
-        found = np.zeros((len(self.days), len(names), len(n), span.last - span.first))
+        found = np.empty((len(self.days), len(names), len(n), len(span.ahead)), dtype=np.float32)
         level = self.level[:, n, None]
         row = 0
         for values, off in self._profiles:
@@ -158,15 +190,13 @@ class Past:
         for values, off in self._weekly:
             self._by_weekday(found[:, row], values, span, level if off else None)
             row += 1
-        surprise = self._surprise[:, n]  # (B, K, P)
-        for fixed in (surprise.mean(axis=2), *(one[:, n] for one in self._levels)):
-            found[:, row] = fixed[:, :, None]
+        whole, newest = self._surprises_mean
+        for fixed in (whole, *self._levels):
+            found[:, row] = fixed[:, n, None]
             row += 1
-        points = self.days.shape[2]
-        newest = surprise[:, :, -max(points // 8, 1):].mean(axis=2)[:, :, None]
-        ahead = np.arange(span.first, span.last) + 1.0
+        points, newest = self.days.shape[2], newest[:, n, None]
         for decay in (points / 8, points / 2):
-            np.multiply(newest, np.exp(-ahead / decay), out=found[:, row])
+            np.multiply(newest, np.exp(-(span.ahead + 1.0) / decay), out=found[:, row])
             row += 1
         if row < len(names):
             self._last_year(found[:, row], n, span)
@@ -186,13 +216,14 @@ class Past:
         Days after the newest one are not known; no origin may have them.
         """
         n = np.arange(self.count)[span.origins]
-        shape = (len(self.days), len(n), span.last - span.first)
-        found, known = np.empty(shape), None
+        shape = (len(self.days), len(n), len(span.ahead))
+        found, known = np.empty(shape, dtype=np.float32), None
         self._ahead(found, self.days, span)
         if self.known is not None:
             known = np.empty(shape, dtype=bool)
             self._ahead(known, self.known, span)
-        return found - self.level[:, n, None], known
+        found -= self.level[:, n, None]
+        return found, known
 
     def _pieces(self, span: Span) -> list[tuple[int, slice, slice]]:
         """(day ahead from 1, points of the span, points of that day) of each day that the span touches."""
@@ -200,8 +231,9 @@ class Past:
         pieces = []
         for day in range(span.first // points, (span.last - 1) // points + 1):
             low, high = max(span.first, day * points), min(span.last, (day + 1) * points)
-            inside = slice(low - day * points, high - day * points)
-            pieces.append((day + 1, slice(low - span.first, high - span.first), inside))
+            inside = slice(low - day * points, high - day * points, span.step)
+            to = slice((low - span.first) // span.step, -(-(high - span.first) // span.step))
+            pieces.append((day + 1, to, inside))
         return pieces
 
     def _shifted(self, origins: slice, by: int) -> slice:
@@ -233,6 +265,27 @@ class Past:
         for day, to, _ in self._pieces(span):
             then = np.clip(n + day - YEAR + 3, 0, n)
             out[:, :, to] = np.where(there, self.level[:, then] - base, 0.0)[:, :, None]
+
+
+def joined(values: np.ndarray, gains: np.ndarray, lag: int = 1) -> np.ndarray:
+    """s(n) = s(n - lag) + g(n) (x(n) - s(n - lag)) along axis 1, from s = 0 before the first.
+
+    values  (B, N, ...); gains  (B, N, ...) that broadcast to them
+    Runs of steps begin at 0 side by side; what each is handed by the run before fades with the product of its 1 - g.
+    So 2 root(N / lag) steps are taken one after another instead of N.
+    """
+    steps = -(-values.shape[1] // lag)
+    length = max(round(steps**0.5), 1)
+    runs = -(-steps // length)
+    fill = [(0, 0), (0, runs * length * lag - values.shape[1])] + [(0, 0)] * (values.ndim - 2)
+    x = np.pad(values * gains, fill).reshape(len(values), runs, length, lag, *values.shape[2:])
+    left = 1.0 - np.pad(gains, fill).reshape(len(values), runs, length, lag, *gains.shape[2:])
+    for k in range(1, length):
+        x[:, :, k] += left[:, :, k] * x[:, :, k - 1]
+        left[:, :, k] *= left[:, :, k - 1]
+    for r in range(1, runs):
+        x[:, r] += left[:, r] * x[:, r - 1, -1:]
+    return x.reshape(len(values), runs * length * lag, *values.shape[2:])[:, : values.shape[1]]
 
 
 def lay(values: np.ndarray, day: int, week: int) -> Past:

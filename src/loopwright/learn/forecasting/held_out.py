@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 BLOCKS, FEWEST = 10, 4
-STRENGTHS = (0.3, 2.0, 12.0, 72.0)  # independent cases that a prior is worth
+STRENGTHS = (0.3, 2.0, 12.0, 72.0)  # independent cases that a prior is worth, each of inputs as large as the truth
 TEMPERATURE = 0.01
 
 
@@ -54,14 +54,14 @@ def fit(cases: Cases, priors: np.ndarray) -> Judged:
         inputs = inputs * cases.known[:, None]
         truth = np.where(cases.known, truth, 0.0)
     blocks = _blocks(truth.shape[1], round(cases.independent))
-    candidates = _candidates(inputs, truth, blocks, priors, _count(cases) / cases.independent)
-    shares = _shares(inputs, truth, blocks, candidates)
-    mixed = (candidates @ shares[:, None, :, None])[..., 0]  # (B, blocks + 1, F)
-    errors = np.concatenate([truth[:, b] - _told(inputs[:, :, b], mixed[:, i, :, None])[:, 0]
-                             for i, b in enumerate(blocks)], axis=1)
+    worth = _count(cases) / cases.independent * np.mean(truth**2, axis=(1, 2), dtype=np.float64)
+    candidates = _candidates(inputs, truth, blocks, priors, worth)
+    missed = [_missed(inputs[:, :, b], truth[:, b], candidates[:, i]) for i, b in enumerate(blocks)]
+    shares = _shares(missed)
+    errors = np.concatenate([_mixed(one, shares) for one in missed], axis=1)
     if cases.known is not None:
         errors[~cases.known] = np.nan
-    return Judged(mixed[:, -1], errors)
+    return Judged((candidates[:, -1] @ shares[:, :, None])[..., 0], errors)
 
 
 def _blocks(count: int, independent: int) -> list[slice]:
@@ -78,10 +78,17 @@ def _count(cases: Cases) -> np.ndarray:
     return cases.known.sum(axis=(1, 2)).astype(np.float64)
 
 
-def _told(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(B, C, k, L) of inputs (B, F, k, L) and weights (B, F, C)."""
+def _missed(inputs: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B, C, k, L): truth (B, k, L) less what weights (B, F, C) make of inputs (B, F, k, L)."""
     flat = inputs.reshape(*inputs.shape[:2], -1)
-    return (weights.transpose(0, 2, 1) @ flat).reshape(len(inputs), weights.shape[2], *inputs.shape[2:])
+    told = weights.transpose(0, 2, 1).astype(flat.dtype) @ flat
+    return truth[:, None] - told.reshape(len(inputs), -1, *truth.shape[1:])
+
+
+def _mixed(missed: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """(B, k, L) errors of the candidates (B, C, k, L) by their shares (B, C): those of the weights so mixed."""
+    flat = missed.reshape(*missed.shape[:2], -1)
+    return (shares[:, None].astype(flat.dtype) @ flat).reshape(len(missed), *missed.shape[2:])
 
 
 def _candidates(
@@ -89,7 +96,7 @@ def _candidates(
 ) -> np.ndarray:
     """(B, blocks + 1, F, C) weights without each block and those beside it, and at last with all.
 
-    worth  (B,) how many numbers an independent case has
+    worth  (B,) sum of squares that an independent case of prior knowledge has
     """
     number, features = len(inputs), inputs.shape[1]
     square = np.empty((number, len(blocks), features, features))
@@ -102,17 +109,15 @@ def _candidates(
     kept = np.vstack([apart > (1 if len(blocks) > 3 else 0), np.ones((1, len(blocks)))]).astype(np.float64)
     square = (kept @ square.reshape(number, len(blocks), -1)).reshape(number, -1, features, features)
     left = (kept @ cross[..., 0])[..., None] - square @ priors  # (B, blocks + 1, F, R)
-    found = [np.broadcast_to(priors, left.shape)]
-    unit = (worth + 1e-9)[:, None, None, None] * np.eye(features)
-    found += [priors + np.linalg.solve(square + strength * unit, left) for strength in STRENGTHS]
-    return np.concatenate(found, axis=-1)
+    unit = (worth + 1e-12)[:, None, None, None] * np.eye(features)
+    strengths = np.array(STRENGTHS)[:, None, None, None, None]
+    drawn = priors + np.linalg.solve(square + strengths * unit, np.broadcast_to(left, (len(strengths), *left.shape)))
+    return np.concatenate([np.broadcast_to(priors, left.shape), *drawn], axis=-1)
 
 
-def _shares(inputs: np.ndarray, truth: np.ndarray, blocks: list[slice], candidates: np.ndarray) -> np.ndarray:
-    """(B, C) share of each candidate, from its mean absolute error held out."""
-    size = np.zeros((len(inputs), candidates.shape[-1]))
-    for i, block in enumerate(blocks):
-        size += np.abs(truth[:, None, block] - _told(inputs[:, :, block], candidates[:, i])).sum(axis=(2, 3))
+def _shares(missed: list[np.ndarray]) -> np.ndarray:
+    """(B, C) share of each candidate, from its mean absolute error held out in each block (B, C, k, L)."""
+    size = np.sum([np.abs(one).sum(axis=(2, 3), dtype=np.float64) for one in missed], axis=0)
     least = size.min(axis=1, keepdims=True)
     shares = np.exp(-(size - least) / (TEMPERATURE * least + 1e-300))
     return shares / shares.sum(axis=1, keepdims=True)

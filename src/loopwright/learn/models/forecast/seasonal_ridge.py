@@ -3,8 +3,9 @@
 Values are taken as u = ln((y - low) / spread + offset), with an offset that lets large values vary more than small
 ones as far as the past shows it. For each part of the horizon the value ahead, less the level of the last week, is a
 weighted sum of the inputs of `learn.forecasting.days`. The weights are found and judged on blocks of the past that they
-were not fitted to (`learn.forecasting.held_out`), and what they missed there gives the quantiles: errors of the same
-time of day, of neighbouring times and days, ranked. Nothing is trained on other series and nothing is drawn at random.
+were not fitted to (`learn.forecasting.held_out`), and what they missed there, brought to the size that errors are
+expected to have now (`learn.forecasting.restless`), gives the quantiles: errors of the same time of day, of
+neighbouring times and days, ranked. Nothing is trained on other series and nothing is drawn at random.
 A past too short for that (fewer than LEAST earlier origins) is forecast by exponential smoothing.
 Offset: V. M. Guerrero, J. Forecasting 12 (1993) 37 (a transformation that evens the spread of parts of a series).
 Related: direct multi-step regression (S. Ben Taieb et al., Expert Systems 39 (2012) 7067); split conformal quantiles
@@ -23,6 +24,7 @@ from loopwright.learn.forecasting import held_out
 from loopwright.learn.forecasting.calibrate import ranked
 from loopwright.learn.forecasting.days import Past, Span, lay
 from loopwright.learn.forecasting.outlook import Ask, asked
+from loopwright.learn.forecasting.restless import as_now, signs
 from loopwright.learn.models.forecast import smoothing
 
 NAME = "seasonal_ridge"
@@ -31,11 +33,15 @@ BASELINE = False
 OFFSETS = (0.3, 3.0)  # spreads above the lowest value, at least and at most: small gives ratios, large differences
 PARTS = (0.25, 1.0, 2.0, 4.0, 7.0, 14.0)  # days ahead at which a new set of weights begins
 LONGEST = 1200  # days of the past that are looked at
-ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; origins x points ahead
+ORIGINS, CELLS = 400, 200_000  # earlier origins that are learned from at most; origins x points ahead
+APART = 5  # days from one origin to the next at most
 BIAS = 100.0  # independent cases at which half of a mean error held out is believed
+ALIKE = 3  # cases in a row that tell of common days: more than so many say little more
+HALVED = 4.0  # days ahead from which every second point is learned from
+POOL = 600  # errors that the quantiles of a point ahead are ranked from
 FARTHEST = 5.0  # widths
 LEAST = 6  # earlier origins
-CHUNK = 300_000  # cells of origins x points ahead x series that are worked on at once
+CHUNK = 100_000  # cells of origins x points ahead x series that are worked on at once
 PRIORS = ({"days, slow": 0.2, "days, slowest": 0.2, "weeks": 0.3, "weeks, slow": 0.3, "level of 4 weeks": 0.1},)
 
 
@@ -82,7 +88,7 @@ def _origins(count: int, day: int, week: int, horizon: int) -> slice | None:
     if there < LEAST:
         return None
     most = max(LEAST, min(ORIGINS, CELLS // horizon))
-    step = 1 if there <= most or ahead < 3 else min(3, there // most)
+    step = 1 if there <= most or ahead < 3 else min(APART, there // most)
     number = min((there - 1) // step + 1, most)
     return slice(newest - (number - 1) * step, newest + 1, step)
 
@@ -101,7 +107,7 @@ def _chunk(ask: Ask, day: int, week: int, count: int, origins: slice) -> np.ndar
     found = (np.exp(told) - offset[:, :, None]) * spread[:, :, None] + low[:, :, None]
     never_below = np.nanmin(_or0(recent), axis=1) >= 0
     found = np.where(never_below[:, None, None], np.maximum(found, 0.0), found)
-    blind = ~np.isfinite(errors).any(axis=2).all(axis=1)  # no error of some point ahead was ever seen
+    blind = ~np.isfinite(errors).any(axis=1).all(axis=1)  # no error of some point ahead was ever seen
     if blind.any():
         found[blind] = smoothing.predict(ask.values[blind], ask.horizon, ask.seasons, ask.levels.tolist())
     return found
@@ -155,7 +161,10 @@ def _scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _forecast(past: Past, origins: slice, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """((B, H) forecast less the level of the last week, (B, H, K) errors held out, NaN where unknown)."""
+    """((B, H) forecast less the level of the last week, (B, K, H) errors held out as large as now, NaN where unknown).
+
+    Where more than ALIKE cases overlap every second or third is learned from; its errors stand for those beside it.
+    """
     day = past.days.shape[2]
     edges = [0, *(edge for edge in (round(part * day) for part in PARTS) if 0 < edge < horizon), horizon]
     newest = slice(past.count - 1, past.count, 1)
@@ -163,15 +172,25 @@ def _forecast(past: Past, origins: slice, horizon: int) -> tuple[np.ndarray, np.
     priors = np.array([[prior.get(name, 0.0) for prior in PRIORS] for name in names])
     points, errors = [], []
     for first, last in pairwise(edges):
-        truth, known = past.truth(Span(origins, first, last))
-        inputs = past.inputs(Span(origins, first, last))
-        scale = np.sqrt(np.mean(truth**2, axis=(1, 2), keepdims=True)) + 1e-12
-        overlap = (last / day) / origins.step
-        judged = held_out.fit(held_out.Cases(inputs / scale[:, None], truth / scale, known, overlap), priors)
+        every = min(max(int(last / day / origins.step / ALIKE), 1), 3)
+        step = 2 if first >= HALVED * day and day % 2 == 0 else 1
+        some = _thinned(origins, every)
+        truth, known = past.truth(Span(some, first, last, step))
+        overlap = last / day / some.step
+        judged = held_out.fit(held_out.Cases(past.inputs(Span(some, first, last, step)), truth, known, overlap), priors)
         ahead = past.inputs(Span(newest, first, last))[:, :, 0]  # (B, F, L)
         points.append((judged.weights[:, None] @ ahead)[:, 0])
-        errors.append((_less_bias(judged.errors, len(truth[0]) / max(overlap, 1.0)) * scale).transpose(0, 2, 1))
-    return np.concatenate(points, axis=1), np.concatenate(errors, axis=1)
+        missed = _less_bias(judged.errors, truth.shape[1] / max(overlap, 1.0))
+        evened = as_now(missed, signs(past, some, first, last), signs(past, newest, first, last), overlap)
+        evened = np.repeat(evened, every, axis=1)[:, -len(range(past.count)[origins]):]
+        errors.append(np.repeat(evened, step, axis=2)[:, :, : last - first])
+    return np.concatenate(points, axis=1), np.concatenate(errors, axis=2)
+
+
+def _thinned(origins: slice, every: int) -> slice:
+    """Every so manieth origin, the newest among them."""
+    step = every * origins.step
+    return slice(origins.start + (origins.stop - 1 - origins.start) % step, origins.stop, step)
 
 
 def _less_bias(errors: np.ndarray, independent: float) -> np.ndarray:
@@ -185,13 +204,18 @@ def _less_bias(errors: np.ndarray, independent: float) -> np.ndarray:
 
 
 def _neighbours(errors: np.ndarray, day: int) -> np.ndarray:
-    """(B, H, n K) errors (B, H, K) of each point ahead and those near it: 2 points aside, and of the days beside it."""
-    horizon = errors.shape[1]
+    """(B, H, n) errors (B, K, H) of each point ahead and those near it: 2 points aside, and of the days beside it.
+
+    Of more than POOL every second or third .. origin is taken, another one at each distance.
+    """
+    horizon = errors.shape[2]
     around = range(-2, 3) if day >= 8 else range(1)
     days = (-1, 0, 1) if horizon > 2 * day and day > 1 else (0,)
+    shifts = [d * day + s for d in days for s in around]
+    every = max(len(shifts) * errors.shape[1] // POOL, 1)
     at = np.arange(horizon)
     found = []
-    for shift in (d * day + s for d in days for s in around):
+    for i, shift in enumerate(shifts):
         near = at + shift
-        found.append(errors[:, np.where((near < 0) | (near >= horizon), at, near)])
-    return np.concatenate(found, axis=2)
+        found.append(errors[:, i % every::every, np.where((near < 0) | (near >= horizon), at, near)])
+    return np.ascontiguousarray(np.concatenate(found, axis=1).transpose(0, 2, 1))
