@@ -5,7 +5,7 @@
 Mill wear with whole runs left out; gearbox with whole loads left out; hydraulic cycles with blocks of 49 left out, four
 answers; BasicMotions on its published test part; ECG200 and ECG5000 in ten folds of their training parts (their test
 parts are used where they stand beside). 5 seeds, mean and spread. Where `aeon` is installed its MiniRocket, MultiRocket
-and QUANT are asked in the same folds with the same seeds; about the hydraulic cycles MiniRocket alone, with one seed.
+and QUANT are asked in the same folds, with the first seed alone; about the hydraulic cycles MiniRocket only.
 `chosen` marks the model that left-out groups of the training data choose; `chosen, then used` is what choosing again
 without each left-out group and then using the choice gets, beside the best baseline with an exact sign test.
 Last: what the first start costs, when Numba has nothing compiled yet.
@@ -49,11 +49,11 @@ def models() -> list[str]:
 
 
 def _line(row: Row, champion: Champion) -> dict[str, Any]:
-    m, spread = row.metrics, row.spread.get("accuracy") or 0.0
+    m, spread = row.metrics, row.spread.get("accuracy")
     share = f"{m['low']:.1%} to {m['high']:.1%}"
     told: dict[str, Any] = {
         "set": row.set, "model": row.model, "right": m["correct"], "of": m["cases"],
-        "accuracy": f"{m['accuracy']:.1%} ±{spread:.1%}", "95 % interval": share,
+        "accuracy": f"{m['accuracy']:.1%}" + ("" if spread is None else f" ±{spread:.1%}"), "95 % interval": share,
         "balanced": m["balanced_accuracy"], "macro F1": m["macro_f1"], "AUC": m["auc"], "log loss": m["log_loss"],
         "fit s": row.cost.fit_s, "us a point": row.cost.us_per_point, "chosen": row.model == champion.model,
     }
@@ -70,7 +70,7 @@ def scored(data: Path, only: str = "") -> Iterator[tuple[list[Row], dict[str, Ch
     """(rows, champions) of each folder that is there."""
     for name in SETS:
         if only in ("", name) and (data / name).is_dir():
-            peers = class_peers.there(("MiniRocket",), draws=False) if name == "hydraulic" else class_peers.there()
+            peers = class_peers.there(("MiniRocket",)) if name == "hydraulic" else class_peers.there()
             if not peers:
                 print(f"{name}: without its peers, aeon is not installed", file=sys.stderr)
             yield proof.rows(data / name, models(), SEEDS, None, _tell, peers=peers)

@@ -23,12 +23,12 @@ from loopwright.learn.classing.staged import verbs
 
 @dataclass(frozen=True)
 class Peer:
-    """transform, estimator: seed -> one of the package's. DRAWS: asked again with every seed."""
+    """transform, estimator: seed -> one of the package's. Asked with the first seed alone, for they are slow."""
 
     NAME: str
     transform: Callable[[int], Any]
     estimator: Callable[[int], Any]
-    DRAWS: bool = True
+    DRAWS: bool = False
     BASELINE: bool = False
 
     def see(self, cases: Cases, seed: int = 0) -> dict[str, Any]:
@@ -72,8 +72,8 @@ class Peer:
         return verbs(self.see, self.look, self.learn, self.say)[1](state, cases)
 
 
-def there(names: Sequence[str] = ("MiniRocket", "MultiRocket", "QUANT"), draws: bool = True) -> dict[str, Peer]:
-    """The peers that are installed. draws: with every seed, else with the first alone."""
+def there(names: Sequence[str] = ("MiniRocket", "MultiRocket", "QUANT")) -> dict[str, Peer]:
+    """The peers that are installed, of those that are named."""
     if importlib.util.find_spec("aeon") is None:
         return {}
     from aeon.transformations.collection.convolution_based import MiniRocket, MultiRocket
@@ -90,7 +90,7 @@ def there(names: Sequence[str] = ("MiniRocket", "MultiRocket", "QUANT"), draws: 
         from aeon.transformations.collection.interval_based import QUANTTransformer
 
         kinds["QUANT"] = (lambda seed: QUANTTransformer(), trees)
-    return {f"peer:{name}": Peer(f"peer:{name}", *kinds[name], draws) for name in names if name in kinds}
+    return {f"peer:{name}": Peer(f"peer:{name}", *kinds[name]) for name in names if name in kinds}
 
 
 def _ridge(seed: int) -> Any:

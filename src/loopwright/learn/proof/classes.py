@@ -34,7 +34,7 @@ from loopwright.learn.proof.classes_said import (
     say,
     taken,
 )
-from loopwright.learn.rows import Champion, Cost, Row, done, measured, over_seeds
+from loopwright.learn.rows import PEER, Champion, Cost, Row, done, measured, over_seeds
 from loopwright.learn.tables.own_map import Mapped
 
 LAYOUTS = ("ucr", "gearbox", "hydraulic", "cnc_mill_wear")
@@ -123,11 +123,12 @@ def _told(
     notes = (*one.notes, *class_out.notes(one, family.folds), *_verdict(family, place, nested, by_fold, base))
     found = []
     for name in names:
-        results = [_score(family, place, _outer(family, place, name, seed)) for seed in range(seeds)]
+        count = 1 if name.startswith(PEER) and not getattr(family.modules[name], "DRAWS", True) else seeds
+        results = [_score(family, place, _outer(family, place, name, seed)) for seed in range(count)]
         mean, off = over_seeds(results)
         extra = notes if name == best else ()
         found.append(
-            Row(one.name, "class", "", name, base, one.split, seeds, mean, costs[name], off, THRESHOLD, extra))
+            Row(one.name, "class", "", name, base, one.split, count, mean, costs[name], off, THRESHOLD, extra))
     if not published:
         where = f"left-out {one.split}s of the training part, again without each that is scored"
         return found, Champion(best, where, nested)

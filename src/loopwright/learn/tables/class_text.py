@@ -22,6 +22,7 @@ from loopwright.core.errors import InputError
 Read = tuple[list[np.ndarray], list[str]]
 _UNKNOWN = ("", "?", "nan")
 _TRUE = ("true", "yes")
+_EXACT = 1e15  # beyond it two numbers that are written differently may be one float
 
 
 def word(cell: str) -> str:
@@ -29,10 +30,10 @@ def word(cell: str) -> str:
     text = cell.strip().strip("'\"").strip()
     if text.lower() in _UNKNOWN:
         return ""
-    if not re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", text):
+    if not re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", text) or text.lstrip("-").isdecimal():
         return text
     value = float(text)
-    return str(int(value)) if value == int(value) else str(value)
+    return text if abs(value) >= _EXACT else str(int(value)) if value == int(value) else str(value)
 
 
 def ts(text: str, where: str = "text") -> Read:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwright.learn.wear.linear import feed_effect, filled, fit_logistic, log_feed, log_of, scale, sigmoid
+from loopwright.learn.wear import freed
+from loopwright.learn.wear.linear import fit_logistic, log_of, sigmoid
 from loopwright.learn.wear.runs import UNSTEADY, Features
 
 NAME = "unsteadiness"
@@ -19,28 +20,19 @@ MEANING = "How unsteadily the spindle turns while cutting, beyond what its feed 
 STRENGTH = 10.0  # C
 
 
-def _score(state: dict[str, Any], features: Features) -> np.ndarray:
-    """(n,) mean of the scaled measures."""
-    known, _ = filled(log_of(features.columns(UNSTEADY)), np.asarray(state["middle"]))
-    feed, _ = filled(features.columns(["feed_m_s"]), np.asarray(state["feed_middle"]))
-    free = known - np.outer(log_feed(feed[:, 0]), state["per_feed"])
-    return ((free - np.asarray(state["mean"])) / np.asarray(state["spread"])).mean(axis=1)
+def _measures(features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """((n, f) measures, (n, 1) feed rate)."""
+    return log_of(features.columns(UNSTEADY)), features.columns(["feed_m_s"])
 
 
 def fit(features: Features, y: np.ndarray, seed: int) -> dict[str, Any]:
     """State from runs and their labels (n,) 0 unworn, 1 worn. Nothing is drawn."""
-    known, middle = filled(log_of(features.columns(UNSTEADY)))
-    feed, feed_middle = filled(features.columns(["feed_m_s"]))
-    per_feed = feed_effect(known, feed[:, 0])
-    mean, spread = scale(known - np.outer(log_feed(feed[:, 0]), per_feed))
-    state: dict[str, Any] = {
-        "middle": middle.tolist(), "feed_middle": feed_middle.tolist(), "per_feed": per_feed.tolist(),
-        "mean": mean.tolist(), "spread": spread.tolist(),
-    }
-    slope, state["intercept"] = fit_logistic(_score(state, features)[:, None], y, STRENGTH)
-    return state | {"slope": float(slope[0])}
+    measures = _measures(features)
+    state = freed.learn(*measures)
+    slope, intercept = fit_logistic(freed.look(state, *measures).mean(axis=1)[:, None], y, STRENGTH)
+    return state | {"intercept": intercept, "slope": float(slope[0])}
 
 
 def predict(state: dict[str, Any], features: Features) -> np.ndarray:
     """(n,) probability of worn."""
-    return sigmoid(state["slope"] * _score(state, features) + state["intercept"])
+    return sigmoid(state["slope"] * freed.look(state, *_measures(features)).mean(axis=1) + state["intercept"])
