@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 import shlex
@@ -20,6 +19,7 @@ from loopwright.core.errors import InputError, UnknownName
 from loopwright.learn.rows import Champion, Cost, Row, document
 from tests.app import own_tables
 from tests.app.commands import Done, runner
+from tests.app.evaluation_schema import has_the_schema, strict
 from tests.app.own_tables import MAPS, SPOILED, good, ten_thousand_channels, written
 
 
@@ -38,18 +38,17 @@ def mapped(task: str, every_column: bool = False) -> list[str]:
 def sound(done: Done) -> dict[str, Any]:
     """The document of a table that is whole: rows with numbers, each with its baseline, a champion that is ours."""
     told: dict[str, Any] = done.told
-    places = {(row["set"], row["horizon"], row["model"]) for row in told["rows"]}
-    assert told["rows"]
-    for row in told["rows"]:
-        assert {"set", "task", "horizon", "model", "baseline", "split", "seeds", "metrics", "cost"} <= set(row)
-        assert (row["set"], row["horizon"], row["baseline"]) in places
-        assert set(row["cost"]) >= {"fit_s", "us_per_point", "peak_mb"}
-    for best in told["champion"].values():
-        assert not best["model"].startswith("peer:")
-        assert "test" not in best["chosen_on"].split()
+    has_the_schema(told)
     return told
 
 
+# (task, how it was spoiled) -> what the message must say; anything else gets a table
+REFUSED = {
+    ("any", "all_missing"): "no cell holds a number", ("forecast", "one_point"): "1 different times",
+    ("anomaly", "one_point"): "no unit has 40 rows", ("life", "one_point"): "at least 4", ("life", "one_unit"): "at least 4",
+    ("class", "constant"): "copies of each other", ("class", "one_unit"): "1 classes",
+}
+TOLD_OF = {"infinite": "numbers are infinite", "huge": "numbers are infinite", "turned": "times go back", "repeated": "the later row counts"}
 QUICK = {"forecast": "smoothing", "anomaly": "robust_z", "life": "survival", "class": "spectra"}  # beside the baselines
 
 
@@ -61,7 +60,8 @@ def test_a_table_of_ones_own_is_scored_beside_its_baseline(run: Any, tmp_path: P
     assert done.code == 0, done.said
     told = sound(done)
     assert told["champion"]
-    assert json.loads((tmp_path / "out" / "rows.json").read_text()) == told
+    assert strict((tmp_path / "out" / "rows.json").read_text()) == told
+    assert {row["task"] for row in told["rows"]} == {task}
     assert any(value is not None for row in told["rows"] for value in row["metrics"].values())
 
 
@@ -75,13 +75,16 @@ def test_bad_input_gets_a_sound_table_or_an_error_in_words(run: Any, tmp_path: P
         file = written(tmp_path, SPOILED[spoiled](good(task)))
     options = mapped(task, every_column=spoiled == "ten_thousand_channels")
     done = run(task, "--data", file, *options, "--model", QUICK[task], "--seeds", "1", "--json")
-    assert done.code in (0, 2), done.said
-    if done.code == 2:
-        where, _, said = done.said.strip().splitlines()[-1].removeprefix("loopwright: ").partition(": ")
-        assert where
-        assert said
+    refused = next((why for (one, how), why in REFUSED.items() if one in (task, "any") and how == spoiled), "")
+    if refused:
+        assert done.code == 2, done.out
+        assert re.fullmatch(r"loopwright: .+: .+; allowed: .+", done.said.strip().splitlines()[-1])
+        assert refused in done.said
         return
-    sound(done)
+    assert done.code == 0, done.said
+    told = sound(done)
+    notes = [note for row in told["rows"] for note in row.get("notes", ())]
+    assert any(TOLD_OF.get(spoiled, "") in note for note in notes)
 
 
 @pytest.mark.slow
