@@ -182,6 +182,15 @@ def test_a_life_gives_its_lead_and_false_alarms_by_hand() -> None:
     assert told["false_alarms_per_1000"] == 100.0
     assert told["healthy_in_alarm"] == pytest.approx(0.2)
     assert told["lead_share"] == pytest.approx(left[14])
+    assert told["lasting_share"] == pytest.approx(left[5])  # 8 of the 15 rows from the fifth on are in alarm
+
+
+def test_an_alarm_lasts_from_where_more_than_half_of_the_rows_left_are_in_it() -> None:
+    """By hand: of 10 rows from the first on 5 are in alarm, of the 7 from the fourth on 4."""
+    alarms = np.array([1, 0, 0, 1, 0, 1, 0, 1, 0, 1], dtype=bool)
+    left = np.linspace(0.9, 0.0, 10)
+    assert watched._lasting(alarms, left) == pytest.approx(left[3])
+    assert watched._lasting(np.zeros(4, dtype=bool), left[:4]) == 0.0
 
 
 def test_a_table_of_ones_own_is_told_by_its_mapping(tmp_path: Path) -> None:

@@ -127,8 +127,11 @@ def lives(recordings: Sequence[Recording], said: Sequence[Told]) -> dict[str, fl
              lead_share              share of the life left at the first row in alarm of the second half, mean; 0: none
              lead_of_30_percent      share of the runs with a lead of 30 % or more
              found                   share of the runs in alarm before their end
+             lasting_share           share of the life left when the alarm began that more than half of all rows from
+                                     then on are in, mean; 0: none. It may begin in the first half: a fault that comes
+                                     early is a false alarm above and a long lead here
     """
-    healthy, rows, false, leads = 0, 0, 0, []
+    healthy, rows, false, leads, lasting = 0, 0, 0, [], []
     for recording, told in zip(recordings, said, strict=True):
         alarms = lowest(told.asked, IN_A_ROW) > told.threshold
         calm = recording.labels == 0
@@ -137,13 +140,22 @@ def lives(recordings: Sequence[Recording], said: Sequence[Told]) -> dict[str, fl
         hits = np.flatnonzero(alarms & ~calm)
         left = recording.left if recording.left is not None else np.zeros(len(alarms))
         leads.append(float(left[hits[0]]) if len(hits) else 0.0)
+        lasting.append(_lasting(alarms, left))
     return {
         "false_alarms_per_1000": 1000.0 * false / healthy if healthy else None,
         "healthy_in_alarm": rows / healthy if healthy else None,
         "lead_share": mean(leads),
         "lead_of_30_percent": mean([float(lead >= 0.3) for lead in leads]),
         "found": mean([float(lead > 0.0) for lead in leads]),
+        "lasting_share": mean(lasting),
     }
+
+
+def _lasting(alarms: np.ndarray, left: np.ndarray) -> float:
+    """What is left at the first alarm that more than half of the rows from then on are in; 0 for none."""
+    from_then_on = np.cumsum(alarms[::-1])[::-1] / np.arange(len(alarms), 0, -1)
+    begins = np.flatnonzero(alarms & (from_then_on > 0.5))
+    return float(left[begins[0]]) if len(begins) else 0.0
 
 
 def lowest(scores: np.ndarray, count: int) -> np.ndarray:

@@ -3,8 +3,8 @@
     rows(path, models, seeds, out, progress) -> (list[Row], {set: Champion})
 
 Thresholds are points of the scores of rows that are held back from the rows to learn from; labels are looked at by the
-metrics alone; nothing is set for one file. The champion is DEFAULT, or the detector that finds anomalies put into
-held-back training rows (`planted`) clearly better, since nobody has labelled any there.
+metrics alone; nothing is set for one file. The champion is the detector that finds best what was put into training rows
+(learn/detecting/choice.py), since nobody has labelled any there.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.errors import InputError, MissingExtra, StoreError
-from loopwright.learn.detecting import own_recordings, watched
-from loopwright.learn.detecting.planted import KINDS, planted
-from loopwright.learn.detecting.recordings import Recording, RecordingSet
-from loopwright.learn.metrics import anomaly as metrics
+from loopwright.learn.detecting import choice, own_recordings, watched
+from loopwright.learn.detecting.planted import KINDS
+from loopwright.learn.detecting.recordings import RecordingSet
 from loopwright.learn.rows import Champion, Cost, Row, done, measured, once, over_seeds
 from loopwright.learn.tables.own_map import Mapped
 
@@ -33,8 +32,6 @@ LAYOUTS = ("nab", "skab", "tennessee_eastman", "femto")
 BASE = "chance"  # the trivial answer that every row stands beside; flag_all stands in the same table
 DRAWN = ("chance",)  # models that depend on the seed
 CHOSEN_ON = "anomalies put into training rows that the models did not learn from"
-MOST = 8  # recordings that the champion is chosen on
-LEAST = 400  # rows that must be held back for choosing: anomalies, stretches and their averages must fit in
 FEW = 80  # rows to learn from under which FEW_ROWS is the default
 DEFAULT = "fused"  # the best on 12 labelled files of NAB, before the other sets were scored
 CHOSEN = {"nab": ("fused", "12 labelled files of NAB outside the published table, the training files for this choice")}
@@ -146,10 +143,9 @@ def _cost(asked: RecordingSet, module: ModuleType) -> Cost:
 def choose(
     asked: RecordingSet, modules: Mapping[str, ModuleType], progress: Say = lambda _: None
 ) -> Champion | None:
-    """DEFAULT, unless another finds anomalies put into held-back training rows better by more than two standard errors.
+    """The detector that finds best what was put into training rows, or the default, unless it is clearly behind.
 
-    The measure is VUS-PR, the same anomalies for all. Where no recording holds back LEAST rows there is nothing to
-    choose on: DEFAULT, or one of FEW_ROWS where fewer than FEW rows are learned from.
+    The default is DEFAULT, or one of FEW_ROWS where fewer than FEW rows are learned from. A set of CHOSEN has its own.
     """
     ours = {name: module for name, module in modules.items() if not module.BASELINE}
     if not ours:
@@ -157,51 +153,25 @@ def choose(
     if asked.name in CHOSEN and CHOSEN[asked.name][0] in ours:
         name, where = CHOSEN[asked.name]
         return Champion(name, where, {})
-    enough = [recording for recording in asked.recordings if len(_held_back(recording)[1]) >= LEAST]
-    chosen = enough[:: max(1, len(enough) // MOST)][:MOST]
-    if not chosen:
-        few = min(len(recording.fit) for recording in asked.recordings) < FEW
-        plain = FEW_ROWS[asked.recordings[0].fit.shape[1] > 1]
-        name = next((name for name in (plain if few else DEFAULT, DEFAULT) if name in ours), next(iter(ours)))
-        why = "a rule: it needs no stretch of rows" if name in FEW_ROWS else CHOSEN["nab"][1]
-        return Champion(name, f"{why} (here fewer than {LEAST} training rows can be held back)", {})
-    areas: dict[str, np.ndarray] = {
-        name: once(progress, ("anomaly", asked.name, name, "planted"), partial(_areas, module, chosen))
-        for name, module in ours.items()
-    }
-    best = max(areas, key=lambda name: float(areas[name].mean()))
-    if DEFAULT in areas:
-        ahead = areas[best] - areas[DEFAULT]
-        if ahead.mean() <= 2.0 * ahead.std(ddof=1) / np.sqrt(len(ahead)):
-            best = DEFAULT
-    told = {f"vus_pr_{name}": float(values.mean()) for name, values in areas.items()}
-    return Champion(best, f"{CHOSEN_ON} ({len(chosen)} recordings, {len(KINDS)} kinds)", told)
+    default = default_of(asked)
+    areas: dict[str, np.ndarray] = {}
+    for name, module in ours.items():
+        key = ("anomaly", asked.name, name, "planted")
+        areas[name] = once(progress, key, partial(choice.on_planted, asked.recordings, module))
+    if not next(iter(areas.values())).size:
+        name = default if default in ours else next(iter(ours))
+        return Champion(name, "a rule: there are too few training rows to put anomalies into", {})
+    name = choice.best(areas, default)
+    why = f"{CHOSEN_ON}: {len(areas[name])} cases of {len(KINDS)} kinds, mean VUS-PR {choice.told(areas)}"
+    if name == default:
+        why += f"; {default} stays unless another is ahead by two standard errors"
+    return Champion(name, why, {f"vus_pr_{one}": float(values.mean()) for one, values in areas.items()})
 
 
-def _held_back(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """(rows to learn from, rows to put anomalies into), both of training."""
-    if len(recording.calm):
-        return recording.fit, recording.calm
-    learned = int(len(recording.fit) * (1 - watched.HELD_BACK))
-    return recording.fit[:learned], recording.fit[learned:]
-
-
-def _areas(module: ModuleType, chosen: Sequence[Recording]) -> np.ndarray:
-    """(recordings * kinds,) as `_on_planted`, of all."""
-    return np.concatenate([_on_planted(module, recording, n) for n, recording in enumerate(chosen)])
-
-
-def _on_planted(module: ModuleType, recording: Recording, number: int) -> np.ndarray:
-    """(kinds,) VUS-PR for one anomaly of each kind."""
-    learned, base = _held_back(recording)
-    state = module.fit(learned, 0)
-    window = min(metrics.vus_window(np.nan_to_num(base[:, 0])), len(base) // 8)
-    areas = []
-    for kind in range(len(KINDS)):
-        values, labels = planted(base, kind + len(KINDS) * number)
-        scores, _ = module.score(state, values)
-        areas.append(metrics.vus_pr(labels, watched.aligned(scores, int(state["lag"])), window) or 0.0)
-    return np.array(areas)
+def default_of(asked: RecordingSet) -> str:
+    """The champion where the choice says nothing."""
+    few = min(len(recording.fit) for recording in asked.recordings) < FEW
+    return FEW_ROWS[asked.recordings[0].fit.shape[1] > 1] if few else DEFAULT
 
 
 def _write(asked: RecordingSet, said: Mapping[str, Sequence[watched.Told]], out: Path) -> None:
