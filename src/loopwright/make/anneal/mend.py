@@ -19,6 +19,7 @@ import numpy as np
 
 from loopwright.make.anneal.decode import back, fast, keep, price, run
 from loopwright.make.anneal.neighbours import FROM, TO, WAY, WHAT, highest, lowest, move, shift, undo
+from loopwright.make.turns import grow
 
 # home, rank: the old machine of an operation (-1: it is new) and its turn there, equal for those that began together
 # line[at[m]] .. line[at[m] + size[m] - 1]: what is on machine m now, in turn; room: to count in; kept: for each machine
@@ -31,19 +32,7 @@ def stands(k: Any, m: int) -> int:
     """How many operations stand on machine m in their old order: a longest sequence of ranks that never falls."""
     n = 0
     for i in range(k.at[m], k.at[m] + k.size[m]):
-        o = k.line[i]
-        if k.home[o] != m:
-            continue
-        rank = k.rank[o]
-        low, high = 0, n
-        while low < high:
-            middle = (low + high) // 2
-            if k.room[middle] <= rank:
-                low = middle + 1
-            else:
-                high = middle
-        k.room[low] = rank
-        n += low == n
+        n = grow(k, k.line[i], m, n)
     return n
 
 

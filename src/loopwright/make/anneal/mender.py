@@ -20,8 +20,8 @@ import numpy as np
 
 from loopwright.core.clock import monotonic_s
 from loopwright.core.types import Slot
-from loopwright.make.anneal.decode import NEVER, fixed_of
-from loopwright.make.anneal.general import Climber
+from loopwright.make.anneal.decode import fixed_of
+from loopwright.make.anneal.general import Climber, mean_cost
 from loopwright.make.anneal.mend import climb, fill, insert, lines_of, note
 from loopwright.make.budget import Budget
 from loopwright.make.change.kept import Terms
@@ -279,14 +279,3 @@ def _clock(mender: Mender, budget: Budget, begun_s: float, end_s: float) -> Cloc
             return min(1.0, float(mender.c.moves / budget.iterations))
         return (monotonic_s() - begun_s) / max(1e-9, end_s - begun_s)
     return spent
-
-
-def mean_cost(climber: Climber) -> float:
-    """What it costs, about, when one operation more stands before the others of its machine."""
-    f, w = climber.f, climber.w
-    free = np.flatnonzero(~f.fixed)
-    seconds = float(f.way_s[f.way_at[free]].mean())
-    due = f.due < NEVER
-    late = float(f.weight[due].mean()) if due.any() else 0.0
-    changes = [s for s in (*climber.tables.exact.values(), *climber.tables.others.values()) if s]
-    return float(w[0] * seconds + w[1] * late * seconds + w[2] * (sum(changes) / len(changes) if changes else 0.0))

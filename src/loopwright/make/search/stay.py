@@ -13,27 +13,11 @@ from typing import Any
 import numpy as np
 
 from loopwright.make.search.graph import fast
+from loopwright.make.turns import grow
 
 # home, rank (operations,): the old machine (-1: none) and the turn there, equal for those that began together
 # need, sum (1,): so many must be kept (0: nobody counts), and are; kept (machines,): on each; room: to count in
 Stay = namedtuple("Stay", "home rank need sum kept room")
-
-
-@fast
-def grow(k: Any, o: int, m: int, n: int) -> int:
-    """The length of a longest sequence of ranks that never falls, when o comes next on machine m."""
-    if k.home[o] != m:
-        return n
-    rank = k.rank[o]
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) // 2
-        if k.room[middle] <= rank:
-            low = middle + 1
-        else:
-            high = middle
-    k.room[low] = rank
-    return n + 1 if low == n else n
 
 
 @fast
