@@ -12,6 +12,8 @@ Sets that share their cases (the four answers about a hydraulic cycle) share the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from loopwright.learn.proof.classes_said import (
     say,
     taken,
 )
-from loopwright.learn.rows import PEER, Champion, Cost, Row, done, measured, over_seeds
+from loopwright.learn.rows import PEER, Champion, Cost, Row, done, measured, once, over_seeds
 from loopwright.learn.tables.own_map import Mapped
 
 LAYOUTS = ("ucr", "gearbox", "hydraulic", "cnc_mill_wear")
@@ -57,7 +59,10 @@ def rows(
         for name, why in skipped.items():
             progress(f"{sets[0].name}: {name} is left out: {why}")
         answer(family, seeds, progress)
-        costs = {name: _cost(family, name) for name in family.modules}
+        costs = {
+            name: Cost(**once(progress, ("class", family.name, name, "cost"), partial(_cost, family, name)))
+            for name in family.modules
+        }
         for place in range(len(sets)):
             more, best = _told(family, place, seeds, costs)
             found += [done(progress, row) for row in more]
@@ -164,8 +169,8 @@ def _verdict(
     return head, said, f"the most frequent class is {share:.1%} of what is asked"
 
 
-def _cost(family: Family, name: str) -> Cost:
-    """What one fit on all training rows takes, and an answer about the asked (or the same) rows, for the first set."""
+def _cost(family: Family, name: str) -> dict[str, Any]:
+    """`Cost` of one fit on all training rows and an answer about the asked (or the same) rows, for the first set."""
     one, module = family.sets[0], family.modules[name]
     train = family.folds[0][0] if one.apart is not None else np.concatenate([asked for _, asked in family.folds])
     asked = family.folds[0][1]
@@ -176,7 +181,7 @@ def _cost(family: Family, name: str) -> Cost:
     with measured() as told:
         module.predict(state, others)
     peak = max(fitted.peak_mb, told.peak_mb)
-    return Cost(fitted.cpu_s, told.cpu_s / others.points * 1e6, peak, fitted.wall_s)
+    return asdict(Cost(fitted.cpu_s, told.cpu_s / others.points * 1e6, peak, fitted.wall_s))
 
 
 def _write(family: Family, place: int, best: str, out: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from loopwright.learn.classing import blending
 from loopwright.learn.classing.cases import ClassSet, spread
 from loopwright.learn.classing.folds import copies_together, grouped_folds, inner_folds
 from loopwright.learn.metrics import classes as metrics
-from loopwright.learn.rows import PEER
+from loopwright.learn.rows import PEER, once, step
 from loopwright.learn.splits import Fold, check_split, leave_one_group_out
 
 ROOM = "learn.models.classes"
@@ -40,6 +41,7 @@ class Family:
     inner    fold -> its inner folds, as places among all cases
     said     (model, fold, inner fold or -1, seed) -> for each set p (asked, K)
     seen     features of all cases that no training row touches: (model, how they were made) -> (n, F)
+    progress what is under way is told to, and where answers are kept for the next start
     """
 
     sets: list[ClassSet]
@@ -49,6 +51,12 @@ class Family:
     inner: dict[int, list[Fold]] = field(default_factory=dict)
     said: dict[tuple[str, int, int, int], list[np.ndarray]] = field(default_factory=dict)
     seen: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    progress: Callable[[str], None] = lambda _: None
+
+    @property
+    def name(self) -> str:
+        """Of all its sets."""
+        return " ".join(one.name for one in self.sets)
 
 
 def families(sets: Sequence[ClassSet]) -> list[list[ClassSet]]:
@@ -118,9 +126,11 @@ def inner_of(family: Family, fold: int) -> list[Fold]:
 
 def answer(family: Family, seeds: int, progress: Callable[[str], None]) -> None:
     """Asks every model in every fold with every seed, and ours in every inner fold with the first."""
+    family.progress = progress
     for name, module in family.modules.items():
         draws = getattr(module, "DRAWS", True)
         for fold in range(len(family.folds)):
+            step(progress, f"{family.sets[0].name}: {name}, fold {fold + 1} of {len(family.folds)}")
             for seed in range(seeds if draws else 1):
                 say(family, name, fold, -1, seed)
             for inner in range(0 if name.startswith(PEER) else len(inner_of(family, fold))):
@@ -132,15 +142,19 @@ def say(family: Family, name: str, fold: int, inner: int, seed: int) -> list[np.
     """p (asked, K) for each set by the model that was fitted without the asked rows; kept, so asked once."""
     key = (name, fold, inner, seed)
     if key not in family.said:
-        train, asked = family.folds[fold] if inner < 0 else inner_of(family, fold)[inner]
-        module = family.modules.get(name) or plug.load(ROOM, name)
-        if hasattr(module, "MEMBERS"):
-            family.said[key] = _by_members(family, module, fold, inner, seed)
-        elif hasattr(module, "see"):
-            family.said[key] = _by_features(family, module, train, asked, seed)
-        else:
-            family.said[key] = _by_cases(family, module, train, asked, seed)
+        family.said[key] = once(family.progress, ("class", family.name, *key), partial(_asked, family, *key))
     return family.said[key]
+
+
+def _asked(family: Family, name: str, fold: int, inner: int, seed: int) -> list[np.ndarray]:
+    """As `say`, asked now."""
+    train, asked = family.folds[fold] if inner < 0 else inner_of(family, fold)[inner]
+    module = family.modules.get(name) or plug.load(ROOM, name)
+    if hasattr(module, "MEMBERS"):
+        return _by_members(family, module, fold, inner, seed)
+    if hasattr(module, "see"):
+        return _by_features(family, module, train, asked, seed)
+    return _by_cases(family, module, train, asked, seed)
 
 
 def _by_members(family: Family, module: Any, fold: int, inner: int, seed: int) -> list[np.ndarray]:
