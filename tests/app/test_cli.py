@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,3 +57,17 @@ def test_a_word_that_is_not_known_names_the_nearest_and_where_the_help_is(capsys
 
 def test_both_ways_to_ask_for_the_version_give_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "--version") == said(capsys, "version")
+
+
+@pytest.mark.parametrize("command", [
+    "report", "changes list", "changes approve c-1 --by anna", "changes decline c-1 --by anna --why no",
+    "claim U-1 1234 --person p-1", "consent p-1 coaching", "users list", "users add olga owner", "import persons nowhere.csv",
+    "alarms list", "alarms ack mill-1", "models list", "doctor", "trace mill-1", "late SITE", "whatif SITE list", "tell SITE down mill-1",
+])
+def test_a_command_that_looks_for_a_plant_where_there_is_none_says_so_and_makes_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str) -> None:
+    words = command.split()
+    asked = [str(tmp_path) if word == "SITE" else word for word in words]
+    code, _, err = said(capsys, *asked, *([] if "SITE" in words else ["--site", str(tmp_path)]))
+    assert code in (2, 5)
+    assert err.startswith("loopwright: ")
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from loopwright.app import improving, models
-from loopwright.app.plant import Plant, open_plant
+from loopwright.app.opening import there
+from loopwright.app.plant import Plant, open_plant, read_plant
 from loopwright.app.site import site_of
 from loopwright.core.errors import NotAllowed, UnknownName
 from loopwright.govern.access import may
@@ -16,7 +17,7 @@ from loopwright.make.fit import apply_change
 
 def list_changes(path: Path) -> list[dict[str, Any]]:
     """Every change of the plant, with its state and its reason."""
-    with open_plant(site_of(path)) as plant:
+    with read_plant(site_of(path)) as plant:
         rows = improving.in_report(plant, 0, "")
         return [{"id": row["id"], "state": row["state"], "why": row["says"]} for row in rows]
 
@@ -48,7 +49,9 @@ def allow(plant: Plant, name: str, proposer: str = "") -> None:
 
 def approve_change(path: Path, change: str, by: str) -> str:
     """One approval; when it was the last one needed and the gate was passed, the change is released."""
-    with open_plant(site_of(path)) as plant:
+    site = site_of(path)
+    there(site)
+    with open_plant(site) as plant:
         return approve_in(plant, change, by)
 
 
@@ -80,7 +83,9 @@ def approve_in(plant: Plant, change: str, by: str) -> str:
 
 def decline_change(path: Path, change: str, by: str, why: str) -> None:
     """One decline ends a change."""
-    with open_plant(site_of(path)) as plant:
+    site = site_of(path)
+    there(site)
+    with open_plant(site) as plant:
         decline_in(plant, change, by, why)
 
 

@@ -73,7 +73,7 @@ def train(
     task: Annotated[str, typer.Argument(metavar="TASK", help="what is learned (default: all of the site)")] = "",
     as_json: Json = False,
 ) -> None:
-    """Trains a model of a task from what the plant knows, and puts it up for promotion. Ctrl-C loses one step."""
+    """Trains a model of a task from what the plant knows. Puts it up for promotion; Ctrl-C loses one step."""
     import asyncio
     import sys
     from functools import partial

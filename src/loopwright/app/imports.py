@@ -48,6 +48,10 @@ def import_files(
     partly  keep what can be used of a file of which some rows cannot; otherwise that is an InputError
     """
     site = site_of(path)
+    for file in files:
+        if not file.exists():
+            allowed = f"what `loopwright import {what} --help` names"
+            raise InputError(str(file), "is not there", allowed, "check the name")
     try:
         with open_plant(site, actor=f"import:{what}") as plant:
             reader, options = importer(plant, what), options_of(plant, columns=columns or {})

@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loopwright.app import upsets
-from loopwright.app.opening import open_site, there
 from loopwright.app.ordering import order_of
-from loopwright.app.plant import Plant
+from loopwright.app.plant import Plant, read_plant
 from loopwright.app.resources import resources
 from loopwright.app.site import site_of
 from loopwright.app.steps import steps, taken_to_run
-from loopwright.core import plug
-from loopwright.core.clock import NS_PER_S, RealClock
+from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import PlanError
 from loopwright.core.types import Event, Order
 from loopwright.make import again, route
@@ -205,17 +203,11 @@ def open_orders(path: Path) -> tuple[Instance, str]:
     Raises StoreError where there is no plant, PlanError where no order is open.
     """
     site = site_of(path)
-    there(site)
-    packs = {name: plug.load("packs", name).PACK for name in site["site"]["packs"]}
-    store = open_site(site, read_only=True)
-    try:
-        plant = Plant(site, store, RealClock(), packs, "plan")
+    with read_plant(site, actor="plan") as plant:
         told = open_work(plant)
         if not told.work:
             raise PlanError(f"plant {site.folder}", "no order is open: all that were fitted are finished", "",
                             "place orders: loopwright turn SITE")
-        fitted = store.recall(kind="order.fitted", about=[order.id for order in told.work])
+        fitted = plant.store.recall(kind="order.fitted", about=[order.id for order in told.work])
         shop = shop_at(plant, max([now_of(told), *(event.t_ns for event in fitted)]), told)
         return Instance(site.name, shop, "open orders of a plant", overdue(shop)), site.time_zone
-    finally:
-        store.close()

@@ -21,11 +21,11 @@ DAY_NS = 86_400 * NS_PER_S
 def add_user(path: Path, name: str, role: str, password: str, person: str = "") -> None:
     """A user who may enter with a password. Raises UnknownName for a role or person that is not there."""
     require_role(role)
+    if role == "owner" and not person:
+        raise InputError(f"user {name!r}", "an owner needs a person", "--person ID")
     with open_plant(site_of(path), actor="owner of the plant") as plant:
         if person:
             plant.store.people.person(person)
-        elif role == "owner":
-            raise InputError(f"user {name!r}", "an owner needs a person", "--person ID")
         plant.store.people.save_user(User(name, role, passwords.hash_password(password), person))
         plant.record("user.added", name, {"role": role})
 
@@ -59,7 +59,9 @@ def claim(plant: Plant, serial: str, code: str, person: str) -> None:
 
 def claim_unit(path: Path, serial: str, code: str, person: str) -> None:
     """What `loopwright claim` runs."""
-    with open_plant(site_of(path)) as plant:
+    site = site_of(path)
+    there(site)
+    with open_plant(site) as plant:
         plant.store.people.person(person)
         claim(plant, serial, code, person)
 
@@ -67,7 +69,9 @@ def claim_unit(path: Path, serial: str, code: str, person: str) -> None:
 def set_consent(path: Path, person: str, purpose: str, withdraw: bool, days: float) -> None:
     """Records that a person agrees to a purpose for so many days, or no longer does."""
     consent.require_purpose(purpose)
-    with open_plant(site_of(path)) as plant:
+    site = site_of(path)
+    there(site)
+    with open_plant(site) as plant:
         plant.store.people.person(person)
         if withdraw:
             plant.record("consent.withdrawn", person, {"purpose": purpose}, actor=person)

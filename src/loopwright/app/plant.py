@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loopwright.app.opening import open_site
+from loopwright.app.opening import open_site, there
 from loopwright.core import plug
 from loopwright.core.clock import Clock, RealClock
 from loopwright.core.errors import SiteError
@@ -136,7 +136,7 @@ def open_plant(site: Site, *, clock: Clock | None = None, fresh: bool = False, a
     clock = clock or RealClock()
     if fresh:
         empty(site, clock)
-    packs = {name: plug.load("packs", name).PACK for name in site["site"]["packs"]}
+    packs = packs_of(site)
     store = open_site(site, clock)
     plant = Plant(site, store, clock, packs, actor)
     try:
@@ -144,6 +144,22 @@ def open_plant(site: Site, *, clock: Clock | None = None, fresh: bool = False, a
         yield plant
     finally:
         plant.close()
+
+
+@contextmanager
+def read_plant(site: Site, *, actor: str = "loop") -> Iterator[Plant]:
+    """Opens the site's plant for reading, beside whatever process writes it. StoreError where there is none."""
+    there(site)
+    plant = Plant(site, open_site(site, read_only=True), RealClock(), packs_of(site), actor)
+    try:
+        yield plant
+    finally:
+        plant.close()
+
+
+def packs_of(site: Site) -> dict[str, Pack]:
+    """The site's packs by name."""
+    return {name: plug.load("packs", name).PACK for name in site["site"]["packs"]}
 
 
 def empty(site: Site, clock: Clock) -> None:

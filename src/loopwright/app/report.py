@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loopwright.app.plant import Plant, open_plant
+from loopwright.app.plant import Plant, read_plant
 from loopwright.app.site import site_of
 from loopwright.core.errors import InputError
 from loopwright.core.types import Hop
@@ -55,7 +55,7 @@ def unbalanced(hops: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def last_report(path: Path) -> dict[str, Any]:
     """The report of the last finished turn of a plant."""
-    with open_plant(site_of(path)) as plant:
+    with read_plant(site_of(path)) as plant:
         events = plant.store.recall(kind="turn.finished", limit=1, newest_first=True)
     if not events:
         raise InputError(str(path), "no turn of this plant has finished", "", "loopwright turn SITE.toml")

@@ -26,7 +26,8 @@ def usable(path: Path | str, read_only: bool) -> None:
     if (path / JOURNAL).is_file():
         return
     if read_only:
-        raise StoreError(where, "there is no plant in it", "", "open it once for writing, or name another folder")
+        raise StoreError(where, "there is no plant in it", "", "look at the name of the folder; "
+                         "`loopwright run SITE` or an import makes a plant")
     left = [name for name in _HELD if (path / name).exists()]
     if left and not any((path / MIRROR).glob("base-*.sqlite")):
         raise StoreError(where, f"its journal is gone, and its mirror, too; there are still {', '.join(left)}",
