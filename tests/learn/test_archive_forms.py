@@ -119,7 +119,7 @@ def test_a_class_that_only_one_part_has_is_told_and_answered_without_nan(tmp_pat
     rows, _ = proof.rows(tmp_path, ["euclid", "majority", "spectra"], 1, None, lambda text: None)
     assert {row.metrics["cases"] for row in rows} == {4}
     assert all(np.isfinite(row.metrics["log_loss"] or np.nan) for row in rows)
-    assert any("never answered: 7" in note for row in rows for note in row.notes)
+    assert any("never answered there: 7" in note for row in rows for note in row.notes)
     assert any("do not say whose" in note for row in rows for note in row.notes)
 
 

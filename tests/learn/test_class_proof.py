@@ -196,6 +196,40 @@ def test_the_named_sets_of_one_family_are_answered_as_alone(monkeypatch: pytest.
         assert [row["metrics"] for row in mine] == [row["metrics"] for row in alone["rows"]]
 
 
+def test_a_class_of_one_group_alone_is_told_for_it_is_never_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = a_set()
+    groups = tuple("first" if label == "kind0" else "second" for label in one.labels)
+    found = told(ClassSet(one.name, one.cases, one.labels, groups, one.split), monkeypatch, seeds=1)
+    assert {row["metrics"]["accuracy"] for row in found["rows"]} == {0.0}
+    notes = [note for row in found["rows"] for note in row.get("notes", ())]
+    assert "classes that stand in one run alone are never answered there: kind0, kind1" in notes
+
+
+def test_a_training_part_of_one_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = a_set(apart=True)
+    labels = tuple("kind0" if not held else label for label, held in zip(one.labels, one.apart, strict=True))
+    with pytest.raises(InputError, match="one class alone"):
+        told(ClassSet(one.name, one.cases, labels, one.groups, one.split, one.apart), monkeypatch)
+
+
+@pytest.mark.parametrize("strange", ["missing", "infinite", "huge", "tiny", "one sample", "odd words"])
+def test_strange_series_and_words_give_a_table_without_nan(
+    strange: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = a_set(8)
+    values = {
+        "missing": [np.full((2, 30 + i), np.nan) for i in range(8)],
+        "infinite": [np.where(v > 0.5, np.inf, v) for v in one.cases.values],
+        "huge": [v * 1e29 for v in one.cases.values], "tiny": [v * 1e-300 for v in one.cases.values],
+        "one sample": [v[:, :1] for v in one.cases.values],
+    }.get(strange, list(one.cases.values))
+    labels = ("left, right", "é:/") * 4 if strange == "odd words" else one.labels
+    cases = Cases(one.cases.ids, tuple(values), one.cases.channels)
+    found = told(ClassSet(one.name, cases, labels, one.groups, one.split), monkeypatch, tmp_path, seeds=1)
+    assert {row["metrics"]["cases"] for row in found["rows"]} == {8}
+    assert "nan" not in (tmp_path / "made_up.csv").read_text().lower()
+
+
 def test_recordings_are_judged_by_the_mean_of_their_windows() -> None:
     p = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
     found = class_out.recordings(["x", "y"], ["x", "x", "x"], p, ["one", "one", "two"])

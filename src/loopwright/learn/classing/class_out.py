@@ -40,9 +40,11 @@ def notes(one: ClassSet, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> tupl
     rare = [f"{name} ({count})" for name, count in sorted(counts.items()) if count < 3]
     if rare:
         told.append(f"classes of one or two cases are hardly learned: {', '.join(rare)}")
-    unseen = {one.labels[i] for train, asked in folds for i in asked} - {one.labels[i] for i in folds[0][0]}
-    if one.apart is not None and unseen:
-        told.append(f"classes that only the test part has are never answered: {', '.join(sorted(unseen))}")
+    unseen = sorted(set().union(*(
+        {one.labels[i] for i in asked} - {one.labels[i] for i in train} for train, asked in folds)))
+    if unseen:
+        where = f"stand in one {one.split} alone" if one.apart is None else "only the test part has"
+        told.append(f"classes that {where} are never answered there: {', '.join(unseen)}")
     unknown = len(one.labels) - sum(counts.values())
     if unknown:
         told.append(f"{unknown} cases of unknown class are answered in --out and not scored")

@@ -90,6 +90,8 @@ def prepared(
     for one, names in zip(sets, classes, strict=True):
         if len(names) < 2:
             raise InputError(f"set {one.name}", f"{len(names)} classes among its cases", "at least 2")
+        if one.apart is not None and len({one.labels[i] for i in np.flatnonzero(~one.apart)} - {""}) < 2:
+            raise InputError(f"set {one.name}", "its training part has one class alone", "at least 2 classes")
     return Family(sets, classes, outer_folds(sets[0]), modules), skipped
 
 
