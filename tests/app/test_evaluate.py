@@ -247,8 +247,10 @@ def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     for code in re.findall(r"```python\n(.*?)```", page, re.S):
         exec(compile(code, "evaluate-a-model.md", "exec"), {})
+    for name, text in re.findall(r"```toml\n# (\S+)\n(.*?)```", page, re.S):
+        (tmp_path / name).write_text(text)
     told = [line for block in re.findall(r"```console\n(.*?)```", page, re.S) for line in block.splitlines()]
-    assert len(told) == 7
+    assert len(told) == 8
     for line, following in itertools.pairwise([*told, "$"]):
         if not line.startswith("$ "):
             continue
