@@ -37,7 +37,8 @@ def evaluate(
     kept: Annotated[Path | None, typer.Option("--out", help="a folder for rows.json and the champion's predictions")]
     = None,
     map_: Annotated[list[str] | None, typer.Option("--map", help="what a CSV's columns are: unit=engine, time=cycle, "
-                                                                 "target=load, label=fault, condition=setting")] = None,
+                                                                 "target=load, label=fault, condition=setting; "
+                                                                 "or a TOML file")] = None,
     point_adjust: Annotated[bool, _trap("--point-adjust")] = False,
     shuffle: Annotated[bool, _trap("--shuffle")] = False,
     test_threshold: Annotated[bool, _trap("--threshold-on-test")] = False,
@@ -47,7 +48,7 @@ def evaluate(
     """Evaluates models on data they have not seen. Score, baseline, split, seeds and spread, and cost.
 
     Knows the public layouts of learn/sets by their files; any other CSV is told by --map.
-    The champion is chosen on training data. Ctrl-C gives the rows so far.
+    The champion is chosen on training data. Ctrl-C gives the rows so far; with --out the same command goes on later.
     """
     from loopwright.app import evaluate_words
     from loopwright.app.evaluating import Asked, evaluated
