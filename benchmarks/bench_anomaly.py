@@ -4,7 +4,8 @@
 
 NAB: VUS-PR a file beside the published table of TSB-AD (Sub-PCA, and POLY, the best single method there); ours learn
 from the first quarter and go on as a stream, the published ones see the whole file. Files marked 'chosen on' were used
-to choose the detectors and constants of `fused` and have no published row here. Cost is processor time of one thread.
+to choose the detectors and constants of `fused` and have no published row here. Peers learn from the same rows and get
+their thresholds as ours do. Cost is processor time of one thread.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import numpy as np
 
 from loopwright.core import plug
 from loopwright.core.clock import NS_PER_S, cpu_s
-from loopwright.learn.detecting import budget, fleet, watched
+from loopwright.learn.detecting import budget, choice, fleet, watched
 from loopwright.learn.detecting.recordings import RecordingSet
 from loopwright.learn.metrics.anomaly import vus_window
 from loopwright.learn.proof import anomaly as proof
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-OURS = ("robust_z", "pca", "sub_pca", "left_discord", "fused")
+OURS = ("robust_z", "pca", "averaged_pca", "drift", "sub_pca", "left_discord", "fused")
 SHOWN = ("POLY", "Sub-PCA")
 CHOSEN_ON = ("art_daily_jumpsdown", "elb_request", "grok_asg", "iio_us", "rds_cpu_utilization_e47b3b", "exchange-2_cpc",
              "exchange-2_cpm", "exchange-4_cpc", "exchange-4_cpm", "machine_temperature", "rogue_agent_key_updown",
@@ -36,12 +37,17 @@ def rows(data: Path = DATA) -> list[dict[str, Any]]:
     """Every section; sets that are not there are left out."""
     models = {name: plug.load(proof.ROOM, name) for name in ("chance", "flag_all", *OURS)}
     out: list[dict[str, Any]] = []
+    choices: list[dict[str, Any]] = []
     if (data / "nab").is_dir():
-        out += of_nab(proof.read(data / "nab"), models)
+        nab = proof.read(data / "nab")
+        out += of_nab(nab, models)
+        choices.append(of_nab_choice(nab, {name: models[name] for name in OURS}, out))
     for name in ("skab", "tennessee_eastman", "bearing_femto"):
         if (data / name).is_dir():
-            out += of_set(data / name, list(models))
-    return out + of_budget() + of_cost() + of_fleet()
+            told, chosen = of_set(data / name, list(models))
+            out += told
+            choices.append(chosen)
+    return out + choices + of_budget() + of_cost() + of_fleet()
 
 
 def of_nab(nab: RecordingSet, models: Mapping[str, ModuleType]) -> list[dict[str, Any]]:
@@ -99,12 +105,92 @@ def _offline(recording: Any) -> float | None:
     return watched.vus_pr_of(recording, watched.Told(scores[:cut], scores[cut:], 0, 0.0))[0]
 
 
-def of_set(path: Path, models: list[str]) -> list[dict[str, Any]]:
-    """The rows of `loopwright evaluate anomaly` for one set, and its champion."""
+def of_set(path: Path, models: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """(the rows of `loopwright evaluate anomaly` for one set with its champion, then peers; how it was chosen)."""
     found, champion = proof.rows(path, models, 5, None, lambda text: None)
-    best = {place: one.model for place, one in champion.items()}
-    return [{row.set: row.model + ("*" if best.get(row.set) == row.model else "")} | dict(row.metrics)
+    asked = proof.read(path)
+    best = champion[asked.name]
+    told = [{row.set: row.model + ("*" if best.model == row.model else "")} | dict(row.metrics)
             | {"us a point": row.cost.us_per_point} for row in found]
+    areas = {name.removeprefix("vus_pr_"): area for name, area in best.metrics.items()}
+    measure = "lead_share" if asked.protocol == "life" else "vus_pr"
+    real = {row.model: row.metrics[measure] for row in found}
+    return told + of_peers(asked, list(found[0].metrics)), _choice(asked, areas, best.model, real, measure)
+
+
+def of_nab_choice(nab: RecordingSet, models: Mapping[str, ModuleType], table: list[dict[str, Any]]) -> dict[str, Any]:
+    """What planted anomalies would choose on NAB, where 12 labelled files choose, beside the 13 other files."""
+    areas = {name: choice.on_planted(nab.recordings, module) for name, module in models.items()}
+    [others] = [row for row in table if "not chosen on" in row["nab file"]]
+    best = choice.best(areas, proof.DEFAULT)
+    return _choice(nab, {name: float(area.mean()) for name, area in areas.items()}, best, others, "vus_pr, 13 files")
+
+
+def _choice(
+    asked: RecordingSet, areas: Mapping[str, float | None], best: str, real: Mapping[str, Any], measure: str
+) -> dict[str, Any]:
+    default = proof.default_of(asked)
+    return {"chosen by planted anomalies": asked.name} | {name: areas.get(name) for name in OURS} | {
+        "default": default, "chosen": best, "measure": measure, "of the default": real[default],
+        "of the chosen": real[best],
+    }
+
+
+def of_peers(asked: RecordingSet, names: list[str]) -> list[dict[str, Any]]:
+    """The same protocol with detectors of other packages, where they are installed."""
+    out = []
+    for name, make in _detectors().items():
+        peer = Peer(make)
+        said = watched.scored(peer, asked, 0)  # type: ignore[arg-type]
+        told = watched.lives(asked.recordings, said) if asked.protocol == "life" else (
+            watched.labelled(asked.recordings, said) | watched.by_fault(asked.recordings, said))
+        rows = max((recording.asked for recording in asked.recordings), key=lambda one: one.size)
+        state = peer.fit(asked.recordings[0].fit, 0)
+        us = _us(lambda p=peer, s=state, r=rows: p.score(s, r), rows.size)  # type: ignore[misc]
+        out.append({asked.name: f"peer: {name}"} | {metric: told[metric] for metric in names} | {"us a point": us})
+    return out
+
+
+class Peer:
+    """A detector of another package with ours' two verbs; missing values are the median of training."""
+
+    BASELINE = False
+
+    def __init__(self, make: Callable[[], tuple[Any, Callable[[Any, np.ndarray], np.ndarray]]]) -> None:
+        self.make = make
+
+    def fit(self, values: np.ndarray, seed: int = 0) -> dict[str, Any]:
+        middle = np.nan_to_num(np.nanmedian(values, axis=0))
+        detector, scores = self.make()
+        rows = np.where(np.isfinite(values), values, middle)
+        detector.fit(rows)
+        return {"lag": 0, "of": detector, "scores": scores, "middle": middle, "fit_scores": scores(detector, rows)}
+
+    def score(self, state: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        rows = np.where(np.isfinite(values), values, state["middle"])
+        return np.asarray(state["scores"](state["of"], rows), dtype=float), state
+
+
+def _detectors() -> dict[str, Callable[[], Any]]:
+    """name -> what makes (detector, how it scores rows), of the packages that are installed."""
+    found: dict[str, Callable[[], Any]] = {}
+    try:
+        from sklearn.ensemble import IsolationForest
+
+        found["scikit-learn IsolationForest"] = lambda: (
+            IsolationForest(random_state=0, n_jobs=1), lambda forest, rows: -forest.score_samples(rows) + 1.0)
+    except ImportError:
+        pass
+    try:
+        from pyod.models.copod import COPOD
+        from pyod.models.ecod import ECOD
+        from pyod.models.pca import PCA
+
+        for name, kind in (("PCA", PCA), ("ECOD", ECOD), ("COPOD", COPOD)):
+            found[f"pyod {name}"] = lambda kind=kind: (kind(), lambda one, rows: one.decision_function(rows))  # type: ignore[misc]
+    except ImportError:
+        pass
+    return found
 
 
 def of_budget() -> list[dict[str, Any]]:

@@ -146,6 +146,15 @@ def test_nothing_to_learn_from_is_said(model: ModuleType) -> None:
         model.fit(np.zeros((3, 2, 2)), 0)
 
 
+def test_rows_of_other_channels_than_it_learned_from_are_refused_in_words(model: ModuleType) -> None:
+    if model.BASELINE:
+        pytest.skip("a baseline looks at no signal")
+    state = model.fit(waves(100, 3), 0)
+    for many in (2, 4, 50):
+        with pytest.raises(InputError, match=f"{many} channels"):
+            model.score(state, waves(50, many))
+
+
 def test_a_plain_list_of_one_channel_is_a_column(model: ModuleType) -> None:
     column = np.nan_to_num(waves(100, 1))
     flat, _ = model.score(model.fit(column[:, 0], 0), column[:, 0])

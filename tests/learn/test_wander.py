@@ -119,3 +119,12 @@ def test_the_compiled_loop_gives_the_digits_of_the_plain_one() -> None:
     np.testing.assert_array_equal(fast, slow)
     for name in ("average", "mean", "unsure", "last", "run"):
         np.testing.assert_array_equal(getattr(after, name), getattr(state, name))
+
+
+def test_a_signal_that_was_never_seen_in_training_is_not_judged() -> None:
+    learned, asked = still(200, channels=2), still(300, 8, channels=2)
+    learned[:, 1] = np.nan
+    asked[100:, 1] = 7.0
+    parts, _ = wander.follow(wander.learn(learned)[0], asked)
+    assert parts[:, 1].max() == 0.0
+    assert parts[:, 0].max() < 5.0

@@ -39,6 +39,13 @@ def checked(values: np.ndarray, where: str) -> np.ndarray:
     return bounded(values)
 
 
+def alike(values: np.ndarray, channels: int, where: str) -> np.ndarray:
+    """The same (N, C) rows; InputError where they have other channels than the rows that were learned from."""
+    if values.shape[1] != channels:
+        raise InputError(where, f"{values.shape[1]} channels", f"{channels}, as it was fitted with")
+    return values
+
+
 def few(values: np.ndarray, where: str) -> np.ndarray:
     """The same (T, C) rows; InputError for more channels than a detector with a long memory takes."""
     if values.shape[1] > MOST:
@@ -55,6 +62,7 @@ def prepare(values: np.ndarray) -> Ready:
 
 def standardised(ready: Ready, values: np.ndarray) -> tuple[np.ndarray, Ready]:
     """((N, C) in spreads about the level, the state after). A missing value is taken as the one before."""
+    values = alike(values, len(ready.level), "detector")
     z = np.clip((values - ready.level) / ready.spread, -FARTHEST, FARTHEST)
     z = np.vstack((ready.last, np.where(np.isfinite(values), z, np.nan)))
     known = np.where(np.isnan(z), 0, np.arange(len(z))[:, None])

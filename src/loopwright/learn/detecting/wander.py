@@ -84,6 +84,8 @@ def learn(rows: np.ndarray) -> tuple[Wander, np.ndarray]:
     averages, _ = smooth.follow(mean, z, memory)
     noise, wander = _variogram(averages, memory)
     usual_run, nats = _repeats(rows)
+    seen = np.isfinite(rows).any(axis=0)  # of a signal that never was nothing can be said
+    noise, nats = np.where(seen, noise, np.inf), np.where(seen, nats, 0.0)
     state = Wander(
         level=level,
         spread=spread,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn.detecting import renewed, smooth, subspace
-from loopwright.learn.detecting.channels import checked
+from loopwright.learn.detecting.channels import alike, checked
 
 NAME = "averaged_pca"
 MEANING = "T2 and Q of the channels' exponential averages: small shifts that last, seen by many channels together."
@@ -35,7 +35,8 @@ def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 def channels(state: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """((N, C) what each channel adds to the index, the state after the last row)."""
-    averages, last = smooth.follow(state["average"], checked(values, NAME), state["memory"])
+    values = alike(checked(values, NAME), len(state["average"]), NAME)
+    averages, last = smooth.follow(state["average"], values, state["memory"])
     parts, known = renewed.follow(state["known"], averages)
     return parts, state | {"known": known, "average": last}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn.detecting import wander
-from loopwright.learn.detecting.channels import checked
+from loopwright.learn.detecting.channels import alike, checked
 
 NAME = "drift"
 MEANING = "How far each channel's average left a level that moves as fast as in training; values that stick."
@@ -23,7 +23,8 @@ def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 def channels(state: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """((N, C) how far each channel is off, in spreads; the state after the last row)."""
-    parts, usual = wander.follow(state["usual"], checked(values, NAME))
+    usual = state["usual"]
+    parts, usual = wander.follow(usual, alike(checked(values, NAME), len(usual.level), NAME))
     return parts, state | {"usual": usual}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn.detecting import renewed, subspace
-from loopwright.learn.detecting.channels import checked
+from loopwright.learn.detecting.channels import alike, checked
 
 NAME = "pca"
 MEANING = "T2 and Q of the channels together: a row that breaks their usual common movement, and which channel does."
@@ -24,7 +24,8 @@ def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 def channels(state: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """((N, C) what each channel adds to the index, the state after the last row)."""
-    parts, known = renewed.follow(state["known"], checked(values, NAME))
+    known = state["known"]
+    parts, known = renewed.follow(known, alike(checked(values, NAME), len(known.mean), NAME))
     return parts, state | {"known": known}
 
 

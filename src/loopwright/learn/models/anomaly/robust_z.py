@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.learn.detecting import level
-from loopwright.learn.detecting.channels import checked
+from loopwright.learn.detecting.channels import alike, checked
 from loopwright.learn.detecting.period import cycle
 
 NAME = "robust_z"
@@ -34,7 +34,7 @@ def fit(values: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 def channels(state: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """((N, C) distance of each value in spreads, the state after the last row)."""
-    values = checked(values, NAME)
+    values = alike(checked(values, NAME), state["channels"], NAME)
     slots = _slots(state, len(values)) if state["period"] else None
     z, levels = level.follow(state["levels"], values, slots)
     return np.abs(z), state | {"levels": levels, "row": state["row"] + len(values)}
