@@ -82,10 +82,29 @@ def test_the_fingerprint_changes_with_bytes_and_names_and_not_with_times_or_the_
     os.utime(data / "a.txt", (1, 1))
     assert results.fingerprint(data, data / "out") == before
     assert results.fingerprint(data) != before
+    (data / "loop").symlink_to(data)
+    assert results.fingerprint(data, data / "out") == before
+    assert results.fingerprint(data, data) != results.fingerprint(data, data / "out")
+    (data / "loop").unlink()
     (data / "a.txt").write_text("2")
     changed = results.fingerprint(data, data / "out")
     (data / "a.txt").rename(data / "b.txt")
     assert len({before, changed, results.fingerprint(data, data / "out")}) == 3
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_data_that_lies_where_results_are_written_is_fingerprinted_all_the_same(tmp_path: Path, out: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    file = data / "own.csv"
+    file.write_text("1")
+    before = [results.fingerprint(place, data / out) for place in (data, file)]
+    (data / out / "kept").mkdir()
+    (data / out / "kept" / "x.result").write_text("9")
+    (data / out / "rows.json").write_text("{}")
+    assert [results.fingerprint(place, data / out) for place in (data, file)] == before
+    file.write_text("2")
+    assert not set(before) & {results.fingerprint(place, data / out) for place in (data, file)}
 
 
 def test_once_computes_without_a_shelf_and_once_with_one(tmp_path: Path) -> None:

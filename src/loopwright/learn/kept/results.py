@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -99,21 +100,37 @@ def _emptied(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def fingerprint(path: Path, without: Path | None = None) -> str:
-    """A hash of a file, or of the names and bytes of all files under a folder.
+def fingerprint(path: Path, out: Path | None = None) -> str:
+    """A hash of a file, or of the names and bytes of all files under a folder, links to folders followed.
 
-    without  a folder in it that does not count: where results are written
-    Raises StoreError for a file that cannot be read.
+    out  where results are written, which does not count; where the data stands in it, only what is written there
+    A file that nobody may read counts by its name.
     """
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    apart = None if without is None else without.resolve()
+    apart: list[Path] = []
+    if out is not None:
+        inside = path.resolve().is_relative_to(out.resolve())
+        apart = [(out / name).resolve() for name in ("kept", "rows.json")] if inside else [out.resolve()]
     total = hashlib.blake2b(digest_size=HASH)
-    for file in files:
-        if apart is not None and file.resolve().is_relative_to(apart):
+    for file in [path] if path.is_file() else _files(path):
+        if any(file.resolve().is_relative_to(one) for one in apart):
             continue
         name = file.name if file == path else file.relative_to(path).as_posix()
         total.update(name.encode("utf-8", "surrogateescape") + b"\0" + _hash_of_file(file))
     return total.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every file under a folder, sorted; a folder that links lead to twice is read once."""
+    seen: set[str] = set()
+    found: list[Path] = []
+    for at, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(at)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [file for name in names if (file := Path(at) / name).is_file()]
+    return sorted(found)
 
 
 def program() -> str:
@@ -125,6 +142,7 @@ def program() -> str:
     room = Path(__file__).parents[1]
     for file in sorted(room.rglob("*.py")):
         total.update(file.relative_to(room).as_posix().encode() + b"\0" + _hash_of_file(file))
+    total.update(sys.version.encode())
     for name in LIBRARIES:
         total.update(f"{name} {library(name)}\0".encode())
     return total.hexdigest()
@@ -148,8 +166,8 @@ def _hash_of_file(file: Path) -> bytes:
         with file.open("rb") as read:
             while data := read.read(CHUNK):
                 total.update(data)
-    except OSError as error:
-        raise StoreError(str(file), f"it cannot be read ({error.strerror})") from error
+    except OSError:
+        return b"unreadable"
     return total.digest()
 
 
