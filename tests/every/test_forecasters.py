@@ -59,7 +59,13 @@ def test_strange_series_give_numbers_and_never_nan(model: ModuleType, values: np
 
 def test_a_constant_stays_what_it_is(model: ModuleType) -> None:
     told = model.predict(np.full((2, 500), 7.0), 48, (24, 168), LEVELS)
-    np.testing.assert_allclose(told, 7.0, rtol=1e-6)
+    np.testing.assert_allclose(told, 7.0, rtol=1e-12)
+
+
+def test_numbers_may_be_tiny(model: ModuleType) -> None:
+    values = made_up()
+    told = model.predict(values * 1e-140, 30, (24, 168), LEVELS)
+    np.testing.assert_allclose(told, model.predict(values, 30, (24, 168), LEVELS) * 1e-140, rtol=1e-6)
 
 
 def test_a_series_is_forecast_alone_as_among_others(model: ModuleType) -> None:

@@ -307,3 +307,15 @@ def test_quantiles_are_ranked_from_errors_near_the_point_and_each_is_taken_once(
         assert len(np.unique(pool[h])) == pool.shape[1]
         gap = pool[h] % 1000 - h
         assert set(np.unique(gap)) == {d * 24.0 + s for d in (-1, 0, 1) for s in range(-2, 3)}
+
+
+def test_what_never_changed_is_forecast_to_the_digit() -> None:
+    told = seasonal_ridge.predict(np.full((1, 500), 7.3), 48, (24, 168), (0.1, 0.5, 0.9))
+    assert (told == 7.3).all()
+
+
+def test_numbers_whose_squares_vanish_are_forecast_as_others() -> None:
+    rng = np.random.default_rng(15)
+    values = 20 + 3 * np.sin(2 * np.pi * np.arange(1200) / 24) + rng.normal(0, 1, (1, 1200))
+    told, tiny = (seasonal_ridge.predict(v, 48, (24, 168), (0.1, 0.5, 0.9)) for v in (values, values * 1e-300))
+    np.testing.assert_allclose(tiny * 1e300, told, rtol=1e-5)

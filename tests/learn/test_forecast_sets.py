@@ -195,3 +195,10 @@ def test_every_reader_says_what_it_needs() -> None:
         module = importlib.import_module(reader.__name__)
         assert module.TASKS == ("forecast",)
         assert module.NEEDS.endswith(".")
+
+
+@pytest.mark.parametrize("last", [3600.0 * 10**7, 1e300])
+def test_a_grid_far_longer_than_its_readings_is_refused(last: float) -> None:
+    times = np.append(3600.0 * np.arange(300), last)
+    with pytest.raises(InputError, match=r"301 times need a grid of .* silent for long"):
+        on_grid(times, np.ones(301))

@@ -15,7 +15,8 @@ import numpy as np
 from loopwright.core.errors import InputError
 
 DAY_S, WEEK_S = 86_400.0, 604_800.0
-LONGEST = 20_000_000  # points of one grid
+LONGEST, SHORTEST = 20_000_000, 200_000  # points that one grid may have at most, and that any may have
+SPARSEST = 100  # points of a grid for each reading
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,14 @@ def on_grid(t_s: np.ndarray, values: np.ndarray, where: str = "series") -> tuple
         raise InputError(where, f"it has {times.size} different times", "at least 2")
     gaps, counts = np.unique(np.diff(times), return_counts=True)
     step_s = float(gaps[np.argmax(counts)])
-    slot = np.rint((t_s - times[0]) / step_s).astype(np.int64)
+    with np.errstate(over="ignore"):
+        places = (t_s - times[0]) / step_s
+    most = max(SHORTEST, min(SPARSEST * times.size, LONGEST), 2 * times.size)
+    if not places.max() < most:
+        given = f"its {times.size} times need a grid of {places.max() + 1:.6g} points of {step_s:g} s"
+        raise InputError(where, given, f"up to {most}; cut it where it was silent for long")
+    slot = np.rint(places).astype(np.int64)
     length = int(slot.max()) + 1
-    if length > max(LONGEST, 1000 * times.size):
-        raise InputError(where, f"its times would need a grid of {length} points", f"up to {LONGEST}")
     known = np.isfinite(values)
     count = np.bincount(slot[known], minlength=length)
     total = np.bincount(slot[known], values[known], minlength=length)

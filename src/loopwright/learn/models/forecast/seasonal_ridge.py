@@ -33,11 +33,11 @@ BASELINE = False
 OFFSETS = (0.3, 3.0)  # spreads above the lowest value, at least and at most: small gives ratios, large differences
 PARTS = (0.25, 1.0, 2.0, 4.0, 7.0, 14.0)  # days ahead at which a new set of weights begins
 LONGEST = 1200  # days of the past that are looked at
-ORIGINS, CELLS = 400, 200_000  # earlier origins that are learned from at most; origins x points ahead
-APART = 5  # days from one origin to the next at most
+ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; origins x points ahead
+APART = 10  # days ahead for each day between two origins: nearer ones have nearly the same days after them
 BIAS = 100.0  # independent cases at which half of a mean error held out is believed
 ALIKE = 3  # cases in a row that tell of common days: more than so many say little more
-HALVED = 4.0  # days ahead from which every second point is learned from
+HALVED = 4  # days ahead from which every second point of a day is learned from
 POOL = 600  # errors that the quantiles of a point ahead are ranked from
 FARTHEST = 5.0  # widths
 LEAST = 6  # earlier origins
@@ -88,7 +88,7 @@ def _origins(count: int, day: int, week: int, horizon: int) -> slice | None:
     if there < LEAST:
         return None
     most = max(LEAST, min(ORIGINS, CELLS // horizon))
-    step = 1 if there <= most or ahead < 3 else min(APART, there // most)
+    step = 1 if there <= most or ahead < 3 else min(max(ahead // APART, 2), -(-there // most))
     number = min((there - 1) // step + 1, most)
     return slice(newest - (number - 1) * step, newest + 1, step)
 
@@ -105,6 +105,7 @@ def _chunk(ask: Ask, day: int, week: int, count: int, origins: slice) -> np.ndar
     least, most = np.nanmin(_or0(u), axis=1)[:, None, None], np.nanmax(_or0(u), axis=1)[:, None, None]
     told = np.clip(told, least - (most - least) / 2, most + (most - least) / 2)
     found = (np.exp(told) - offset[:, :, None]) * spread[:, :, None] + low[:, :, None]
+    found = np.where((low == np.nanmax(_or0(recent), axis=1, keepdims=True))[:, :, None], low[:, :, None], found)
     never_below = np.nanmin(_or0(recent), axis=1) >= 0
     found = np.where(never_below[:, None, None], np.maximum(found, 0.0), found)
     blind = ~np.isfinite(errors).any(axis=1).all(axis=1)  # no error of some point ahead was ever seen
@@ -152,12 +153,13 @@ def _or0(values: np.ndarray) -> np.ndarray:
 
 
 def _scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(lowest value, standard deviation) (B, 1); a spread of 0 is 1."""
+    """(lowest value, standard deviation) (B, 1); the spread of what never changes is its size, of 0 it is 1."""
     known = _or0(values)
     low = np.nanmin(known, axis=1, keepdims=True)
-    spread = np.nanstd(known, axis=1, keepdims=True)
     size = np.nanmax(np.abs(known), axis=1, keepdims=True)
-    return low, np.where(spread > 1e-12 * size, spread, np.maximum(size, 1.0))
+    size = np.where(size > 0, size, 1.0)
+    spread = np.nanstd(known / size, axis=1, keepdims=True)  # of numbers up to 1: squares of tiny ones vanish
+    return low, np.where(spread > 1e-12, spread, 1.0) * size
 
 
 def _forecast(past: Past, origins: slice, horizon: int) -> tuple[np.ndarray, np.ndarray]:
