@@ -99,6 +99,30 @@ def test_a_class_with_one_member_is_scored_or_refused_in_words(run: Any, tmp_pat
         assert "stopped" in done.said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("task", MAPS)
+def test_a_toml_file_says_what_pairs_say_and_copies_of_a_unit_are_told_or_refused(run: Any, tmp_path: Path, task: str) -> None:
+    table = good(task)
+    unit = table.columns[0]
+    file = written(tmp_path, table)
+    keys = dict(pair.split("=") for pair in MAPS[task])
+    toml = tmp_path / "own.toml"
+    toml.write_text("\n".join([f'task = "{task}"', *(f'{key} = "{column}"' for key, column in keys.items())]))
+    base = sorted(evaluating.named(task, [QUICK[task]]))[0]
+    options = ["--data", file, "--model", base, "--seeds", "1", "--json"]
+    by_file, by_pairs = run(task, *options, "--map", toml), run(task, *options, *mapped(task))
+    assert (by_file.code, by_pairs.code) == (0, 0), by_file.said
+    for one, other in zip(sound(by_file)["rows"], sound(by_pairs)["rows"], strict=True):
+        assert one | {"cost": 0} == other | {"cost": 0}
+    toml.write_text(toml.read_text().replace(f'task = "{task}"', 'task = "other"'))
+    assert f"line 1, key task: it is for 'other'; allowed: '{task}'" in run(task, *options, "--map", toml).said
+    first = table[unit].iloc[0]
+    written(tmp_path, pd.concat([table, table[table[unit] == first].assign(**{unit: "copy"})]))
+    done = run(task, *options, *mapped(task))
+    notes = [note for row in (done.told["rows"] if done.code == 0 else []) for note in row.get("notes", ())]
+    assert any(f"copy as {first}" in note for note in notes) or "says the same as" in done.said
+
+
 @pytest.mark.parametrize("flag", ["--point-adjust", "--shuffle", "--threshold-on-test", "--cap-test-labels"])
 def test_traps_are_refused_with_the_reason(run: Any, tmp_path: Path, flag: str) -> None:
     done = run("anomaly", "--data", tmp_path, flag)

@@ -182,6 +182,16 @@ def test_a_kept_set_is_the_same_when_it_is_opened_again(tmp_path: Path) -> None:
     assert again.values.dtype == np.float32
 
 
+def test_windows_that_reach_over_a_cut_in_time_are_found_out_and_a_gap_parts_them(tmp_path: Path) -> None:
+    kept = write(tmp_path, ramps({"a": 60}), ("x", "y"))
+    index = windows(kept, 8, step=2)
+    for train, test in divide("time", t_ns=index.t_ns(kept), folds=3):
+        with pytest.raises(LeakError, match="windows of the test share samples with the training"):
+            check_apart(kept, index, train, test)
+    for train, test in divide("time", t_ns=index.t_ns(kept), folds=3, gap_ns=7 * S):
+        check_apart(kept, index, train, test)
+
+
 @pytest.mark.slow
 def test_a_set_five_times_the_memory_it_may_take_is_written_checked_and_read(tmp_path: Path) -> None:
     """320 MB of doubles in a process whose resident memory, pages of the map included, may grow by 64 MB."""

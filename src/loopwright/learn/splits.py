@@ -52,12 +52,13 @@ GROUPS = ("unit", "engine", "bearing", "run", "person", "machine", "load", "bloc
 
 def divide(
     by: str, groups: Sequence[str] | np.ndarray | None = None, t_ns: np.ndarray | None = None, folds: int = 5,
-    seed: int = 0,
+    seed: int = 0, gap_ns: int = 0,
 ) -> list[Fold]:
     """The folds by the name of what is held out: one of GROUPS, or 'time'.
 
     groups  (n,)  the unit, run or person of each row; needed for all but 'time'
     t_ns    (n,)  when each row was true; needed for 'time'
+    gap_ns  between training and test of 'time': what a row, or a window, looks forward at most
     folds         how many; with fewer groups each group is a fold of its own
     Raises LeakError for a split by row, UnknownName for another word, InputError where groups or times are missing.
     """
@@ -65,7 +66,7 @@ def divide(
     if by == "time":
         if t_ns is None:
             raise InputError("split by time", "no times are given", "the time of each row")
-        return time_folds(t_ns, folds)
+        return time_folds(t_ns, folds, gap_ns)
     if by not in GROUPS:
         raise UnknownName("split", by, (*GROUPS, "time"))
     if groups is None:
