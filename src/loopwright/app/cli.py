@@ -6,6 +6,7 @@ Exit status: 0 done, 1-7 as `core.errors` says, 130 stopped by Ctrl-C (run it ag
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from loopwright.app.options import Json, SitePath, out, say
-from loopwright.core.errors import LoopwrightError
+from loopwright.core.errors import LoopwrightError, StoreError
 
 app = typer.Typer(
     help="Made to measure, heard, kept, served, improved, made again: one loop.",
@@ -62,15 +63,27 @@ def main(argv: list[str] | None = None) -> None:
             _stopped()
         sys.exit(leave.exit_code)
     except BrokenPipeError:
+        _unheard()
         sys.exit(0)
     except Exception as error:
-        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
-            say(_misused(error, arguments))
-            sys.exit(2)
+        _explained(error, arguments)
         raise
     if code == STOPPED:
         _stopped()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explained(error: Exception, arguments: list[str]) -> None:
+    """Ends the program for errors of others that mean something to a person; returns from all others."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:  # a file would be named
+        _unheard()
+        say(f"loopwright: standard output: it cannot be written ({error.strerror})")
+        sys.exit(StoreError.exit_code)
+    if type(error) is RuntimeError and str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+        _stopped()
+    if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
+        say(_misused(error, arguments))
+        sys.exit(2)
 
 
 def _misused(error: Any, arguments: list[str]) -> str:
@@ -81,6 +94,11 @@ def _misused(error: Any, arguments: list[str]) -> str:
     told = told.replace("Value error, ", "").rstrip("?")
     command = context.command_path if context else "loopwright"
     return f"loopwright: {told}; given: {' '.join(arguments)} (see: {command} --help)"
+
+
+def _unheard() -> None:
+    """What is left for standard output goes nowhere: nobody reads it, and the end of the interpreter writes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stopped() -> NoReturn:

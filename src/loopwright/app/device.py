@@ -71,6 +71,7 @@ def options_for(site: Site, machine: Machine, data: Path | None, seed: int, job:
         job.get("count"),
         seed,
         {key: value for key, value in machine.plays.items() if key not in NOT_THE_PLAYERS},
+        tuple(int(run) for run in job.get("changed", ())),
     )
 
 

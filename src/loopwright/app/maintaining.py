@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from loopwright.app import serving
+from loopwright.app import changing, serving
 from loopwright.app.floor import Floor
 from loopwright.app.flow import Flow
-from loopwright.app.learning import classes, learned
+from loopwright.app.learning import classes
 from loopwright.app.plant import Plant
 from loopwright.core.errors import LinkError, LoopwrightError
 
@@ -36,6 +36,7 @@ async def keep_maintained(plant: Plant, shop: Floor, flow: Flow) -> None:
                 said = len(maintenance.decisions)
                 _again(plant, maintenance, labels)
                 await maintenance.look(plant.clock.now_ns())
+                await changing.ahead(plant, plant.clock.now_ns())
                 flow.count("serve", len(maintenance.decisions) - said)
         except LoopwrightError as error:
             print(f"maintain: {error}", file=sys.stderr, flush=True)
@@ -50,10 +51,7 @@ async def _foresee(plant: Plant, shop: Floor, maintenance: serving.Maintenance) 
         raise
     now_ns = plant.clock.now_ns()
     await maintenance.foresee(shop.findings, now_ns)
-    runs = serving.ended_runs(shop.findings)
-    for task in learned(plant):
-        if task.kind == "classes":
-            await asyncio.to_thread(classes.foresee, plant, task, runs, now_ns)
+    await asyncio.to_thread(classes.told, plant, serving.ended_runs(shop.findings), now_ns)
     shop.inspect()
 
 

@@ -10,7 +10,7 @@ Times inside are those of the plan: the shop of a turn lives in the recorded or 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,6 +78,7 @@ class Making:
         self.first: Plan | None = None
         self.released: Event | None = None
         self.interrupts: list[tuple[int, str, str]] = []  # (time, why, event) at which the plan is to be repaired
+        self.passing: Callable[[int], object] = int  # called with each moment before the plan is repaired then
         self.scrapped: list[Unit] = []
         by_id = {order.id: order for order in orders}
         self.units = [self._unit(by_id[_order_id(one)], one, 1) for one in designs]
@@ -131,6 +132,7 @@ class Making:
             if again is None:
                 return
             t_ns, why, because = again
+            self.passing(t_ns)
             await self.plan(f"repair: {why}", t_ns, REPAIR_S, (because,) if because else ())
 
     def interrupt(self, t_ns: int, why: str, event: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from loopwright.app import improving, models, models_wear, scored, tool_lives
+from loopwright.app import improving, models, models_wear, scored
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError, MissingExtra
@@ -50,6 +50,12 @@ def record(
     ]
     plant.store.record([*events, *made])
     return list(decisions)
+
+
+def opened(plant: Plant, events: Sequence[Event]) -> list[Event]:
+    """The work orders among events, as they were recorded."""
+    names = [event.about for event in events if event.kind == "workorder.opened"]
+    return plant.store.recall(kind="workorder.opened", about=names) if names else []
 
 
 def decided(plant: Plant, since_ns: int, made_ns: int | None = None, service: str = "") -> list[Decision]:
@@ -134,11 +140,11 @@ class Maintenance:
         if self.trained is None and not self.why_not:
             await self._train(features, labels, now_ns)
         await asyncio.to_thread(self._league, features, now_ns)
-        there = decided(self.plant, 0, now_ns, maintain.NAME)
+        there = [d for d in decided(self.plant, 0, now_ns, maintain.NAME) if "/life/" not in d.id]
         if there:  # of an interrupted turn: what was said then stands, and so does what it opened
-            opened = [e for e in self.plant.store.recall(kind="workorder.opened") if e.t_ns == now_ns]
-            self.decisions, self.workorders = self.decisions + there, self.workorders + opened
-            return opened
+            orders = [e for e in self.plant.store.recall(kind="workorder.opened") if e.t_ns == now_ns]
+            self.decisions, self.workorders = self.decisions + there, self.workorders + orders
+            return orders
         runs = self.bind.finished(labels)
         prediction: dict[str, Any] = {"abstains": self.why_not or "no model has been trained"}
         if self.serves is not None:
@@ -152,22 +158,10 @@ class Maintenance:
         kinds = ("decision.made", "alarm.raised", "alarm.cleared", "workorder.opened", "workorder.done")
         state = maintain.fold(self.plant.store.recall(kind=kinds))
         events, decisions, state = maintain.decide(runs, prediction, state, now_ns, maintain.Settings())
-        more, said = await asyncio.to_thread(self._ahead, labels, state, now_ns)
-        self.decisions += record(self.plant, [*events, *more], [*decisions, *said], now_ns)
-        opened = [event for event in (*events, *more) if event.kind == "workorder.opened"]
-        self.workorders += opened
-        return opened
-
-    def _ahead(
-        self, labels: Sequence[Event], state: Mapping[str, Any], now_ns: int
-    ) -> tuple[list[Event], list[Decision]]:
-        """What is asked for tools that are not worn yet, where the site says what too early and too late cost."""
-        costs = self.plant.site["maintain"]
-        if self.bind is None or not (costs["early"] or costs["late"]):
-            return [], []
-        ask = maintain.Ask(float(costs["early"]), float(costs["late"]), int(costs["duration_s"]))
-        tools = tool_lives.Tools(self.bind.lives(self._rows, labels), self.bind.columns(self._rows))
-        return tool_lives.windows(tools, labels, state, ask, now_ns)
+        self.decisions += record(self.plant, events, decisions, now_ns)
+        orders = opened(self.plant, events)
+        self.workorders += orders
+        return orders
 
     def _league(self, features: Features, now_ns: int) -> None:
         """The model of this turn stands for promotion; what was foreseen is scored; who serves now is loaded."""

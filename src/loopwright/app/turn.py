@@ -8,21 +8,33 @@ done already is recognised and not done twice.
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loopwright.app import detecting, forecasting, improving, releasing, serving, solids, using, watching, words
+from loopwright.app import (
+    changing,
+    detecting,
+    forecasting,
+    improving,
+    releasing,
+    serving,
+    solids,
+    turn_report,
+    using,
+    watching,
+    words,
+)
 from loopwright.app.floor import Floor, floor
 from loopwright.app.flow import Flow
 from loopwright.app.imports import found, keep, named, read_file
-from loopwright.app.making import Making, counts, plain
+from loopwright.app.learning import classes
+from loopwright.app.making import Making, plain
 from loopwright.app.ordering import choose, fit_orders, order_of, place
 from loopwright.app.plant import Plant, open_plant
-from loopwright.app.report import hops_now, hops_since, unbalanced
+from loopwright.app.report import hops_now
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.pack import Imported
@@ -54,6 +66,7 @@ class Turn:
     placed: list[Order] = field(default_factory=list)
     maintenance: serving.Maintenance | None = None
     detectors: detecting.Detectors | None = None
+    changed: dict[str, list[int]] = field(default_factory=dict)  # machine -> runs before which its tool was changed
     codes: dict[str, str] = field(default_factory=dict)  # one-time codes of the units that were shipped now
     missing: list[str] = field(default_factory=list)
     solids: dict[str, int] = field(default_factory=dict)
@@ -203,12 +216,14 @@ async def _cohort(
     with _stage(turn, flow, "plan", f"{len(designs)} open orders share {len(plant.site.machines)} machines"):
         plan = await making.plan(f"{len(designs)} orders {prefix.rstrip('-')}")
         flow.count("plan", len(plan.slots))
+    asked = await _change_ahead(plant, turn, making, shop, flow)
     with _stage(turn, flow, "make", "machines work through the plan"):
-        await _play(plant, shop, plan.slots, origin_ns)
-    opened = await _maintain(turn, making, shop, flow)
+        await _play(plant, shop, making.current.slots if making.current else plan.slots, origin_ns, turn.changed)
+    opened = [*asked, *await _maintain(turn, making, shop, flow)]
     with _stage(turn, flow, "make", f"{len(designs)} units go over the machines"):
+        making.passing = lambda t_ns: _done(plant, turn, shop, making, opened, t_ns)
         await making.build()
-        _done(plant, making, opened)
+        _done(plant, turn, shop, making, opened)
         flow.count("make", sum(unit.state == "made" for unit in making.units))
     with _stage(turn, flow, "measure", "each unit is measured, shipped and claimed"):
         flow.count("measure", len(making.units))
@@ -230,8 +245,23 @@ def _orders(plant: Plant, prefix: str, count: int, turn: Turn, t_ns: int, first:
     return place(plant, prefix, choose(plant, count, plant.site.seed, first), t_ns, turn=turn.number)
 
 
-async def _play(plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int) -> None:
-    """Machines that are played get their work: a twin as many runs as its plan has, a recording all it holds, once."""
+async def _change_ahead(plant: Plant, turn: Turn, making: Making, shop: Floor, flow: Flow) -> list[Event]:
+    """Tools that will wear out in this work get a window, and the plan moves round it; the work orders."""
+    assert turn.maintenance is not None
+    with _stage(turn, flow, "serve", "which tools will wear out in this work?"):
+        opened, said = await changing.in_turn(plant, making)
+        turn.maintenance.decisions += said
+        turn.maintenance.workorders += opened
+        for machine, run in changing.runs_before(opened, making, shop.played).items():
+            turn.changed.setdefault(machine, []).append(run)
+    return opened
+
+
+async def _play(
+    plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int, changed: Mapping[str, Sequence[int]]
+) -> None:
+    """Machines that are played get their work: a twin as many runs as its plan has, with the tool changed before those
+    `changed`; a recording all it holds, once."""
     jobs: list[Awaitable[Any]] = []
     for machine in plant.site.machines:
         if not (machine.plays and machine.link):
@@ -242,9 +272,9 @@ async def _play(plant: Plant, shop: Floor, slots: Sequence[Any], origin_ns: int)
             continue
         mine = sum(slot.machine == machine.id for slot in slots)
         if mine:
-            jobs.append(
-                shop.play(machine.id, first=len(shop.played.get(machine.id, [])), count=mine, origin_ns=origin_ns)
-            )
+            first = len(shop.played.get(machine.id, []))
+            new = list(changed.get(machine.id, ()))
+            jobs.append(shop.play(machine.id, first=first, count=mine, origin_ns=origin_ns, changed=new))
     await asyncio.gather(*jobs)
 
 
@@ -257,6 +287,7 @@ async def _maintain(turn: Turn, making: Making, shop: Floor, flow: Flow) -> list
         await asyncio.to_thread(_detect, turn, shop)
     with _stage(turn, flow, "serve", "are the tools worn?"):
         await turn.maintenance.foresee(shop.findings, _end_ns(turn))
+        await asyncio.to_thread(classes.told, shop.plant, serving.ended_runs(shop.findings), _end_ns(turn))
         shop.inspect()
         opened = await turn.maintenance.look(_end_ns(turn))
         for order in opened:
@@ -276,12 +307,16 @@ def _detect(turn: Turn, shop: Floor) -> None:
         watch.look(seen.at_ns, everything, turn.started_ns, seen, escalate=False)
 
 
-def _done(plant: Plant, making: Making, orders: Sequence[Event]) -> None:
-    """The plan was carried out, the changes of tools that stand in it too."""
+def _done(
+    plant: Plant, turn: Turn, shop: Floor, making: Making, orders: Sequence[Event], until_ns: int | None = None
+) -> None:
+    """The plan was carried out until then (None: to its end), the changes of tools that stand in it too."""
     for order in orders:
-        begun_ns = int(order.body.get("latest_ns", order.body["start_ns"]))
-        at_ns = max(begun_ns, making.origin_ns) + int(order.body["duration_s"]) * NS_PER_S
-        body = {"machine": order.body["machine"], "as": "planned"}
+        begun_ns = max(changing.placed(order, making.released), making.origin_ns)
+        at_ns = begun_ns + int(order.body["duration_s"]) * NS_PER_S
+        if until_ns is not None and at_ns > until_ns:
+            continue
+        body = {"machine": order.body["machine"], "as": "planned", **changing.before(order, turn.changed, shop.played)}
         plant.record("workorder.done", order.about, body, t_ns=at_ns, actor="shop", key=f"{order.about}/done")
 
 
@@ -371,55 +406,8 @@ def _end_ns(turn: Turn) -> int:
 
 def _finish(plant: Plant, turn: Turn, decisions: Sequence[Decision], flow: Flow) -> dict[str, Any]:
     """The report, recorded once."""
-    report = _report(plant, turn, decisions)
+    report = turn_report.report_of(plant, turn, decisions)
     plant.record("turn.finished", f"turn-{turn.number}", {"report": plain(report)}, key=f"turn.finished/{turn.number}")
     for name in ("order", "fit", "design", "plan", "make", "measure", "connect", "keep", "use", "serve", "improve"):
         flow.done(name, turn.seconds.get(name, 0.0))
     return {**report, "claim_codes": turn.codes}
-
-
-def _report(plant: Plant, turn: Turn, decisions: Sequence[Decision]) -> dict[str, Any]:
-    assert turn.maintenance is not None
-    hops = hops_since(turn.hops_before, hops_now(plant))
-    refused = [
-        {"order": e.about, "person": e.body["person"], "reason": e.body["reason"]}
-        for e in plant.store.recall(kind="order.refused", about=[o.id for o in turn.placed])
-    ]
-    plan = turn.makings[0].first_plan
-    seconds = {**turn.seconds, "total": monotonic_s() - turn.started_s}
-    pairs = plant.store.recall(kind="pairing.assumed")
-    return {
-        "site": plant.site.name,
-        "turn": turn.number,
-        "seed": plant.site.seed,
-        "revision": plant.rules.revision,
-        "hops": hops,
-        "unbalanced": unbalanced(hops),
-        "orders": {"placed": len(turn.placed), "fitted": len(turn.placed) - len(refused), "refused": refused},
-        "units": counts(turn.makings),
-        "solids": turn.solids,
-        "plan": {
-            "makespan": plan.makespan_s,
-            "bound": plan.bound,
-            "unit": "s",
-            "status": plan.status,
-            "gap": plan.gap,
-            "solver": plan.solver,
-            "took_s": plan.took_s,
-            "objective": plan.objective,
-            "slots": len(plan.slots),
-        },
-        "decisions": serving.told([d for d in decisions if d.service != "oee"]),
-        "alarms": [
-            {"id": e.about, **e.body} for e in plant.store.recall(kind="alarm.raised") if e.known_ns >= turn.started_ns
-        ],
-        "workorders": [{"id": e.about, **e.body} for e in turn.maintenance.workorders],
-        "oee": [{"machine": d.about, "says": d.says, **d.body} for d in decisions if d.service == "oee"],
-        "maintenance": turn.maintenance.in_report(),
-        "changes": improving.in_report(plant, turn.started_ns),
-        "imports": turn.imports,
-        "missing": turn.missing,
-        "assumed": words.assumptions(plant, pairs, turn.imports),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }

@@ -91,6 +91,7 @@ class PlayOptions:
     origin_ns       when the first run of each machine begins; spacing_s: from one start to the next
     first, count    which of the machine's runs, from 0; count None: all there are (a recording), 1 for a twin
     seed            of everything drawn by chance
+    changed         runs (counted as first is) before which the tool was changed as planned
     settings        the machine's `plays` table
     """
 
@@ -103,6 +104,7 @@ class PlayOptions:
     count: int | None = None
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    changed: tuple[int, ...] = ()
 
 
 Player = Callable[[PlayOptions], Sequence[Play]]

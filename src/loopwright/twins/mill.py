@@ -10,7 +10,7 @@ voltages) nothing here judges by. The tool is soft and wears out within minutes,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -157,14 +157,20 @@ class MillTwin:
             program.clamp_pa, flank_m, flank_m >= WORN_M, program.finalized,
         )
 
-    def runs(self, count: int, spacing_s: float = 1800.0, worn_runs: int = 3) -> Iterator[TwinRun]:
+    def runs(
+        self, count: int, spacing_s: float = 1800.0, worn_runs: int = 3, changed: Sequence[int] = ()
+    ) -> Iterator[TwinRun]:
         """`count` finished runs, spacing_s from start to start (or back to back, where they take longer).
 
         Feed rate and clamp pressure are dealt from shuffled decks of those of the recorded runs, whatever the wear.
-        The tool wears from run to run; its edge is changed after `worn_runs` worn runs, as in a shop that notices late.
+        The tool wears from run to run; its edge is changed after `worn_runs` worn runs, as in a shop that notices late,
+        and before the runs `changed` (counted from 0), as in one that planned it.
         """
         worn = 0
-        for _ in range(count):
+        for nth in range(count):
+            if nth in changed:
+                self.wear.replace()
+                worn = 0
             started_ns = self.now_ns
             self.begin(self._deal(self._feeds, FEEDS_M_S), self._deal(self._clamps, CLAMPS_PA))
             run = self.finish()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from loopwright.app import speaking
-from loopwright.app.learning import Task
+from loopwright.app.learning import Task, learned
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
@@ -19,6 +19,7 @@ from loopwright.learn.kept.predictions import Asked, Outcome, Outcomes
 from loopwright.learn.league import BRIER
 from loopwright.learn.tasks import classes
 
+NAME = "classes"
 MOST_STEPS = 2000  # of one run; a longer one is read in longer steps
 
 
@@ -105,6 +106,11 @@ def foresee(plant: Plant, task: Task, runs: Sequence[Mapping[str, Any]], now_ns:
             base += [float(state["shares"][k])] * len(mine)
         count += predictions.record(plant.store, task.name, made, base, BRIER, outcomes(plant, task))["stored"]
     return count
+
+
+def told(plant: Plant, runs: Sequence[Mapping[str, Any]], now_ns: int) -> int:
+    """`foresee` by every task of classes that the site learns."""
+    return sum(foresee(plant, task, runs, now_ns) for task in learned(plant) if task.kind == NAME)
 
 
 def look(plant: Plant, task: Task, now_ns: int) -> list[Decision]:

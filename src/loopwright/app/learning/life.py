@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,33 +31,61 @@ KEPT = tuple(level for level in LEVELS if any(abs(level - one) < 1e-9 for one in
 
 @dataclass(frozen=True)
 class Life:
-    """One life of a thing: when each of its rows ended; ended: the event that ended it, None while it goes on."""
+    """One life of a thing.
+
+    ends_ns  when each of its rows ended; rows: what they are called, where they have names
+    ended    the event that ended it; None while it goes on, and where it was `changed` before it was worn
+    """
 
     thing: str
     ends_ns: tuple[int, ...]
     ended: Event | None
+    rows: tuple[str, ...] = ()
+    changed: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is in use."""
+        return self.ended is None and not self.changed
 
 
-def tools(labels: Sequence[Event]) -> list[Life]:
-    """Tools from their first run to the one that found them worn, as `packs.shop_floor.wear.lives` cuts them."""
-    found: list[Life] = []
-    ordered: dict[str, list[Event]] = {}
+def tools(labels: Sequence[Event], changes: Mapping[str, Sequence[int]] | None = None) -> list[Life]:
+    """Tools from their first run to the one that found them worn, or to a change before that.
+
+    changes  thing -> times from which on its runs are those of a new tool (`changes_of`)
+    A tool that is run on after it was found worn tells nothing more.
+    """
     newest = {_run(event): event for event in labels}  # an inspection that was corrected counts as it stands
-    for event in sorted(newest.values(), key=lambda e: (int(e.body["end_ns"]), e.about)):
-        ordered.setdefault(str(event.body["thing"]), []).append(event)
+    ordered: dict[str, list[tuple[str, Event]]] = {}
+    for name, event in sorted(newest.items(), key=lambda one: (int(one[1].body["end_ns"]), one[0])):
+        ordered.setdefault(str(event.body["thing"]), []).append((name, event))
+    found: list[Life] = []
     for thing, events in ordered.items():
-        rows: list[int] = []
-        ended: Event | None = None
-        for event in events:
+        times, now = sorted((changes or {}).get(thing, ())), Life(thing, (), None)
+        for name, event in events:
+            fresh = bool(times) and int(event.body["start_ns"]) >= times[0]
+            times = [t for t in times if t > int(event.body["start_ns"])]
             worn = event.body["label"] == "worn"
-            if ended is not None and worn:
+            if now.ended is not None and worn and not fresh:
                 continue  # the same tool, run on
-            if ended is not None:
-                found.append(Life(thing, tuple(rows), ended))
-                rows, ended = [], None
-            rows.append(int(event.body["end_ns"]))
-            ended = event if worn else None
-        found.append(Life(thing, tuple(rows), ended))
+            if now.rows and (now.ended is not None or fresh):
+                found.append(replace(now, changed=now.ended is None))
+                now = Life(thing, (), None)
+            now = Life(thing, (*now.ends_ns, int(event.body["end_ns"])), event if worn else None, (*now.rows, name))
+        over = bool(times) and now.ended is None and bool(now.rows) and times[0] > now.ends_ns[-1]
+        found.append(replace(now, changed=over))
+    return found
+
+
+def changes_of(plant: Plant) -> dict[str, list[int]]:
+    """thing -> when its tool was changed as planned: work orders with a window that are done, by the time they were, or
+    by the beginning of the first run with the new tool where that is told (`before_ns`)."""
+    asked = {e.about: str(e.body["machine"]) for e in plant.store.recall(kind="workorder.opened")
+             if "latest_ns" in e.body}
+    found: dict[str, list[int]] = {}
+    for event in plant.store.recall(kind="workorder.done"):
+        if event.about in asked:
+            found.setdefault(asked[event.about], []).append(int(event.body.get("before_ns", event.t_ns)))
     return found
 
 
@@ -97,18 +126,23 @@ def units(plant: Plant, task: Task, known_by_ns: int | None = None) -> tuple[lis
         return _steps(plant, task, known_by_ns)
     labels = [e for e in plant.store.recall(kind="run.labelled")
               if e.body["thing"] in task.things and (known_by_ns is None or e.known_ns <= known_by_ns)]
-    labels = [replace(e, about=name) for name, e in {_run(e): e for e in labels}.items()]
     bind = next(p.hooks["maintain"] for p in plant.packs.values() if "maintain" in p.hooks)
     memory = _ROWS.setdefault(plant.store, {})
-    new = [run for run in bind.finished(labels) if run["run"] not in memory]
-    measured = bind.measured(new, _fetch(plant))
-    memory |= {run["run"]: measured.get(run["run"], {}) for run in new}
-    rows = {event.about: memory[event.about] for event in labels if memory[event.about]}
-    of, names = bind.lives(rows, labels), bind.columns(rows)
-    order = {(one.thing, i): one for thing in {e.body["thing"] for e in labels}
-             for i, one in enumerate(life for life in tools(labels) if life.thing == thing)}
-    pairs = [(unit, order[thing, i]) for thing, mine in of.items() for i, unit in enumerate(mine)]
-    return [unit for unit, _ in pairs], [life for _, life in pairs], list(names)
+    new = {_run(e): e for e in labels if _run(e) not in memory}
+    asked = [{"run": name, **{key: e.body[key] for key in ("thing", "start_ns", "end_ns")}} for name, e in new.items()]
+    measured = bind.measured(asked, _fetch(plant))
+    memory |= {name: measured.get(name, {}) for name in new}
+    rows = {name: memory[name] for name in map(_run, labels)}
+    names = list(bind.columns(rows))
+    lived = [one for one in tools(labels, changes_of(plant)) if one.rows] if names else []
+    count: Counter[str] = Counter()
+    found = []
+    for one in lived:
+        count[one.thing] += 1
+        values = np.array([[float(rows[row].get(name, math.nan)) for name in names] for row in one.rows])
+        left = None if one.ended is None else 0.0
+        found.append(Unit(f"{one.thing}/tool-{count[one.thing]}", values, np.zeros((len(values), 0)), left))
+    return found, lived, names
 
 
 def _fetch(plant: Plant) -> Any:
@@ -148,7 +182,8 @@ def known(plant: Plant, task: Task, now_ns: int) -> int:
 def _all(plant: Plant, task: Task) -> list[Life]:
     if task.ends:
         return stretches(plant, task)
-    return [one for one in tools(plant.store.recall(kind="run.labelled")) if one.thing in task.things]
+    lived = tools(plant.store.recall(kind="run.labelled"), changes_of(plant))
+    return [one for one in lived if one.thing in task.things]
 
 
 def outcomes(plant: Plant, task: Task) -> Outcomes | None:
@@ -168,7 +203,7 @@ def look(plant: Plant, task: Task, now_ns: int) -> list[Decision]:
     if not speakers:
         return []
     found, life, _ = units(plant, task)
-    here = [i for i, one in enumerate(life) if one.ended is None and one.ends_ns[-1] <= now_ns]
+    here = [i for i, one in enumerate(life) if one.goes_on and one.ends_ns[-1] <= now_ns]
     for speaker in speakers:
         said = speaking.spoken(plant, speaker.card.id, min((life[i].ends_ns[-1] for i in here), default=now_ns))
         new = [i for i in here if (life[i].thing, SIGNAL, life[i].ends_ns[-1]) not in said]
@@ -194,7 +229,7 @@ def _keep(
 def recent(plant: Plant, task: Task, kept: Mapping[str, Any], now_ns: int) -> dict[str, np.ndarray]:
     """Values of the inputs in lives that go on, for their drift."""
     found, life, names = units(plant, task)
-    going = [one.values for one, row in zip(found, life, strict=True) if row.ended is None]
+    going = [one.values for one, row in zip(found, life, strict=True) if row.goes_on]
     values = np.concatenate(going) if going else np.zeros((0, len(names)))
     known_names = set(kept["state"]["signals"])
     return {name: values[:, i] for i, name in enumerate(names) if name in known_names}

@@ -19,8 +19,8 @@ from loopwright.core.types import Model
 from loopwright.learn.kept import card as cards
 from loopwright.learn.kept import drift, registry
 from loopwright.learn.league import BRIER
-from loopwright.learn.splits import check_known, leave_one_group_out
-from loopwright.learn.wear.evaluate import evaluate_runs, group_copies, load
+from loopwright.learn.splits import check_known
+from loopwright.learn.wear.evaluate import evaluate_runs, group_copies, load, parts
 from loopwright.learn.wear.runs import Features
 
 TASK = "tool-wear"
@@ -86,7 +86,7 @@ def train(
         module = load([name])[0][name]
         y = np.asarray(y, dtype=np.float64)
         state = module.fit(features, y, seed)
-        folds = leave_one_group_out(group_copies(features))
+        folds = parts(group_copies(features))
         jackknife = tuple(module.fit(features.take(kept), y[kept], seed) for kept, _ in folds)
         base = evaluation["baseline"]["name"]
         baseline = {"name": base, "state": plug.load("learn.models.wear", base).fit(features, y, seed)}

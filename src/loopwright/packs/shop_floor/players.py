@@ -50,7 +50,7 @@ def twin(options: PlayOptions) -> Sequence[Play]:
     given = options.settings
     mill = MillTwin(options.seed, MILL, options.thing, 0, float(given.get("stroke_m", 0.012)))
     count = 1 if options.count is None else options.count
-    runs = mill.runs(options.first + count, options.spacing_s)
+    runs = mill.runs(options.first + count, options.spacing_s, changed=options.changed)
     for _ in itertools.islice(runs, options.first):
         continue
     mill.now_ns = options.origin_ns
