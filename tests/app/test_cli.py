@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import typer.main
 
 from loopwright.app.cli import app, main
+from tests.app.shop import COMMAND
 
 
 def commands(group: Any, name: str = "loopwright") -> Iterator[tuple[str, Any, int]]:
@@ -55,13 +57,30 @@ def test_a_word_that_is_not_known_names_the_nearest_and_where_the_help_is(capsys
     assert f"(see: {where})" in err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here: nothing on which every write fails")
+@pytest.mark.parametrize("arguments", [("version",), ("--help",), ("query", "--help")], ids=" ".join)
+def test_a_result_that_cannot_be_written_is_told_in_a_sentence(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 5
+    assert done.stderr == "loopwright: standard output: it cannot be written (No space left on device)\n"
+
+
+def test_a_reader_that_goes_away_hears_no_complaint() -> None:
+    with subprocess.Popen([COMMAND, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
 def test_both_ways_to_ask_for_the_version_give_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "--version") == said(capsys, "version")
 
 
 @pytest.mark.parametrize("command", [
     "report", "changes list", "changes approve c-1 --by anna", "changes decline c-1 --by anna --why no",
-    "claim U-1 1234 --person p-1", "consent p-1 coaching", "users list", "users add olga owner", "import persons nowhere.csv",
+    "claim U-1 1234 --person p-1", "consent p-1 coaching", "users list", "import persons nowhere.csv",
     "alarms list", "alarms ack mill-1", "models list", "doctor", "trace mill-1", "late SITE", "whatif SITE list", "tell SITE down mill-1",
 ])
 def test_a_command_that_looks_for_a_plant_where_there_is_none_says_so_and_makes_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str) -> None:

@@ -246,19 +246,19 @@ def test_a_wrong_site_file_is_told_before_anything_is_made(capsys, tmp_path, dat
     (("turn", "DATA"), ("is a folder", "site file")),
     (("run", "none.toml"), ("none.toml", "there is no such file")),
     (("check", "none.toml"), ("none.toml", "there is no such file")),
-    (("report", "--site", "EMPTY"), ("no turn of this plant has finished", "loopwright turn")),
+    (("report", "--site", "PLANT"), ("no turn of this plant has finished", "loopwright turn")),
     (("import", "persons", "FILE"), ("--site",)),
     (("import", "horses", "FILE", "--site", "EMPTY"), ("horses",)),
     (("import", "shots", "SHOTS", "--site", "EMPTY", "--unit", "T9"), ("there is no 'T9'",)),
-    (("changes", "approve", "change-1", "--site", "EMPTY", "--by", "anna"), ("change-1",)),
+    (("changes", "approve", "change-1", "--site", "PLANT", "--by", "anna"), ("change-1",)),
     (("users", "add", "mara", "boss", "--site", "EMPTY"), ("'boss'", "operator")),
-    (("consent", "p-404", "coaching", "--site", "EMPTY"), ("'p-404'",)),
-    (("claim", "T001-A001-1", "ABCDE-12345", "--person", "p-404", "--site", "EMPTY"), ("'p-404'",)),
+    (("consent", "p-404", "coaching", "--site", "PLANT"), ("'p-404'",)),
+    (("claim", "T001-A001-1", "ABCDE-12345", "--person", "p-404", "--site", "PLANT"), ("'p-404'",)),
     (("doctor", "--site", "FILE"), ("people.csv", "is not TOML")),
 ])
-def test_a_wrong_argument_is_told(capsys, tmp_path, data, monkeypatch, arguments, words):
+def test_a_wrong_argument_is_told(capsys, tmp_path, data, plant, monkeypatch, arguments, words):
     site = small_shop(tmp_path, data=False)
-    names = {"SITE": site, "DATA": data, "EMPTY": tmp_path / "empty.plant", "FILE": data / "persons" / "people.csv",
+    names = {"SITE": site, "DATA": data, "EMPTY": tmp_path / "empty.plant", "PLANT": plant, "FILE": data / "persons" / "people.csv",
              "SHOTS": data / "shots" / "garmin_r10.csv"}
     given = [names.get(word, word) for word in arguments]
     if "99" in arguments or "many" in arguments or "0" in arguments:

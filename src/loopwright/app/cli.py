@@ -75,10 +75,13 @@ def main(argv: list[str] | None = None) -> None:
 
 def _explained(error: Exception, arguments: list[str]) -> None:
     """Ends the program for errors of others that mean something to a person; returns from all others."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:  # a file would be named
-        _unheard()
-        say(f"loopwright: standard output: it cannot be written ({error.strerror})")
-        sys.exit(StoreError.exit_code)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        try:
+            sys.stdout.flush()  # was it what was printed, it still waits to be written
+        except OSError:
+            _unheard()
+            say(f"loopwright: standard output: it cannot be written ({error.strerror})")
+            sys.exit(StoreError.exit_code)
     if type(error) is RuntimeError and str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
         _stopped()
     if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
