@@ -203,6 +203,11 @@ def test_the_table_shows_score_spread_split_seeds_baseline_cost_champion_and_whe
     ]
 
 
+def test_a_metric_that_no_row_has_takes_no_column() -> None:
+    told = evaluate_words.told(document([row("flag_all", {"blind": None, "vus_pr": 0.1})], {}))
+    assert told.splitlines()[1].split() == ["model", "vus_pr", "fit", "s", "us/point", "MB"]
+
+
 def test_a_narrow_terminal_gets_fewer_metrics_and_is_told_which_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     told = document([row("flag_all", {f"metric_number_{i}": 0.5 for i in range(8)})], {})
     monkeypatch.setenv("COLUMNS", "90")

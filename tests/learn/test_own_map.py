@@ -95,6 +95,12 @@ def test_a_mistake_is_named_with_its_line_and_key(tmp_path: Path, text: str, wor
     assert "mine.toml" in str(caught.value)
 
 
+def test_a_file_of_an_editor_that_marks_utf_8_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "marked.toml"
+    file.write_bytes(b"\xef\xbb\xbfunit = \"pump\"\r\n")
+    assert told([str(file)]).columns == {"unit": ("pump",)}
+
+
 def test_a_failure_among_the_columns_to_learn_from_is_the_answer(tmp_path: Path) -> None:
     with pytest.raises(LeakError, match=r"failed is .* and .*: it is the answer"):
         told([toml(tmp_path, 'unit = "pump"\ntime = "hour"\ntarget = ["failed"]\nfailed_at = "failed"')])

@@ -24,7 +24,8 @@ def told(document: Mapping[str, Any]) -> str:
 
 def _block(name: str, horizon: str | None, rows: Sequence[Mapping[str, Any]], champion: Mapping[str, Any]) -> str:
     place = f"{name}/{horizon}" if horizon else name
-    metrics = list(dict.fromkeys(metric for row in rows for metric in row["metrics"]))
+    every = dict.fromkeys(metric for row in rows for metric in row["metrics"])
+    metrics = [name for name in every if any(row["metrics"].get(name) is not None for row in rows)] or list(every)
     best = champion.get(place, {}).get("model", "")
     shown = metrics[:WIDEST]
     lines = _columns(_table(rows, shown, best))

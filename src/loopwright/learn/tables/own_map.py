@@ -132,7 +132,7 @@ def _once(columns: Mapping[str, tuple[str, ...]], where: str) -> None:
 def from_toml(file: Path, task: str = "") -> Own:
     """The mapping of a TOML file; `task` is what was asked. Raises as `told` does."""
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
         given = tomllib.loads(text)
     except OSError as error:
         raise InputError(str(file), f"it cannot be read ({error.strerror})", "a TOML file") from error
