@@ -6,7 +6,6 @@ Exit status: 0 done, 1-7 as `core.errors` says, 130 stopped by Ctrl-C (run it ag
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -17,8 +16,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from loopwright.app.options import Json, SitePath, out, say
-from loopwright.core.errors import LoopwrightError, StoreError
+from loopwright.app.options import Json, SitePath, out, say, unheard
+from loopwright.core.errors import LoopwrightError
 
 app = typer.Typer(
     help="Made to measure, heard, kept, served, improved, made again: one loop.",
@@ -63,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
             _stopped()
         sys.exit(leave.exit_code)
     except BrokenPipeError:
-        _unheard()
+        unheard()
         sys.exit(0)
     except Exception as error:
         _explained(error, arguments)
@@ -75,13 +74,6 @@ def main(argv: list[str] | None = None) -> None:
 
 def _explained(error: Exception, arguments: list[str]) -> None:
     """Ends the program for errors of others that mean something to a person; returns from all others."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        try:
-            sys.stdout.flush()  # was it what was printed, it still waits to be written
-        except OSError:
-            _unheard()
-            say(f"loopwright: standard output: it cannot be written ({error.strerror})")
-            sys.exit(StoreError.exit_code)
     if type(error) is RuntimeError and str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
         _stopped()
     if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
@@ -97,11 +89,6 @@ def _misused(error: Any, arguments: list[str]) -> str:
     told = told.replace("Value error, ", "").rstrip("?")
     command = context.command_path if context else "loopwright"
     return f"loopwright: {told}; given: {' '.join(arguments)} (see: {command} --help)"
-
-
-def _unheard() -> None:
-    """What is left for standard output goes nowhere: nobody reads it, and the end of the interpreter writes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stopped() -> NoReturn:
