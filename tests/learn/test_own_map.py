@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from loopwright.core.errors import InputError, LoopwrightError
 from loopwright.learn.lives import own_lives
+from loopwright.learn.sets import csv
 from loopwright.learn.tables import own_map
 from loopwright.learn.tables.own_map import told
 from loopwright.learn.traps import LeakError
@@ -214,3 +215,13 @@ def test_a_column_that_a_unit_of_measure_is_told_of_must_be_there(tmp_path: Path
         own_map.read(table(tmp_path, pumps()), own)
     own = told([toml(tmp_path, 'unit = "pump"\n[units]\nvibration = "mm/s"')])
     assert "vibration in mm/s" in own_map.read(table(tmp_path, pumps()), own).notes
+
+
+def test_hours_that_are_numbers_are_steps_of_hours_for_forecasts_and_rates_for_classes(tmp_path: Path) -> None:
+    lines = ["meter,hour,kw,kind", *(f"m{u},{h},{h % 24 + u},{'ab'[u % 2]}" for u in range(4) for h in range(30))]
+    file = table(tmp_path, lines)
+    own = told([toml(tmp_path, 'unit = "meter"\ntime = "hour"\ntime_unit = "h"\ntarget = "kw"\nlabel = "kind"')])
+    (series,), _ = csv.series(file, own)
+    assert series.step_s == HOUR
+    (cases,), _ = csv.cases(file, own)
+    assert cases.cases.rate_hz == pytest.approx(1 / HOUR)

@@ -24,7 +24,7 @@ from loopwright.learn.tables.own_table import Table, check_answer, check_counter
 
 YES, NO = ("1", "1.0", "true", "yes", "failed"), ("0", "0.0", "false", "no", "censored", "running")
 USUAL = 500  # cycles of the usual life, where a cycle may be longer than the step between rows
-MOST = 2_000_000  # cycles of one unit
+MOST = 20_000_000  # numbers of one unit: its cycles times its columns
 EDGE = 1e-6  # of a cycle: rows that are so close to its end in floating point are at its end
 FEWEST, SHARE = 4, 0.3  # lives with a known end; how many of them are asked about
 
@@ -133,13 +133,13 @@ def _cycle_s(table: Table, ends: Sequence[float | None]) -> float:
 def binned(t_s: np.ndarray, values: np.ndarray, cycle_s: float, name: str) -> np.ndarray:
     """(K, C) means of the rows in each cycle, NaN where a cycle has none; the last cycle ends with the last row.
 
-    t_s (n,) grows; values (n, C), NaN where missing. Raises InputError for more than MOST cycles.
+    t_s (n,) grows; values (n, C), NaN where missing. Raises InputError for more than MOST numbers.
     """
     back = np.floor((t_s[-1] - t_s) / cycle_s + EDGE).astype(np.int64)
     count = int(back[0]) + 1
-    if count > MOST:
-        raise InputError(f"unit {name!r}", f"{count:,} cycles of {span(cycle_s)}", f"at most {MOST:,}",
-                         "a longer cycle")
+    if count * values.shape[1] > MOST:
+        given = f"{count:,} cycles of {span(cycle_s)} of {values.shape[1]:,} columns"
+        raise InputError(f"unit {name!r}", given, f"at most {MOST:,} numbers", "a longer cycle")
     at = count - 1 - back
     known = np.isfinite(values)
     total, number = np.zeros((count, values.shape[1])), np.zeros((count, values.shape[1]))
