@@ -69,7 +69,7 @@ def test_the_league_trained_and_promoted_a_model_of_lives_and_it_asks_for_window
 
 
 def test_the_planner_places_the_work_in_its_window_and_operations_move_round_it(store):
-    plans = [e for e in store.recall(kind="plan.released")]
+    plans = store.recall(kind="plan.released")
     first, second = plans[0], plans[1]
     assert "are changed before they wear out" in second.body["reason"]
     assert set(second.because) == {order.id for order in orders(store)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +15,8 @@ from loopwright.learn import league
 from loopwright.learn.kept import predictions, registry
 from loopwright.store import Store
 
+LEFT_OUT = "units left out in training"
+LEAST = 20  # live predictions from which their own calibration is shown
 
 def rows(store: Store) -> list[dict[str, Any]]:
     """One row a model: `views.models.rows`."""
@@ -37,10 +40,11 @@ def tasks(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def show(store: Store, model: str) -> dict[str, Any]:
-    """One model in full: {card, row, drift, error, left_out, calibration, worst, tests}.
+    """One model in full: {card, row, drift, latest, error, left_out, calibration, worst, tests}.
 
-    error  mean loss so far of live predictions; left_out: of the units left out in training ({} where none are kept)
-    calibration  of probabilities only: of live predictions where there are any, else of units left out
+    latest  what it said last; error: mean loss so far of live predictions, with its interval; left_out: of the units
+            left out in training ({} where none are kept)
+    calibration  probabilities, or quantiles, beside how often they came true: live, else of units left out
     """
     card = models.card_of(store, model)
     row = next(one for one in rows(store) if one["model"] == card.id)
@@ -50,7 +54,8 @@ def show(store: Store, model: str) -> dict[str, Any]:
     kept, losses = _kept(store, card.id)
     return {
         "card": asdict(card), "row": row, "drift": list(checked[-1].body["drift"]) if checked else [],
-        "error": views.error_curve(table), "left_out": views.left_out_curve(losses) if losses else {},
+        "latest": views.latest(table), "error": views.error_curve(table),
+        "left_out": views.left_out_curve(losses) if losses else {},
         "calibration": _calibration(card.loss, table, kept), "worst": views.worst(table),
         "tests": list(gated[-1].body["tests"]) if gated else [],
     }
@@ -67,16 +72,31 @@ def _kept(store: Store, model: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _calibration(loss: str, table: dict[str, np.ndarray], kept: dict[str, Any]) -> dict[str, Any]:
-    """{of: 'live' or 'left out', bins}; {} for what is no probability."""
+    """{of, kind: 'probability' or 'quantile', bins}; {} where nothing is known of it."""
     if loss != league.BRIER:
-        return {}
+        live = views.reliability(table)
+        if live and live[0]["n"] >= LEAST:
+            return {"of": "live predictions", "kind": "quantile", "bins": live}
+        state = kept.get("state", {}) if kept else {}
+        rows = state.get("reliability", []) if isinstance(state, Mapping) else []
+        return {"of": LEFT_OUT, "kind": "quantile", "bins": list(rows)} if rows else {}
     if np.isfinite(table["outcome"]).sum() >= views.BINS:
-        return {"of": "live predictions", "bins": views.calibration(table["median"], table["outcome"])}
+        bins = views.calibration(table["median"], table["outcome"])
+        return {"of": "live predictions", "kind": "probability", "bins": bins}
+    said, found = _left_out(kept)
+    if not len(said):
+        return {}
+    return {"of": LEFT_OUT, "kind": "probability", "bins": views.calibration(said, found)}
+
+
+def _left_out(kept: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(probabilities that were said of units left out, what was found), (n,) each; empty where none are kept."""
+    state = kept.get("state", {}) if kept else {}
+    if isinstance(state, Mapping) and "said" in state:
+        return np.asarray(state["said"], dtype=float).ravel(), np.asarray(state["truth"], dtype=float).ravel()
     nested = kept.get("evaluation", {}).get("nested", {}).get("probability", {}) if kept else {}
     if not nested:
-        return {}
-    units = list(kept["losses"]["units"])
-    said = np.array([nested.get(unit, np.nan) for unit in units])
+        return np.zeros(0), np.zeros(0)
+    said = np.array([nested.get(unit, np.nan) for unit in kept["losses"]["units"]])
     off = np.sqrt(np.asarray(kept["losses"]["ours"]))  # Brier: (p - y)^2, so y is p - off or p + off
-    found = np.where(np.abs(said - off) < 1e-9, 0.0, 1.0)
-    return {"of": "units left out in training", "bins": views.calibration(said, found)}
+    return said, np.where(np.abs(said - off) < 1e-9, 0.0, 1.0)

@@ -28,13 +28,14 @@ from loopwright.app.console.pieces import pairs
 from loopwright.app.scored import WORN
 from loopwright.app.views import models as views
 from loopwright.app.views import series, when
-from loopwright.core.clock import NS_PER_S
+from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import UnknownName
 from loopwright.govern import access
 from loopwright.serve import maintain
 
 PATH, EVERY_S = "/models", 10.0
-DRAWN, BACK_NS = 3, 3600 * NS_PER_S  # worst cases whose signals are drawn; how far back where no run is known
+DRAWN, TABLED = 3, 6  # worst cases whose signals are drawn, and that stand in a table
+BACK_NS = 3600 * NS_PER_S  # how far back the signals of a case are drawn where no run is known
 _TONE = {"serves": "live dot", "waits": "warn dot", "rejected": "bad", "declined": "bad", "demoted": "bad"}
 _HEADS = ["Model", "State", ("Unseen loss", "n"), ("Baseline", "n"), ("Units", "n extra"), ("Scored live", "n"),
           ("Live loss", "n"), ("Baseline live", "n")]
@@ -46,7 +47,8 @@ def draw(view: View) -> Drawn:
     words = "Each beside the simplest baseline: on units it had not seen, and live, scored when the outcome is known."
     blocks = {"head": head("Models", words)}
     if not rows:
-        none = "The first is trained once six machining runs were inspected. Until one is approved, a baseline serves."
+        none = ("One is trained once enough is known: runs inspected, tools worn out, hours heard. "
+                "Until one is approved, a baseline serves.")
         return Drawn("Models", {**blocks, "none": card(None, empty("No model was trained yet", none))})
     asked = view.params.get("model", "")
     here = next((row for row in rows if row["model"] == asked), None)
@@ -90,7 +92,10 @@ def _one(view: View, told: dict[str, Any]) -> dict[str, Safe]:
     blocks = {"model-head": tag("h2", facts["id"], id="model", cls="section"), "says": _says(view, told)}
     drawn = [_curve(view, told), _calibration(told)]
     if any(drawn):
-        blocks["curves"] = card("Curves", div("charts", *drawn), note=f"mean {facts['loss']}: smaller is better")
+        words = f"mean {facts['loss']} so far, with its 95 % interval: smaller is better"
+        blocks["curves"] = card("Curves", div("charts", *drawn), note=words)
+    if told["latest"]:
+        blocks["latest"] = card("What it says", _latest(view, told["latest"]), note="the newest of each thing")
     if worst := _worst(view, told):
         blocks["worst"] = worst
     blocks["gate"] = card("What its gate found", _tests(told["tests"])) if told["tests"] else _never(row)
@@ -138,16 +143,36 @@ def _curve(view: View, told: dict[str, Any]) -> Safe | None:
         ends = (when.moment(error["due_ns"][0], view.zone), when.moment(error["due_ns"][-1], view.zone))
         names = [f"{about}, {when.moment(t, view.zone)}"
                  for about, t in zip(error["about"], error["due_ns"], strict=True)]
-        return figures.curves(error["ours"], error["theirs"], names, "Live error so far", ends)
+        band = error["low"], error["high"]
+        return figures.curves(error["ours"], error["theirs"], names, "Live error so far", ends, band)
     if left:
         ends = (left["unit"][0], left["unit"][-1])
-        return figures.curves(left["ours"], left["theirs"], left["unit"], "Error on units left out so far", ends)
+        title, band = "Error on units left out so far", (left["low"], left["high"])
+        return figures.curves(left["ours"], left["theirs"], left["unit"], title, ends, band)
     return None
 
 
 def _calibration(told: dict[str, Any]) -> Safe | None:
     found = told["calibration"]
-    return figures.calibration(found["bins"], found["of"]) if found else None
+    return figures.calibration(found["bins"], found["of"], found["kind"] == "quantile") if found else None
+
+
+def _latest(view: View, rows: list[dict[str, Any]]) -> Safe:
+    """What was said last of each thing, beside the baseline, and what came true."""
+    heads = ["About", "When", ("Says", "n"), ("Interval", "n"), ("Baseline", "n extra"), ("Found", "n")]
+    lines = []
+    for one in rows:
+        span = "–" if one["low"] is None else f"{_number(one['low'])} to {_number(one['high'])}"
+        lines.append([tag("span", link(one["about"], _signals(one)), small(one["signal"])),
+                      when.moment(one["due_ns"], view.zone), _number(one["said"]), span, _number(one["baseline"]),
+                      "open" if one["found"] is None else _number(one["found"])])
+    return table(heads, lines)
+
+
+def _signals(one: dict[str, Any]) -> str:
+    """Where the signals of a thing are drawn, about the time of a case."""
+    around = {"thing": one["about"], "from": iso(one["due_ns"] - BACK_NS), "to": iso(one["due_ns"] + BACK_NS // 6)}
+    return f"/chart?{urlencode(around)}"
 
 
 def _worst(view: View, told: dict[str, Any]) -> Safe | None:
@@ -156,13 +181,21 @@ def _worst(view: View, told: dict[str, Any]) -> Safe | None:
     if live:
         rows = [{**one, "says": f"{one['says']} ({when.moment(one['due_ns'], view.zone)})"} for one in live]
         drawn = [_case(view, one) for one in live[:DRAWN]]
-        return card("Worst cases, live", figures.losses(rows), div("charts", *drawn),
+        return card("Worst cases, live", figures.losses(rows), _cases(view, live), div("charts", *drawn),
                     note="the line is the baseline's loss; point at a bar")
     rows = [{**one, "says": f"{one['unit']}: {one['says']}"} for one in told["card"]["worst"]]
     if not rows:
         return None
     return card("Worst cases among units left out", figures.losses(rows),
                 note="the line is the baseline's loss; point at a bar")
+
+
+def _cases(view: View, live: list[dict[str, Any]]) -> Safe:
+    """The same as a table, each with a way to its signals."""
+    heads = ["Case", "When", ("Said", "n"), ("Found", "n"), ("Loss", "n"), ("Baseline's", "n extra")]
+    return table(heads, [[link(one["about"], _signals(one)), when.moment(one["due_ns"], view.zone),
+                          _number(one["said"]), _number(one["found"]), _number(one["loss"]),
+                          _number(one["baseline_loss"])] for one in live[:TABLED]])
 
 
 def _case(view: View, one: dict[str, Any]) -> Safe:
@@ -181,7 +214,7 @@ def _case(view: View, one: dict[str, Any]) -> Safe:
         view.front.store.get(things=[one["about"]], signals=wanted, start_ns=start_ns, end_ns=end_ns + 1),
         one["about"], kind, wanted[0], system=view.system, n=400))
     return tag("div", chart.line(data, start_ns, end_ns, view.zone), caption,
-               note(link(f"Other signals of {one['about']}", f"/chart?thing={quote(one['about'])}")))
+               note(link(f"Other signals of {one['about']}", _signals(one))))
 
 
 def _span(view: View, one: dict[str, Any]) -> tuple[int, int]:

@@ -86,21 +86,58 @@ def _live(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def error_curve(table: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
     """The mean loss so far of a model's scored predictions and of the baseline's, in the order of due_ns: {due_ns,
-    ours, theirs, about}; thinned to a few hundred points."""
+    ours, theirs, about, low, high}; low, high: the 95 % interval of ours; thinned to a few hundred points."""
     order = np.lexsort((table["made_ns"], table["due_ns"]))
     at = order[np.isfinite(table["loss"][order]) & np.isfinite(table["baseline_loss"][order])]
-    count = np.arange(1, len(at) + 1)
-    ours, theirs = (np.cumsum(table[name][at]) / count for name in ("loss", "baseline_loss"))
+    ours, low, high = running(table["loss"][at])
+    theirs, _, _ = running(table["baseline_loss"][at])
     keep = np.unique(np.linspace(0, len(at) - 1, min(POINTS, len(at))).astype(int)) if len(at) else np.zeros(0, int)
     return {"due_ns": table["due_ns"][at][keep].tolist(), "ours": ours[keep].tolist(), "theirs": theirs[keep].tolist(),
-            "about": table["about"][at][keep].tolist()}
+            "about": table["about"][at][keep].tolist(), "low": low[keep].tolist(), "high": high[keep].tolist()}
+
+
+def running(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """((n,) mean so far, its 95 % interval low, high), by the normal law: mean +- 1.96 s / sqrt(n), not below 0.
+
+    It takes losses as drawn apart; forecasts that overlap are wider in truth. Of one value the interval is that value.
+    """
+    count = np.arange(1, len(losses) + 1)
+    mean = np.cumsum(losses) / count
+    spread = np.maximum(np.cumsum(np.square(losses)) / count - mean**2, 0.0) * count / np.maximum(count - 1, 1)
+    half = 1.96 * np.sqrt(spread / count)
+    return mean, np.maximum(mean - half, 0.0), mean + half
 
 
 def left_out_curve(losses: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The same of the units that were left out when it was trained, in their order: {unit, ours, theirs}."""
-    count = np.arange(1, len(losses["units"]) + 1)
-    return {"unit": list(losses["units"]), "ours": (np.cumsum(losses["ours"]) / count).tolist(),
-            "theirs": (np.cumsum(losses["theirs"]) / count).tolist()}
+    """The same of the units that were left out when it was trained, in their order: {unit, ours, theirs, low, high}."""
+    ours, low, high = running(np.asarray(losses["ours"], dtype=np.float64))
+    theirs, _, _ = running(np.asarray(losses["theirs"], dtype=np.float64))
+    return {"unit": list(losses["units"]), "ours": ours.tolist(), "theirs": theirs.tolist(), "low": low.tolist(),
+            "high": high.tolist()}
+
+
+def reliability(table: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Quantiles that were told live beside how often what came lay below them: [{said, found, n}]; [] without any."""
+    known = np.isfinite(table["outcome"]) & np.isfinite(table["low"]) & (table["level"] > 0)
+    if not known.any():
+        return []
+    outcome, level = table["outcome"][known], float(np.median(table["level"][known]))
+    sides = ((0.5 - level / 2, "low"), (0.5, "median"), (0.5 + level / 2, "high"))
+    return [{"said": said, "found": float((outcome <= table[name][known]).mean()), "n": int(known.sum())}
+            for said, name in sides]
+
+
+def latest(table: Mapping[str, np.ndarray], most: int = 8) -> list[dict[str, Any]]:
+    """What was said last: [{about, signal, due_ns, made_ns, said, low, high, baseline, found}], the newest first, one
+    of each thing and signal as far as there are so many."""
+    order = np.lexsort((table["due_ns"], table["made_ns"]))[::-1].tolist()
+    newest: dict[tuple[str, str], int] = {}
+    for i in order:
+        newest.setdefault((str(table["about"][i]), str(table["signal"][i])), i)
+    return [{"about": str(table["about"][i]), "signal": str(table["signal"][i]), "due_ns": int(table["due_ns"][i]),
+             "made_ns": int(table["made_ns"][i]), "said": float(table["median"][i]), "low": _number(table["low"][i]),
+             "high": _number(table["high"][i]), "baseline": _number(table["baseline"][i]),
+             "found": _number(table["outcome"][i])} for i in list(newest.values())[:most]]
 
 
 def calibration(said: np.ndarray, found: np.ndarray, bins: int = BINS) -> list[dict[str, Any]]:

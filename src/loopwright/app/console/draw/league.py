@@ -11,22 +11,25 @@ from loopwright.app.views import series as series_views
 from loopwright.app.views import shown
 
 MARKS = 60  # that a curve has at most: each can be pointed at
+BAND = 9  # values before the interval of a curve is drawn
 OURS, BASE = "", " base"
 
 
 def curves(
-    ours: Sequence[float], theirs: Sequence[float], names: Sequence[str], title: str, ends: tuple[str, str]
+    ours: Sequence[float], theirs: Sequence[float], names: Sequence[str], title: str, ends: tuple[str, str],
+    band: tuple[Sequence[float], Sequence[float]] = ((), ()),
 ) -> Safe:
-    """The mean loss so far of a model and of the baseline, one step a unit. names: of the units; ends: of the axis."""
-    low, high, ticks = series_views.scale(0.0, max([*ours, *theirs, 1e-9]), 3)
+    """The mean loss so far of a model and of the baseline, one step a unit. names: of the units; ends: of the axis;
+    band: the interval of the model's, drawn from its tenth value on."""
+    low, high, ticks = series_views.scale(0.0, max([*ours, *theirs, *band[1][BAND:], 1e-9]), 3)
     n = len(ours)
-    lines, marks = [], []
+    lines, marks = [_band(band, low, high)] if n > BAND + 1 and band[0] else [], []
     for values, cls, word in ((theirs, BASE, "baseline"), (ours, OURS, "model")):
         at = [(_x(i, n), _y(value, low, high)) for i, value in enumerate(values)]
         path = "M" + "L".join(f"{x * 10:.1f} {y:.2f}" for x, y in (at if n > 1 else at * 2)) if at else ""
         lines.append(tag("path", d=path, cls=f"line{cls}"))
         for i in _some(n):
-            says = f"{word} {values[i]:.3g} after {i + 1}, up to {names[i]}"
+            says = f"{word} {values[i]:.3g}{_between(band, i, word)} after {i + 1}, up to {names[i]}"
             marks.append(_mark(*at[i], says, f"spot{cls}"))
     rules = tag("path", d="".join(f"M0 {_y(t, low, high):.2f}H1000" for t in ticks), cls="rules")
     labels = [tag("span", shown.plain(t, 3), cls="y", style=f"top:{_y(t, low, high):.2f}%") for t in ticks]
@@ -39,11 +42,27 @@ def curves(
                aria_label=last)
 
 
-def calibration(bins: Sequence[Mapping[str, Any]], of: str) -> Safe:
-    """What was said beside what came true: on the line, 30 % came true three times in ten."""
+def _band(band: tuple[Sequence[float], Sequence[float]], low: float, high: float) -> Safe:
+    """The interval of a curve as an area, without its first values, where it says nothing."""
+    n = len(band[0])
+    upper = [(i, band[1][i]) for i in range(BAND, n)]
+    lower = [(i, band[0][i]) for i in range(n - 1, BAND - 1, -1)]
+    path = "M" + "L".join(f"{_x(i, n) * 10:.1f} {_y(value, low, high):.2f}" for i, value in [*upper, *lower]) + "Z"
+    return tag("path", d=path, cls="area")
+
+
+def _between(band: tuple[Sequence[float], Sequence[float]], i: int, word: str) -> str:
+    """The interval at a mark of the model, in words."""
+    return f" ({band[0][i]:.3g} to {band[1][i]:.3g})" if word == "model" and band[0] and i >= BAND else ""
+
+
+def calibration(bins: Sequence[Mapping[str, Any]], of: str, quantiles: bool = False) -> Safe:
+    """What was said beside what came true: on the line, 30 % came true three times in ten; or how often what came lay
+    below each of the quantiles."""
+    word = "lay below it" if quantiles else "came true"
     marks = [
         _mark(one["said"] * 100, 100 - one["found"] * 100,
-              f"said {one['said']:.0%}, came true {one['found']:.0%} of {one['n']}", "spot solid")
+              f"said {one['said']:.0%}, {word} {one['found']:.0%} of {one['n']}", "spot solid")
         for one in bins
     ]
     rules = tag("path", d="M0 0H1000M0 50H1000M0 100H1000", cls="rules")
@@ -51,7 +70,8 @@ def calibration(bins: Sequence[Mapping[str, Any]], of: str) -> Safe:
     labels = [tag("span", word, cls="y", style=f"top:{top}%") for word, top in (("100 %", 0), ("50 %", 50), ("0", 100))]
     axis = div("axis", *[tag("span", word, cls=cls, style=f"left:{at}%")
                          for word, at, cls in (("said 0", 0, "first"), ("50 %", 50, None), ("100 %", 100, "last"))])
-    caption = tag("figcaption", tag("span", "Came true, by what was said"), tag("span", of))
+    head = "Outcomes below each quantile" if quantiles else "Came true, by what was said"
+    caption = tag("figcaption", tag("span", head), tag("span", of))
     return tag("figure", caption, div("plot tall spots", stretched(rules, even), *labels, *marks), axis,
                cls="chart", role="img", aria_label=f"Calibration of {of}")
 
