@@ -53,8 +53,7 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
     proof = _proof(asked.task)
     models = named(asked.task, asked.models, getattr(proof, "PEERS", ()))
     mapping = own_map.told(asked.pairs, asked.task) if asked.pairs else None
-    if asked.out is not None:
-        _folder(asked.out)
+    _folder(asked.out)
     rows: list[Row] = []
     champion: dict[str, Champion] = {}
     skipped: dict[str, str] = {}
@@ -67,8 +66,7 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
             progress.shelf = _shelf(name, path, asked, mapping, say)
             more, best = _rows(proof, path, models, asked, progress, mapping)
         except KeyboardInterrupt:
-            kept = "--out DIR keeps what is done" if asked.out is None else f"what is done is kept in {asked.out}"
-            say(f"stopped: the rows so far; start it again for the rest ({kept})")
+            say(_stopped(asked.out))
             rows, finished = rows + progress.rows, False
             break
         except LoopwrightError as error:
@@ -80,11 +78,16 @@ def evaluated(asked: Asked, say: Say) -> dict[str, Any]:
         rows += more
         champion |= best
     if not rows and finished:
-        raise InputError(f"{asked.data}", "; ".join(skipped.values()), "", "no set could be scored")
+        raise InputError(str(asked.data), "; ".join(skipped.values()), "", "no set could be scored")
     told = document(rows, champion, finished) | ({"skipped": skipped} if skipped else {})
     if asked.out is not None:
         _write(asked.out / "rows.json", told)
     return told
+
+
+def _stopped(out: Path | None) -> str:
+    kept = "--out DIR keeps what is done" if out is None else f"what is done is kept in {out}"
+    return f"stopped: the rows so far; start it again for the rest ({kept})"
 
 
 def _rows(
@@ -191,7 +194,10 @@ def _needs(task: str) -> str:
     )
 
 
-def _folder(path: Path) -> None:
+def _folder(path: Path | None) -> None:
+    """Makes the folder for results, where one is asked for."""
+    if path is None:
+        return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
