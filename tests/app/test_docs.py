@@ -22,6 +22,12 @@ def test_every_plug_in_is_told_of_in_a_page_for_people(room):
     assert not missing
 
 
+def test_every_page_for_people_is_found_from_the_first_page_of_the_docs():
+    first = (DOCS / "README.md").read_text("utf-8")
+    pages = [page.relative_to(DOCS).as_posix() for room in ("tutorial", "how-to", "reference", "why") for page in (DOCS / room).glob("*.md")]
+    assert [page for page in pages if f"]({page})" not in first] == []
+
+
 def test_every_link_between_pages_leads_somewhere():
     import re
 
