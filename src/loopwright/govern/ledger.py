@@ -27,6 +27,7 @@ DECISIONS: dict[str, str] = {
     "person.erased": "erased the person's data",
     "pairing.assumed": "joined {left} and {right} by assumption",
     "alarm.acknowledged": "acknowledged the alarm",
+    "alarm.judged": "said of {condition} on {thing} that it was {verdict}",
     "alarm.shelved": "shelved {condition} on {thing}: {why}",
     "alarm.unshelved": "let {condition} on {thing} out again: {why}",
     "alarm.outofservice": "took {condition} on {thing} out of service: {why}",

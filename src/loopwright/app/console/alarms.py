@@ -28,6 +28,7 @@ from loopwright.app.console.markup import (
 from loopwright.app.views import alarms as views
 from loopwright.app.views import when
 from loopwright.govern import access
+from loopwright.learn.detecting.budget import VERDICTS
 from loopwright.serve.watch import life
 
 PATH, EVERY_S = "/alarms", 2.0
@@ -61,7 +62,7 @@ def draw(view: View) -> Drawn:
         blocks["detectors"] = card("Detectors", _detectors(judged), note="machines that behave unusually")
     blocks["figures"] = card("What they ask of people", *_figures(view), note=f"the last {DAYS:g} days")
     if past := [row for row in rows if row["state"] == "normal"]:
-        blocks["past"] = card("Alarms that are over", alarm_list(past[:PAST], view))
+        blocks["past"] = card("Alarms that are over", alarm_list(past[:PAST], view, whole=True))
     return Drawn("Alarms", blocks)
 
 
@@ -87,11 +88,23 @@ def _alarm(alarm: Mapping[str, Any], view: View, whole: bool) -> Safe:
         button = action("Acknowledge", f"{path}/ack", cls="small", done="Acknowledged.")
     if whole and alarm["state"] in SHOWN and access.can(view.who, "alarm.shelve"):
         shelf = _shelve(path)
+    if whole and access.can(view.who, "alarm.acknowledge"):
+        shelf = join([_judge(path, alarm), shelf])
     role = pill(f"for the {alarm['role']}", "warn") if alarm["role"] not in ("", "operator") else None
     told = tag("div", tag("p", alarm["says"]), note(alarm["revised"]) if alarm["revised"] else None,
                note(f"{since}, {words}{seen}{often}"), _ranking(alarm["ranking"]), evidence(alarm["evidence"], view),
                shelf)
     return tag("li", told, div("buttons", role, pill(alarm["priority"], tone), button), cls="alarm")
+
+
+def _judge(path: str, alarm: Mapping[str, Any]) -> Safe:
+    """A form that says what an alarm was; a true one does not count as false."""
+    said = f"{alarm['judged_by']} says: {alarm['verdict']}" if alarm["verdict"] else "Was it true?"
+    options = [tag("option", word, value=word) for word in VERDICTS]
+    form = tag("form", field("It was", tag("select", *options, name="verdict")),
+               field("How you know", tag("input", name="why", maxlength=2000, placeholder="In a sentence")),
+               tag("button", "Say so", type="submit", cls="button small"), data_post=f"{path}/judge", cls="shelve")
+    return tag("details", tag("summary", said), div("", form, data_keep=True))
 
 
 def _shelve(path: str) -> Safe:

@@ -10,13 +10,13 @@ from loopwright.app.views import fold
 from loopwright.core.types import Event
 from loopwright.serve.watch import life
 
-KINDS = (*life.KINDS, "alarm.revised")
+KINDS = (*life.KINDS, "alarm.revised", "alarm.judged")
 _ORDER = {state: place for place, state in enumerate(life.STATES)}
 
 
 def alarms(events: Iterable[Event], state: life.State | None = None) -> list[dict[str, Any]]:
     """Every alarm as it stands: {id, condition, thing, says, priority, state, since_ns, cleared_ns, acknowledged_by,
-    role, hidden, evidence, ranking, came}.
+    role, hidden, evidence, ranking, verdict, judged_by, came}.
 
     state  of every alarm, where `events` are not all of them (`life.fold`)
 
@@ -46,7 +46,7 @@ def _row(id_: str, raised: Event, after: list[Event], again: Event | None, book:
     body, only_revised = raised.body, raised is again
     key = life.key_of(str(body["condition"]), str(body["thing"]))
     seen, gone = fold.last(after, "alarm.acknowledged"), fold.last(after, "alarm.cleared")
-    alarm = book.alarms.get(key)
+    alarm, judged = book.alarms.get(key), fold.last(after, "alarm.judged")
     mine = alarm if alarm is not None and alarm.id == id_ else None
     state = life.shown_state(mine)
     if mine is not None:
@@ -70,6 +70,8 @@ def _row(id_: str, raised: Event, after: list[Event], again: Event | None, book:
         "hidden": _hidden(book, key) if state in life.QUIET else {},
         "ranking": fold.rows(body.get("ranking"), "signal"),
         "evidence": fold.rows(body["evidence"], "ref"),
+        "verdict": str(judged.body["verdict"]) if judged else "",
+        "judged_by": judged.actor if judged else "",
         "event": raised.id,
     }
 

@@ -130,10 +130,9 @@ def start(things: int, signals: int, settings: Settings, regimes: int = 1) -> St
     # were all steps independent and all tails exponential, so many alarms a day would come beyond it
     threshold = float(np.clip(np.log(things * 86_400.0 / settings.step_s / per_day), budget.LOWEST, budget.HIGHEST))
     many = float(np.log(signals))  # the largest of C surprises is that much larger
-    alarms = budget.State(
-        q90=np.full(things, many + budget.LN10), q99=np.full(things, many + 2.0 * budget.LN10),
-        active=np.zeros(things, dtype=bool), calm_ns=np.full(things, np.iinfo(np.int64).max), threshold=threshold,
-    )
+    usual = np.array([budget.LN2, budget.LN10, 2.0 * budget.LN10])  # nats at the points, were tails exponential
+    points = np.stack([usual + many, *[usual - budget.LN2] * (budget.MEASURES - 1)], axis=1)[..., None]
+    alarms = budget.start(np.repeat(points, things, axis=2), np.full((budget.MEASURES - 1, things), many), threshold)
     return State(
         regimes=regimes, levels=levels, first=np.zeros((settings.past, *shape), dtype=np.float32),
         seen=np.zeros(shape, dtype=np.int64), most=np.zeros(shape), judged=np.zeros(shape, dtype=bool),
