@@ -28,6 +28,10 @@ from loopwright.learn.proof import anomaly as proof
 DATA = Path(__file__).parents[2] / "shared" / "data"
 OURS = ("robust_z", "pca", "averaged_pca", "drift", "sub_pca", "left_discord", "fused")
 SHOWN = ("POLY", "Sub-PCA")
+# F1, false-alarm and missed-alarm rate of the leaderboard of https://github.com/waico/SKAB (README), all 34 files
+SKAB_BOARD = {"Conv-AE": (0.78, 0.1355, 0.2802), "MSET": (0.78, 0.3973, 0.1413), "T2 and Q": (0.76, 0.2662, 0.2492),
+              "LSTM-AE": (0.74, 0.2996, 0.2592), "T2": (0.66, 0.1921, 0.426), "LSTM-VAE": (0.56, 0.0913, 0.5503),
+              "Isolation forest": (0.29, 0.0256, 0.8289)}
 CHOSEN_ON = ("art_daily_jumpsdown", "elb_request", "grok_asg", "iio_us", "rds_cpu_utilization_e47b3b", "exchange-2_cpc",
              "exchange-2_cpm", "exchange-4_cpc", "exchange-4_cpm", "machine_temperature", "rogue_agent_key_updown",
              "Twitter_volume_AAPL")
@@ -113,9 +117,17 @@ def of_set(path: Path, models: list[str]) -> tuple[list[dict[str, Any]], dict[st
     told = [{row.set: row.model + ("*" if best.model == row.model else "")} | dict(row.metrics)
             | {"us a point": row.cost.us_per_point} for row in found]
     areas = {name.removeprefix("vus_pr_"): area for name, area in best.metrics.items()}
-    measure = "lead_share" if asked.protocol == "life" else "vus_pr"
-    real = {row.model: row.metrics[measure] for row in found}
-    return told + of_peers(asked, list(found[0].metrics)), _choice(asked, areas, best.model, real, measure)
+    measures = ("lead_share", "false_alarms_per_1000") if asked.protocol == "life" else ("vus_pr", "f1")
+    real = {row.model: ", ".join(f"{row.metrics[one]:.3g}" for one in measures) for row in found}
+    peers = of_peers(asked, list(found[0].metrics)) + (_board(list(told[0])) if asked.name == "skab" else [])
+    return told + peers, _choice(asked, areas, best.model, real, ", ".join(measures))
+
+
+def _board(keys: list[str]) -> list[dict[str, Any]]:
+    """The published leaderboard of SKAB in the columns of our table."""
+    names = ("f1", "false_alarm_rate", "missed_alarm_rate")
+    return [dict.fromkeys(keys) | {"skab": f"published: {method}"} | dict(zip(names, numbers, strict=True))
+            for method, numbers in SKAB_BOARD.items()]
 
 
 def of_nab_choice(nab: RecordingSet, models: Mapping[str, ModuleType], table: list[dict[str, Any]]) -> dict[str, Any]:

@@ -116,6 +116,16 @@ def test_averages_are_those_of_the_hand() -> None:
     assert last.tolist() == [4.0]
 
 
+def test_averages_are_the_plain_sums_that_they_stand_for() -> None:
+    """y_n = (1 - 1/m)^n y_0 + sum (1 - 1/m)^(n - k) x_k / m, written out."""
+    rows = rig(60, 20)
+    told, _ = smooth.follow(np.full(6, 0.5), rows, 8)
+    keeps = 1.0 - 1.0 / 8
+    for n in range(60):
+        whole = keeps ** (n + 1) * 0.5 + sum(keeps ** (n - k) * rows[k] / 8 for k in range(n + 1))
+        np.testing.assert_allclose(told[n], whole, rtol=1e-9, atol=1e-12)
+
+
 def test_a_small_shift_of_many_channels_is_seen_by_averages_and_not_by_rows() -> None:
     rows = rig(1000, 18)
     rows[500:] += 0.35

@@ -25,6 +25,7 @@ from loopwright.learn.detecting.recordings import Recording
 from loopwright.learn.metrics import anomaly as metrics
 
 MOST = 24  # recordings that count, evenly from all
+LONGEST = 4000  # rows that a case has at most: the area takes a second a case beyond them
 CASES = 56  # at least: few recordings get several anomalies of a kind
 CLEARLY = 2.0  # standard errors of the difference in areas
 
@@ -52,7 +53,7 @@ def held_back(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 def _of(module: ModuleType, recording: Recording, number: int, draws: int) -> np.ndarray:
     """(draws * kinds,) areas of one recording."""
     learned, base = held_back(recording)
-    state = module.fit(learned, 0)
+    state, base = module.fit(learned, 0), base[:LONGEST]
     window = min(metrics.vus_window(np.nan_to_num(base[:, 0])), len(base) // 8)
     areas = []
     for case in range(draws * len(KINDS)):
