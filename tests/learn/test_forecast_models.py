@@ -314,6 +314,14 @@ def test_what_never_changed_is_forecast_to_the_digit() -> None:
     assert (told == 7.3).all()
 
 
+def test_a_small_change_of_a_large_number_is_followed() -> None:
+    """A change of 1 at 1e12: 13 digits, of which twelve say nothing."""
+    rng = np.random.default_rng(16)
+    values = 3 * np.sin(2 * np.pi * np.arange(1200) / 24) + rng.normal(0, 1, (1, 1200))
+    told, far = (seasonal_ridge.predict(v, 48, (24, 168), (0.1, 0.5, 0.9)) for v in (values, values + 1e12))
+    np.testing.assert_allclose(far - 1e12, told, atol=0.01)
+
+
 def test_numbers_whose_squares_vanish_are_forecast_as_others() -> None:
     rng = np.random.default_rng(15)
     values = 20 + 3 * np.sin(2 * np.pi * np.arange(1200) / 24) + rng.normal(0, 1, (1, 1200))

@@ -36,6 +36,7 @@ LONGEST = 1200  # days of the past that are looked at
 ORIGINS, CELLS = 400, 300_000  # earlier origins that are learned from at most; origins x points ahead
 APART = 10  # days ahead for each day between two origins: nearer ones have nearly the same days after them
 BIAS = 100.0  # independent cases at which half of a mean error held out is believed
+WHOLE = 0.98  # size of errors of weights fitted to all of the past, of one held out of seven to eight tenths of it
 ALIKE = 3  # cases in a row that tell of common days: more than so many say little more
 HALVED = 4  # days ahead from which every second point of a day is learned from
 POOL = 600  # errors that the quantiles of a point ahead are ranked from
@@ -156,10 +157,10 @@ def _scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(lowest value, standard deviation) (B, 1); the spread of what never changes is its size, of 0 it is 1."""
     known = _or0(values)
     low = np.nanmin(known, axis=1, keepdims=True)
-    size = np.nanmax(np.abs(known), axis=1, keepdims=True)
-    size = np.where(size > 0, size, 1.0)
-    spread = np.nanstd(known / size, axis=1, keepdims=True)  # of numbers up to 1: squares of tiny ones vanish
-    return low, np.where(spread > 1e-12, spread, 1.0) * size
+    width = np.nanmax(known, axis=1, keepdims=True) - low
+    size = np.where(low != 0, np.abs(low), 1.0)
+    spread = np.nanstd((known - low) / np.where(width > 0, width, 1.0), axis=1, keepdims=True) * width
+    return low, np.where(spread > 0, spread, size)
 
 
 def _forecast(past: Past, origins: slice, horizon: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +183,7 @@ def _forecast(past: Past, origins: slice, horizon: int) -> tuple[np.ndarray, np.
         judged = held_out.fit(held_out.Cases(past.inputs(Span(some, first, last, step)), truth, known, overlap), priors)
         ahead = past.inputs(Span(newest, first, last))[:, :, 0]  # (B, F, L)
         points.append((judged.weights[:, None] @ ahead)[:, 0])
-        missed = _less_bias(judged.errors, truth.shape[1] / max(overlap, 1.0))
+        missed = WHOLE * _less_bias(judged.errors, truth.shape[1] / max(overlap, 1.0))
         evened = as_now(missed, signs(past, some, first, last), signs(past, newest, first, last), overlap)
         evened = np.repeat(evened, every, axis=1)[:, -len(range(past.count)[origins]):]
         errors.append(np.repeat(evened, step, axis=2)[:, :, : last - first])
