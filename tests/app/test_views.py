@@ -219,6 +219,13 @@ def test_an_alarm_goes_through_the_states_of_isa_18_2(kinds: list[str], state: s
     assert bool(alarms.standing([row])) == (state != "normal")
 
 
+def test_alarms_that_stand_come_by_priority_and_then_the_newest_first() -> None:
+    told = [("a", "low", 5), ("b", "high", 1), ("c", "medium", 4), ("d", "high", 3), ("e", "odd", 6)]
+    events = [Event("alarm.raised", name, t, "watch", {"condition": "limit", "thing": name, "priority": priority, "says": "", "evidence": []}, id=f"e{t}", known_ns=t)
+              for name, priority, t in told]
+    assert [row["id"] for row in alarms.alarms(events)] == ["d", "b", "c", "e", "a"]
+
+
 def test_an_alarm_that_comes_back_is_unacknowledged_again() -> None:
     (row,) = alarms.alarms([raised(1), event("alarm.acknowledged", "a", 2), event("alarm.cleared", "a", 3), raised(4)])
     assert (row["state"], row["since_ns"], row["acknowledged_by"]) == ("unacknowledged", 4, "")

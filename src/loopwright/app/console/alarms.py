@@ -35,11 +35,12 @@ PATH, EVERY_S = "/alarms", 2.0
 AT_ONCE, PAST, DAYS = 3, 24, 30.0
 SHOWN = (*life.WAITING, "acknowledged")
 FIGURES_S = 20.0  # how often the figures are counted anew
-STATES = {  # of an alarm: tone, words
-    "unacknowledged": ("bad", "nobody has seen it"), "acknowledged": ("warn", "seen, still true"),
-    "returned": ("", "gone before anybody saw it"), "shelved": ("", "shelved"),
-    "suppressed": ("", "suppressed by design"), "out of service": ("", "out of service"), "normal": ("good", "over"),
+STATES = {  # of an alarm, in words
+    "unacknowledged": "nobody has seen it", "acknowledged": "seen, still true",
+    "returned": "gone before anybody saw it", "shelved": "shelved", "suppressed": "suppressed by design",
+    "out of service": "out of service", "normal": "over",
 }
+_URGENT = {"high": "bad", "medium": "warn"}  # tone of what waits for a person
 _LENGTHS = (("30min", "30 minutes"), ("1h", "1 hour"), ("8h", "8 hours"), ("1d", "1 day"), ("7d", "7 days"))
 _TONE = {"acceptable": "good", "manageable": "warn", "too many": "bad", "too few to say": ""}
 _SCALED = ("per_hour", "per_10_min")  # the alarms a day in other words
@@ -79,7 +80,8 @@ def alarm_list(alarms: Sequence[Mapping[str, Any]], view: View, *, whole: bool =
 
 
 def _alarm(alarm: Mapping[str, Any], view: View, whole: bool) -> Safe:
-    tone, words = STATES[alarm["state"]]
+    words = STATES[alarm["state"]]
+    tone = _URGENT.get(alarm["priority"], "") if alarm["state"] in life.WAITING else ""
     seen = f", seen by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
     since = when.ago(alarm["since_ns"], view.front.now_ns(), view.zone)
     often = f", {alarm['came']} times so far" if alarm["came"] > 1 else ""

@@ -23,7 +23,8 @@ def alarms(events: Iterable[Event], state: life.State | None = None) -> list[dic
     A row's state is one of `life.STATES`; an alarm that came again before it was seen is one row that needs somebody,
     the last; the rows before it are over ('normal'). `hidden` says why one is shelved, suppressed or out of service:
     {why, by, until_ns}. `revised` is what later data or a correction says of it ('' where nothing does); an alarm that
-    only they show stands as 'returned'. Sorted by state, then newest first.
+    only they show stands as 'returned'. Sorted by state, those that stand
+    by priority, then newest first.
     """
     known = sorted(fold.of(events, *KINDS), key=lambda e: (e.known_ns, e.t_ns))
     book = life.Book(life.fold(known) if state is None else state)
@@ -39,7 +40,13 @@ def alarms(events: Iterable[Event], state: life.State | None = None) -> list[dic
         out.append(row)
     for row in out:
         row["came"] = came[row["condition"], row["thing"]]
-    return sorted(out, key=lambda a: (_ORDER[a["state"]], -a["since_ns"]))
+    return sorted(out, key=_place)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:
+    ranked = row["state"] != "normal" and row["priority"] in life.PRIORITIES
+    urgent = life.PRIORITIES.index(row["priority"]) if ranked else 0
+    return _ORDER[row["state"]], -urgent, -row["since_ns"]
 
 
 def _row(id_: str, raised: Event, after: list[Event], again: Event | None, book: life.Book) -> dict[str, Any]:
