@@ -211,6 +211,19 @@ def test_trouble_that_signals_announce_is_predicted_scored_and_a_trouble_told_la
         assert scored.check(plant, task.name, now_ns)["changed"] == 1
 
 
+def test_trouble_may_be_an_alarm_that_people_say_was_true_and_their_last_word_counts(tmp_path: Path) -> None:
+    more = ANOMALY.replace('["workorder.opened"]', '["alarm.judged/true", "alarm.raised/silent"]')
+    with opened(tmp_path, more) as plant:
+        task = learning.task_of(plant, "anomaly-s.output_power")
+        for number, condition in enumerate(("hot", "hot", "silent"), 1):
+            body = {"condition": condition, "thing": "mill-1", "says": "x", "evidence": [], "priority": "low"}
+            plant.store.record([Event("alarm.raised", f"a-{number}", T0 + number * HOUR, "watch", body)])
+        for number, word in ((1, "true"), (2, "true"), (2, "false")):
+            body = {"condition": "hot", "thing": "mill-1", "verdict": word, "why": ""}
+            plant.store.record([Event("alarm.judged", f"a-{number}", T0 + 9 * HOUR, "bo", body)])
+        assert [(e.about, e.t_ns) for e in anomaly.troubles(plant, task)] == [("a-1", T0 + HOUR), ("a-3", T0 + 3 * HOUR)]
+
+
 def test_a_life_may_end_by_any_event_of_a_machine(tmp_path: Path) -> None:
     more = '[[learn]]\ntask = "life"\nsignals = ["s.vibration"]\nstep_s = 3600\nahead_s = 3600\nends = "machine.down"\nhistory_days = 60\n'
     with opened(tmp_path, more) as plant:

@@ -161,7 +161,8 @@ TABLES: dict[str, dict[str, tuple[type | tuple[type, ...], str, Any]]] = {
         "history_days": ((int, float), "days that are read", 14.0),
         "label": (str, "classes: the field of a run's inspection that is told", "label"),
         "ends": (str, "life: the event that ends one, as 'machine.down'; '': tools, until a run finds them worn", ""),
-        "trouble": (list, "anomaly: events that are trouble; 'alarm.raised/NAME' is one alarm",
+        "trouble": (list, "anomaly: events that are trouble; 'alarm.raised/NAME' is one alarm, "
+                    "'alarm.judged/true' those that people say were true",
                     ["machine.down", "workorder.opened"]),
         "false_alarms_per_day": ((int, float), "anomaly: false alarms a day of a machine that are allowed", 1.0),
     },

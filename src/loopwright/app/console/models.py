@@ -83,7 +83,12 @@ def _address(model: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    """Three digits; thousands in full, what is next to nothing as nothing."""
+    if value is None:
+        return "–"
+    if abs(value) < 1e-9:
+        return "0"
+    return f"{value:,.0f}".replace(",", "\u202f") if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _one(view: View, told: dict[str, Any]) -> dict[str, Safe]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,23 @@ from loopwright.learn.kept.predictions import Asked, Outcome, Outcomes
 from loopwright.learn.league import BRIER
 from loopwright.learn.tasks import anomaly
 
-SIGNAL = "trouble"
+SIGNAL, JUDGED = "trouble", "alarm.judged"
 
 
 def troubles(plant: Plant, task: Task, known_by_ns: int | None = None) -> list[Event]:
-    """Events that are trouble of the task's things: 'workorder.opened', or 'alarm.raised/<condition>' for one alarm."""
-    found = []
+    """Events that are trouble of the task's things: 'workorder.opened'; 'alarm.raised/<condition>' for one alarm;
+    'alarm.judged/true' for alarms that people say were true, at the time they were raised (the last word counts)."""
+    found: list[Event] = []
     for word in task.trouble:
-        kind, _, condition = word.partition("/")
-        found += [e for e in plant.store.recall(kind=kind) if condition in ("", e.body.get("condition"))
-                  and speaking.thing_of(e) in task.things and (known_by_ns is None or e.known_ns <= known_by_ns)]
+        kind, _, which = word.partition("/")
+        events = [e for e in plant.store.recall(kind=kind) if speaking.thing_of(e) in task.things
+                  and (known_by_ns is None or e.known_ns <= known_by_ns)]
+        if kind == JUDGED:
+            raised = {e.about: e.t_ns for e in plant.store.recall(kind="alarm.raised")}
+            last = {e.about: e for e in events if e.about in raised}
+            events = [replace(e, t_ns=raised[e.about]) for e in last.values()]
+        key = "verdict" if kind == JUDGED else "condition"
+        found += [e for e in events if which in ("", e.body.get(key))]
     return found
 
 
