@@ -10,11 +10,11 @@ With z the value in spreads of training, y its exponential average over `memory`
     e  = (y - m) / sqrt(noise + p)
     m <- m + gain (y - m), p <- (1 - gain)^2 p + 2 memory noise gain^2           where |e| < CALM
 
-The variogram of y over training, V(lag) = noise + wander lag / 2, says how far a level goes by itself: a temperature
-that crept while it was learned is let creep on, by sqrt(wander) a row and no faster; one that stood is held to a
-fraction of a spread. A level is followed slowly (once in `SLOWEST` rows) and not at all while the signal is off, so
-that a fault is not learned. A signal that stood still in training and is moved for good stays off until it is fitted
-anew.
+The variogram of y over training, V(lag) = noise + wander lag / 2 for lags beyond the memory, says how far a level goes
+by itself: a temperature that crept while it was learned is let creep on, by sqrt(wander) a row and no faster; one that
+stood is held to a fraction of a spread. A level is followed slowly (once in `SLOWEST` rows) and not at all while the
+signal is off, so that a fault is not learned. A signal that stood still in training and is moved for good stays off
+until it is fitted anew.
 
 Stuck: a value that repeats the last one digit for digit beyond twice the longest such run of training adds -ln of the
 share of repeats in training for each row; sqrt(2 nats) is the same surprise in spreads, and the larger of both counts.
@@ -39,7 +39,7 @@ SLOWEST = 2048  # rows over which a level is followed
 CALM = 4.0  # spreads beyond which a level is not followed
 FARTHEST = 50.0  # spreads of one value: the average of a wild one is over soon
 IN_TRAINING = 5.0  # the same while it is learned
-LAGS, APART = 8, 3  # lags of the variogram; memories from which on averages have nothing in common
+LAGS, APART = 8, 2  # lags of the variogram, up to a quarter of the rows; memories that averages are apart at least
 WIDE = 3.2897072539  # spreads of a normal value between its 5 % and 95 % points
 TAIL = 0.05
 
@@ -114,24 +114,27 @@ def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _variogram(averages: np.ndarray, memory: int) -> tuple[np.ndarray, np.ndarray]:
-    """((C,) noise, (C,) wander) by a line through the robust variogram, lags weighed by how often they fit in."""
+    """((C,) noise, (C,) wander): the robust variogram of averages as noise (1 - keep^lag) + wander lag / 2.
+
+    keep = 1 - 1 / memory: so much alike are averages of independent values. Lags up to a quarter of the rows (G. E. P.
+    Box and G. M. Jenkins, Time Series Analysis (1970)), weighed by how often they fit in; neither part below zero.
+    """
     rows = len(averages)
     floor = np.full(averages.shape[1], 0.5 / memory)  # what an average of independent values has
-    first = min(APART * memory, max(rows // 4, 1))
-    lags = np.unique(np.linspace(first, max(rows // 2, 1), LAGS).astype(int))
+    first = max(1, min(APART * memory, rows // 8))
+    lags = np.unique(np.linspace(first, max(rows // 4, first + 1), LAGS).astype(int))
     lags = lags[lags < rows]
     if not len(lags):
         return floor, np.zeros(averages.shape[1])
     apart = [np.sqrt(np.abs(averages[lag:] - averages[:-lag])).mean(axis=0) for lag in lags]
     half = np.array([root**4 / (0.457 + 0.494 / (rows - lag)) / 2.0 for root, lag in zip(apart, lags, strict=True)])
-    weight = (rows - lags) / lags
-    middle = float(weight @ lags / weight.sum())
-    mean = weight @ half / weight.sum()  # (L, C) -> (C,)
-    across = float(weight @ np.square(lags - middle))
-    if across <= 0.0:
-        return np.maximum(mean, floor), np.zeros(averages.shape[1])
-    slope = np.clip((weight * (lags - middle)) @ (half - mean) / across, 0.0, mean / middle)
-    return np.maximum(mean - slope * middle, floor), 2.0 * slope
+    weight, alone = (rows - lags) / lags, 1.0 - (1.0 - 1.0 / memory) ** lags
+    aa, al, ll = (float(weight @ product) for product in (alone**2, alone * lags, lags.astype(float) ** 2))
+    by_alone, by_lag = (weight * alone) @ half, (weight * lags) @ half  # (L,) @ (L, C) -> (C,)
+    apart_enough = aa * ll - al * al
+    slope = (aa * by_lag - al * by_alone) / apart_enough if apart_enough > 1e-9 * aa * ll else np.zeros(len(floor))
+    slope = np.clip(slope, 0.0, by_lag / ll)
+    return np.maximum((by_alone - slope * al) / aa, floor), 2.0 * slope
 
 
 def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
