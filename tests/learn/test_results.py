@@ -176,6 +176,19 @@ def test_changed_data_and_another_mapping_are_computed_anew(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_more_seeds_and_models_are_added_to_what_is_there(tmp_path: Path) -> None:
+    file = written(tmp_path, good("life"))
+    out = tmp_path / "out"
+    counts = []
+    for models, seeds in ((("mean_life",), 1), (("mean_life",), 3), (("survival",), 3)):
+        told = evaluated(Asked("life", file, models, seeds, out, MAPS["life"]), quiet)
+        assert {row["seeds"] for row in told["rows"]} == {seeds}
+        counts.append({path.name: path.stat().st_mtime_ns for path in out.rglob("*.result")})
+    assert [len(count) for count in counts] == [2, 6, 9]  # two baselines, then a third model
+    assert counts[0].items() <= counts[1].items() <= counts[2].items()
+
+
+@pytest.mark.slow
 def test_a_process_that_is_interrupted_or_killed_is_taken_up_by_the_next(tmp_path: Path) -> None:
     """SIGINT, then kill -9, then whole: a process of its own, with a copy of the package that nobody edits meanwhile."""
     source = Path(loopwright.__file__).parent

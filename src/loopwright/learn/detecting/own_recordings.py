@@ -21,7 +21,7 @@ def read(path: Path, columns: Mapped) -> RecordingSet:
     own = own_map.of(columns)
     if "label" not in own.columns:
         raise InputError(own.where, "label is not told", "the column that is 1 where a row is anomalous",
-                         "--map label=X")
+                         own.hint("label"))
     table = own_map.read(path, own)
     own_table.check_answer(table, np.array([str(word).lower() in YES for word in table.words["label"]], np.float64))
     found, short = [], []

@@ -36,7 +36,7 @@ def read(path: Path, columns: Mapped) -> tuple[tuple[LifeSet, ...], tuple[str, .
     """
     own = own_map.of(columns)
     if "unit" not in own.columns:
-        raise InputError(own.where, "unit not told", "unit for life", "--map unit=COLUMN")
+        raise InputError(own.where, "unit not told", "unit for life", own.hint("unit"))
     table = own_map.read(path, own)
     check_counter(table, own.where)
     units, notes = _by_clock(table, own) if own.by_time else (_by_rows(table), ())

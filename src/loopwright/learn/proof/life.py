@@ -89,6 +89,8 @@ def rows(
     sets, notes = read(path, mapping)
     found: list[Row] = []
     best: dict[str, tuple[str, Told]] = {}
+    progress(f"{len(sets)} sets, {len({BASELINE, *models})} models, {seeds} seeds, "
+             f"{sum(len(one.parts) for one in sets) * len({BASELINE, *models}) * seeds} fits")
     for one in sets:
         modules = _modules(models, one.name, progress)
         told = _set(one, modules, seeds, notes, progress)

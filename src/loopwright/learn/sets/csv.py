@@ -117,4 +117,4 @@ def _need(own: Own, task: str, roles: Sequence[str]) -> None:
     missing = [role for role in roles if role not in own.columns]
     if missing:
         raise InputError(own.where, f"{' and '.join(missing)} not told", f"{', '.join(roles)} for {task}",
-                         f"--map {missing[0]}=COLUMN")
+                         own.hint(missing[0]))

@@ -69,6 +69,10 @@ class Own:
     ended: Mapping[str, float | None] = field(default_factory=dict)
     measures: Mapping[str, str] = field(default_factory=dict)
 
+    def hint(self, role: str) -> str:
+        """How that role is told: on the command line, or in the file."""
+        return f"--map {role}=COLUMN" if self.where == "--map" else f'{role} = "COLUMN"'
+
     @property
     def by_time(self) -> bool:
         """Whether lives are told by the clock and not by counting rows."""
