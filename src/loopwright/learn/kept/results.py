@@ -15,16 +15,19 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from loopwright.core.clock import age_s
 from loopwright.core.errors import StoreError
 from loopwright.learn.kept import registry
 
 HEAD, ENDING, HASH = "made_of.json", ".result", 16
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "numba")
 CHUNK = 1 << 20
+LEFT_S = 3600.0  # a half-written file that is older belongs to nobody
 Say = Callable[[str], None]
 Key = tuple[str | int, ...]
 
@@ -94,10 +97,14 @@ def opened(folder: Path, made_of: Mapping[str, str], say: Say) -> Shelf:
 
 
 def _emptied(folder: Path) -> None:
-    """Takes every result away, and what a program that was killed left half written."""
+    """Takes every result away, and what a program that was killed left half written an hour ago or longer."""
     (folder / HEAD).unlink(missing_ok=True)
-    for path in [*folder.glob(f"*{ENDING}"), *folder.glob("*.part")]:
+    for path in folder.glob(f"*{ENDING}"):
         path.unlink(missing_ok=True)
+    for path in folder.glob("*.part"):
+        with suppress(FileNotFoundError):
+            if age_s(path.stat().st_mtime) > LEFT_S:
+                path.unlink()
 
 
 def fingerprint(path: Path, out: Path | None = None) -> str:
