@@ -206,6 +206,8 @@ def _folder(path: Path | None) -> None:
 
 def _write(path: Path, told: Mapping[str, Any]) -> None:
     try:
-        path.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", "utf-8")
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", "utf-8")
+        part.replace(path)
     except OSError as error:
         raise StoreError(str(path), f"it cannot be written ({error.strerror})", "", "name another folder") from error
