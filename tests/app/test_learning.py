@@ -16,7 +16,7 @@ from loopwright.app.learning import anomaly, classes, life, training
 from loopwright.app.plant import Plant, open_plant
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, SimClock
-from loopwright.core.errors import LoopwrightError, SiteError, UnknownName
+from loopwright.core.errors import InputError, LoopwrightError, SiteError, UnknownName
 from loopwright.core.types import Batch, Event
 from loopwright.learn.kept import predictions, registry
 from loopwright.packs.shop_floor import wear
@@ -307,6 +307,37 @@ def test_training_that_was_cut_off_goes_on_with_what_was_tried_and_the_same_data
         card = models.card_of(plant.store, done["model"])
         assert card.known_by_ns < T0 + 20 * HOUR, "its data are those of then"
         assert not (plant.store.path / "training" / "tool-life").exists()
+
+
+def test_a_task_that_is_trained_is_not_trained_a_second_time_beside(tmp_path: Path, runs: list[TwinRun]) -> None:
+    with opened(tmp_path) as plant:
+        tools_of(plant, runs, 0, 40)
+        task = learning.task_of(plant, "tool-life")
+
+        async def both() -> list[dict[str, Any]]:
+            return await asyncio.gather(training.train(plant, task), training.train(plant, task))
+
+        assert sorted(one["came"] for one in asyncio.run(both())) == ["nothing", "serves"]
+        assert len(plant.store.recall(kind="training.ended")) == 1
+
+
+def test_a_card_that_lies_about_its_file_is_refused_and_nothing_is_kept(tmp_path: Path, runs: list[TwinRun]) -> None:
+    from dataclasses import replace
+
+    with opened(tmp_path) as plant:
+        tools_of(plant, runs, 0, 40)
+        task = learning.task_of(plant, "tool-life")
+        from loopwright.learn import tasks
+
+        data = life.gather(plant, task, plant.clock.now_ns(), plant.clock.now_ns())
+        made = tasks.chosen("life", task.name, data, {name: tasks.tried("life", data, name) for name in tasks.candidates("life", data)})
+        with pytest.raises(InputError, match="of its card"):
+            models.keep(plant, replace(made.card, weights_hash="0" * 64), made.kept, T0)
+        better = {**made.kept, "losses": {**made.kept["losses"], "ours": np.zeros(len(made.kept["losses"]["ours"]))}}
+        with pytest.raises(InputError, match="of its card"):
+            models.keep(plant, made.card, better, T0)
+        assert plant.store.recall(kind="model.trained") == []
+        assert speaking.speakers(plant, task.name) == []
 
 
 def test_a_progress_file_that_is_broken_or_of_tomorrow_is_begun_anew(tmp_path: Path, runs: list[TwinRun]) -> None:

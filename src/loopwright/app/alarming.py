@@ -233,6 +233,18 @@ def run_list(path: Path, every: bool, state: str, role: str) -> dict[str, Any]:
         return listed(store, every=every, state=state, role=role)
 
 
+def run_judged(path: Path, thing: str) -> dict[str, Any]:
+    """{kinds}: what the detectors know of each kind, as it was last kept, and which signals wait, of one machine where
+    `thing` is given."""
+    site = site_of(path)
+    if thing and thing not in (known := [m.id for m in site.machines]):
+        raise UnknownName("machine", thing, known)
+    kinds = detecting.summaries(site.folder)
+    for one in kinds:
+        one["waiting"] = [row for row in one.get("waiting", []) if thing in ("", row["thing"])]
+    return {"kinds": kinds}
+
+
 def run_figures(path: Path, days: float, now_ns: int) -> dict[str, Any]:
     """Figures of the plant of a site, beside whatever process writes it."""
     from loopwright.app.opening import open_site

@@ -5,8 +5,9 @@
     for seen in detectors.recorded(spans): ...         the same of times that were played
 
 What they learn stands in the plant's folder (watch/<kind>) once a minute, and when they are closed: the next run goes
-on with the same scores, after it has judged what was heard meanwhile. A kind whose machines or signals changed learns
-anew. Scores are not kept: they follow from the points.
+on with the same scores, after it has judged what was heard meanwhile. A kind whose machines or signals changed, or
+that an older version of this program or a damaged file tells of, learns anew. What people say of alarms is heeded
+before each look: a true one does not count against the budget. Scores are not kept: they follow from the points.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from loopwright.core.errors import StoreError
 from loopwright.core.types import Kind, Windows
 from loopwright.learn.detecting import budget, fleet, level, surprise
 from loopwright.learn.kept import registry
-from loopwright.serve.watch import Anomaly, Channel, Seen
+from loopwright.serve.watch import UNUSUAL, Anomaly, Channel, Seen
 from loopwright.store.fleet import Fleet
 
 FOLDER = "watch"
@@ -37,6 +38,8 @@ BACK = 3600  # steps that are judged after a pause, at most; what is older is pa
 PART = 600  # steps that are read from the store at once
 SAVE_S = 60.0
 MOST_REGIMES = 64
+VERSION = 2  # of what is kept
+TOLD = 50  # machines whose signals are told one by one in a summary
 RANKED = 8  # signals of an anomaly that are told
 
 
@@ -69,6 +72,8 @@ class _Judge:
     regime: Any = None  # (B,) last known
     standing: dict[int, Anomaly] = field(default_factory=dict)
     saved_ns: int = 0
+    after: str = ""  # the newest verdict that was heeded
+    verdicts: dict[str, str] = field(default_factory=dict)  # alarm -> what a person said last
 
 
 def plans(site: Site) -> list[Plan]:
@@ -144,6 +149,7 @@ class Detectors:
 
     def _live(self, now_ns: int) -> Iterator[Seen]:
         for judge in self._judges:
+            _heed(self.plant, judge)
             step_ns = judge.plan.step_ns
             end = (now_ns - round(LATE_S * NS_PER_S)) // step_ns
             ahead = judge.done is None or judge.done > end + BACK  # the clock was wrong, then or now
@@ -161,6 +167,7 @@ class Detectors:
 
     def _recorded(self, spans: Sequence[tuple[int, int]]) -> Iterator[Seen]:
         for judge in self._judges:
+            _heed(self.plant, judge)
             step_ns = judge.plan.step_ns
             for start, end in _merged([(a // step_ns, b // step_ns + 1) for a, b in spans]):
                 yield from self._judged(judge, max(start, judge.played or start), end, None)
@@ -235,6 +242,26 @@ def _advanced(judge: _Judge, windows: Windows) -> Iterator[Seen]:
         yield _seen(judge, looked, int(windows.t_ns[-1]))
 
 
+def _heed(plant: Plant, judge: _Judge, *, past: bool = False) -> None:
+    """Takes in what people said of alarms since the last look; the last word on each counts.
+
+    past  of alarms that this judge's budget never counted: they say whose alarms are false, and give nothing back
+    """
+    events = plant.store.recall(kind="alarm.judged", after=judge.after)
+    if not events:
+        return
+    known = judge.state.budget
+    place = {name: row for row, name in enumerate(judge.plan.things)}
+    for event in events:
+        thing, verdict = str(event.body["thing"]), str(event.body["verdict"])
+        if event.body["condition"] == UNUSUAL and thing in place and verdict in budget.VERDICTS:
+            known = budget.told(known, place[thing], judge.verdicts.get(event.about, ""), verdict)
+            judge.verdicts[event.about] = verdict
+    if past:
+        known = replace(known, level=judge.state.budget.level, confirmed=0)
+    judge.after, judge.state = events[-1].id, replace(judge.state, budget=known)
+
+
 def _seen(judge: _Judge, looked: Any, t_ns: int) -> Seen:
     names = judge.plan.things
     found = frozenset(names[i] for i in np.flatnonzero(looked))
@@ -255,16 +282,36 @@ def _anomaly(plan: Plan, look: surprise.Look, one: budget.Alarm, row: Any, t_ns:
 
 def _opened(plant: Plant, plan: Plan) -> _Judge:
     """The judge as it was kept, or a new one where there is none, or one of other machines or signals."""
-    fresh = _Judge(plan, surprise.start(len(plan.things), len(plan.signals), plan.settings, plan.regimes),
-                   regime=np.full(len(plan.things), -1, dtype=np.int64))
     try:
         kept = registry.decode((_folder(plant) / plan.kind).read_bytes(), f"what is known of {plan.kind}")
-    except (OSError, StoreError):
-        return fresh  # nothing that can be used: it learns anew
-    if kept["plan"] != _told(plan):
-        return fresh
-    standing = {int(place): _anomaly_of(row) for place, row in kept["standing"].items()}
-    return _Judge(plan, _state_of(kept["state"]), kept["done"], kept["played"], kept["regime"], standing)
+        if kept["plan"] == _told(plan):
+            standing = {int(place): _anomaly_of(row) for place, row in kept["standing"].items()}
+            judge = _Judge(plan, _state_of(kept["state"]), kept["done"], kept["played"], kept["regime"], standing,
+                           after=kept["after"], verdicts=dict(kept["verdicts"]))
+            if _sound(judge):
+                return judge
+    except (OSError, StoreError, KeyError, TypeError, ValueError, AttributeError):
+        pass  # nothing that can be used: it learns anew
+    fresh = _Judge(plan, surprise.start(len(plan.things), len(plan.signals), plan.settings, plan.regimes),
+                   regime=np.full(len(plan.things), -1, dtype=np.int64))
+    _heed(plant, fresh, past=True)
+    return fresh
+
+
+def _sound(judge: _Judge) -> bool:
+    """Whether everything that is known has the shape that the plan asks for, and is a number where it must be one."""
+    fresh = surprise.start(1, len(judge.plan.signals), judge.plan.settings, judge.plan.regimes)
+    things, state = len(judge.plan.things), judge.state
+    rows = things * judge.plan.regimes
+    shape = (rows, len(judge.plan.signals))
+    same = [one.shape == shape for one in (state.seen, state.most, state.judged, state.q90, state.q99, state.last)]
+    same += [state.parts.shape == state.said.shape == (things, shape[1]), state.visits.shape == (rows,)]
+    same += [state.budget.points.shape == (*fresh.budget.points.shape[:2], things), state.range.shape == (2, shape[1])]
+    numbers = (state.q90, state.q99, state.parts, state.most, state.budget.points, state.budget.last,
+               np.array([state.budget.level, state.budget.allowed]))
+    levels = state.levels.levels
+    there = levels is not None and bool(np.isfinite(levels.level).all() and np.isfinite(levels.spread).all())
+    return all(same) and there and all(bool(np.isfinite(one).all()) for one in numbers)
 
 
 def _save(plant: Plant, judge: _Judge) -> None:
@@ -273,7 +320,7 @@ def _save(plant: Plant, judge: _Judge) -> None:
         return
     kept = {
         "plan": _told(judge.plan), "state": asdict(judge.state), "done": judge.done, "played": judge.played,
-        "regime": judge.regime,
+        "regime": judge.regime, "after": judge.after, "verdicts": judge.verdicts,
         "standing": {str(place): asdict(one) for place, one in judge.standing.items()},
     }
     folder = _folder(plant)
@@ -294,7 +341,8 @@ def _folder(plant: Plant) -> Path:
 
 def _told(plan: Plan) -> dict[str, Any]:
     """What must be the same for what was learned to be of use."""
-    return {"things": list(plan.things), "signals": list(plan.signals), "state": plan.state, "regimes": plan.regimes,
+    return {"version": VERSION, "things": list(plan.things),
+            "signals": list(plan.signals), "state": plan.state, "regimes": plan.regimes,
             "step_s": plan.settings.step_s, "warm": plan.settings.warm, "past": plan.settings.past}
 
 
@@ -310,13 +358,26 @@ def _anomaly_of(row: Mapping[str, Any]) -> Anomaly:
 
 def summary(plan: Plan, state: surprise.State) -> dict[str, Any]:
     """What people are told of a kind's detectors: how much they know, and how the budget stands."""
-    share = surprise.known(state)
+    share = surprise.known(state, plan.settings)
     return {
         "kind": plan.kind, "things": len(plan.things), "signals": len(plan.signals),
         "heard": int((share >= 0.0).sum()), "judged": float(np.maximum(share, 0.0).mean()),
         "per_day": plan.settings.per_day, "of": plan.of, "threshold": state.budget.threshold,
+        "confirmed": state.budget.confirmed, "false": int(state.budget.wrong.sum()),
+        "waiting": _waiting(plan, state),
         "watched_s": state.steps * plan.settings.step_s, "allowed": state.budget.allowed, "raised": state.budget.alarms,
     }
+
+
+def _waiting(plan: Plan, state: surprise.State) -> list[dict[str, Any]]:
+    """Signals that are not judged by points of their own yet: {thing, signal, known, rows, own}; of the first TOLD
+    machines."""
+    rows = []
+    for place, thing in enumerate(plan.things[:TOLD]):
+        for signal, one in zip(plan.signals, surprise.standing(state, place, plan.settings), strict=True):
+            if one.word != surprise.WORDS[0]:
+                rows.append({"thing": thing, "signal": signal, "known": one.word, "rows": one.rows, "own": one.own})
+    return rows
 
 
 def summaries(folder: Path) -> list[dict[str, Any]]:

@@ -16,15 +16,18 @@ from loopwright.app.floor import Floor
 from loopwright.app.flow import Flow
 from loopwright.app.learning import classes
 from loopwright.app.plant import Plant
+from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import LinkError, LoopwrightError
 
 EVERY_S = 5.0
+JUDGED_NS = 86_400 * NS_PER_S  # runs that ended so long ago are history: they teach, and open no work order
 
 
 async def keep_maintained(plant: Plant, shop: Floor, flow: Flow) -> None:
     """Looks every few seconds whether runs ended or were inspected, until it is cancelled."""
     await shop.ready()
     maintenance, seen = serving.Maintenance(plant), -1
+    maintenance.back_ns = JUDGED_NS
     while True:
         await plant.clock.sleep(EVERY_S)
         try:

@@ -75,6 +75,7 @@ class Maintenance:
 
     def __init__(self, plant: Plant, since_ns: int | None = None) -> None:
         self.plant, self.since_ns = plant, since_ns
+        self.back_ns: int | None = None  # runs that ended longer ago are not judged: nobody is sent for them; None: all
         self.bind = next((p.hooks["maintain"] for p in plant.packs.values() if "maintain" in p.hooks), None)
         self.trained: Trained | None = None
         self.serves: Trained | None = None  # the model in force; None: the baseline serves
@@ -146,6 +147,8 @@ class Maintenance:
             self.decisions, self.workorders = self.decisions + there, self.workorders + orders
             return orders
         runs = self.bind.finished(labels)
+        if self.back_ns is not None:
+            runs = [run for run in runs if int(run["end_ns"]) >= now_ns - self.back_ns]
         prediction: dict[str, Any] = {"abstains": self.why_not or "no model has been trained"}
         if self.serves is not None:
             prediction = {

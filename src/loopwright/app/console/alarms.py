@@ -192,6 +192,10 @@ def _detectors(rows: Sequence[Mapping[str, Any]]) -> Safe:
         word = "learning" if share == 0.0 else f"{share:.0%} of signals judged"
         hours = float(row["watched_s"]) / 3600
         raised = f"{row['raised']} in {hours / 24:.1f} days" if hours >= 48 else f"{row['raised']} in {hours:.1f} h"
+        if waiting := row.get("waiting"):
+            first = waiting[0]
+            word += f", {len(waiting)} learn ({first['thing']} {first['signal']}: "
+            word += f"{first['rows'] or first['own']} values more)"
         cells.append((f"{row['things']} of kind {row['kind']}", pill(word, "good" if share else "live"), raised,
                       f"{row['per_day']:g} a day"))
     return table(("Machines", "Known", ("Raised", "n"), ("Allowed", "n")), cells)

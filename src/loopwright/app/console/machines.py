@@ -45,15 +45,15 @@ def draw(view: View) -> Drawn:
 
 def state_pills(one: dict[str, Any]) -> Safe:
     """What a machine does, whether it is silent, and who plays it."""
-    silent = pill("silent", "bad") if one["stale"] else None
+    silent = pill("silent", "bad") if one["stale"] and one["state"] != "silent" else None
     twin = pill(f"played by a {one['twin']}") if one["twin"] else None
     return div("buttons", pill(one["state"], "bad dot" if one["stale"] else _TONE[one["tone"]]), silent, twin)
 
 
 def speaks(one: dict[str, Any], view: View) -> str:
     """The protocol, and when it was heard last."""
-    heard = when.ago(one["heard_ns"], view.front.now_ns(), view.zone)
-    return f"{PROTOCOLS.get(one['protocol'], one['protocol'])}, heard {heard}"
+    heard = f"heard {when.ago(one['heard_ns'], view.front.now_ns(), view.zone)}" if one["heard_ns"] else "never heard"
+    return f"{PROTOCOLS.get(one['protocol'], one['protocol'])}, {heard}"
 
 
 def _fine(one: dict[str, Any], view: View) -> dict[tuple[str, str], Safe]:

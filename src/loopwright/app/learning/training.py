@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from loopwright.app import models
@@ -25,6 +26,7 @@ from loopwright.core.clock import NS_PER_S, monotonic_s
 from loopwright.core.errors import InputError, LoopwrightError, MissingExtra, StoreError
 from loopwright.learn.kept import registry
 from loopwright.learn.tasks import Fitted
+from loopwright.store import Store
 from loopwright.store.changes import now as known_now
 
 FOLDER, WORKER = "training", "train"
@@ -32,6 +34,7 @@ LOOK_S = 30.0
 STALE_NS = 86_400 * NS_PER_S  # what was begun longer ago begins anew
 LEAST = {"forecast": 12, "life": 6, "classes": 6, "anomaly": 6}  # outcomes before the first training
 Say = Callable[[str], None]
+_UNDER_WAY: WeakKeyDictionary[Store, set[str]] = WeakKeyDictionary()  # tasks that are trained now
 
 
 async def train(plant: Plant, task: Task, say: Say = lambda words: None) -> dict[str, Any]:
@@ -40,6 +43,18 @@ async def train(plant: Plant, task: Task, say: Say = lambda words: None) -> dict
     came  how far it came (`models.stand`), or 'nothing' with the reason in `why`
     Raises what a worker that dies raises; data that say too little are no error.
     """
+    under_way = _UNDER_WAY.setdefault(plant.store, set())
+    if task.name in under_way:
+        return {"task": task.name, "model": "", "came": "nothing", "why": "it is trained already", "outcomes": 0,
+                "took_s": 0.0}
+    under_way.add(task.name)
+    try:
+        return await _trained(plant, task, say)
+    finally:
+        under_way.discard(task.name)
+
+
+async def _trained(plant: Plant, task: Task, say: Say) -> dict[str, Any]:
     begun_s, part = monotonic_s(), _Part(plant, task)
     outcomes = await asyncio.to_thread(kind_of(task).known, plant, task, plant.clock.now_ns())
     try:
