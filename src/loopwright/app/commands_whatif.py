@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def whatif(
+    context: typer.Context,
     site: Annotated[Path, typer.Argument(help="a site file, a plant's folder, or a shop in a file")],
     action: Annotated[Action | None, typer.Argument(help="what to do with what was tried")] = None,
     names: Annotated[Texts, typer.Argument(help="names of what was tried")] = None,
@@ -56,14 +57,11 @@ def whatif(
     from loopwright.app import whatif_words
     from loopwright.app.plan_file import refuse_other_than_svg
     from loopwright.app.whatif_command import Asked, answer
+    from loopwright.make.whatif import KINDS
 
     refuse_other_than_svg(gantt)
-    kinds = {
-        "machine-more": machine_more, "machine-away": machine_away, "speed": speed, "shift-more": shift_more,
-        "shift-less": shift_less, "order-earlier": order_earlier, "order-later": order_later, "order-gone": order_gone,
-        "order-more": order_more, "operator-more": operator_more, "operator-away": operator_away,
-        "material-earlier": material_earlier, "material-later": material_later}
-    changes = tuple(f"{kind} {text}" for kind, texts in kinds.items() for text in texts or ())
+    given = context.params  # an option for each kind of change, by its name
+    changes = tuple(f"{kind} {text}" for kind in KINDS for text in given[kind.replace("-", "_")] or ())
     asked = Asked(str(action or ""), tuple(names or ()), changes, name, seconds, objective, why, author)
     document, drawing = answer(site, asked, gantt is not None)
     if gantt is not None:
