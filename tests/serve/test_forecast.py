@@ -82,3 +82,11 @@ def test_a_forecast_that_does_not_fit_is_refused() -> None:
         decide(heard(), Told("m", (0.5,), np.zeros((1, 2, 1)), np.zeros((1, 2))), {}, NOW, Settings())
     with pytest.raises(InputError, match="likely"):
         Settings(likely=1.5)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_forecast_that_is_no_number_is_refused(wrong: float) -> None:
+    quantiles = told().quantiles.copy()
+    quantiles[1, 2, 2] = wrong
+    with pytest.raises(InputError, match="not finite"):
+        Told("seasonal_ridge", LEVELS, quantiles, np.zeros((2, 3)))

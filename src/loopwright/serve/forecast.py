@@ -48,6 +48,8 @@ class Told:
             raise InputError("forecast", given, "(B, H, Q) and (B, H)")
         if 0.5 not in self.levels or len(self.levels) != self.quantiles.shape[2]:
             raise InputError("forecast", f"levels {tuple(self.levels)}", "one a quantile, 0.5 among them")
+        if not (np.isfinite(self.quantiles).all() and np.isfinite(self.baseline).all()):
+            raise InputError("forecast", "a forecast that is not finite", "numbers only")
 
 
 @dataclass(frozen=True)
