@@ -76,7 +76,7 @@ def _gather(plant: Plant, task: Task, part: _Part) -> dict[str, Any]:
 
 async def _made(plant: Plant, task: Task, data: Mapping[str, Any], part: _Part, say: Say) -> Fitted:
     """The model, from what each candidate lost; what was tried before an interruption is not tried again."""
-    part.about(registry.address({key: value for key, value in data.items() if key != "watts"}))
+    part.about(await asyncio.to_thread(registry.address, {key: one for key, one in data.items() if key != "watts"}))
     names: list[str] = await _call(plant, "candidates", task.kind, dict(data))
     for nth, name in enumerate(names, 1):
         if name in part.tried or name in part.missing:
