@@ -84,3 +84,9 @@ def test_adjusted_quantiles_stay_in_order() -> None:
 def test_levels_that_make_no_interval_are_refused(levels: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="levels"):
         start(levels, 1)
+
+
+def test_what_comes_may_be_any_number_of_widths_away() -> None:
+    quantiles = np.array([[1e-320, 2e-320, 3e-320]])
+    state = learned(start((0.1, 0.5, 0.9), 1), quantiles, np.array([1e300]))
+    np.testing.assert_allclose(state.offsets, GAIN * np.array([[0.1, 0.5, 0.9]]))

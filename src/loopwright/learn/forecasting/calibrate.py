@@ -78,7 +78,8 @@ def adjusted(state: Offsets, quantiles: np.ndarray) -> np.ndarray:
 def learned(state: Offsets, quantiles: np.ndarray, truth: np.ndarray) -> Offsets:
     """The state after what came: quantiles (B, Q) before their adjustment, truth (B,), NaN where nothing came."""
     came = np.isfinite(truth)
-    score = (np.where(came, truth, 0.0)[:, None] - quantiles) / _width(quantiles)
+    with np.errstate(over="ignore"):  # far beyond all widths is above or below all the same
+        score = (np.where(came, truth, 0.0)[:, None] - quantiles) / _width(quantiles)
     above = (score > state.offsets).astype(np.float64)
     move = state.gain * (above - (1.0 - np.asarray(state.levels)))
     return replace(state, offsets=state.offsets + np.where(came[:, None], move, 0.0), steps=state.steps + came)
