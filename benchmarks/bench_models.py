@@ -105,12 +105,18 @@ def one_by_one(store: Store) -> None:
         store.get(things=[f"belt-{i}"], signals=["load"], start_ns=T0, end_ns=T0 + MIN)
 
 
+def half_heard(store: Store, clock: SimClock) -> dict[str, int]:
+    """The outcomes of the earlier half come, and are scored."""
+    clock.set_ns(T0 + (LEADS + 9) * MIN)
+    belts(store, (LEADS // 2, LEADS // 2 + 59))
+    return predictions.score(store)
+
+
 def live_rows() -> list[dict[str, Any]]:
     """100,000 live predictions kept, looked at while they wait, half of them scored, and looked at again."""
     clock = SimClock(T0)
     made = [Prediction("bench/model@1", f"belt-{i}", "load", T0, T0 + (k + 1) * MIN, 1.0, {0.05: 0.0, 0.95: 2.0}, "N")
             for i in range(THINGS) for k in range(LEADS)]
-    half = LEADS // 2
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "plant", clock) as store:
         load = Signal("load", "N", "gauge", None, None, None, "What lies on the belt.")
         store.declare([Kind("belt", "A belt.", (load,))], [Thing(f"belt-{i}", "belt") for i in range(THINGS)])
@@ -118,8 +124,7 @@ def live_rows() -> list[dict[str, Any]]:
         for word, count, work in (
             ("kept", len(made), lambda: predictions.record(store, "bench", made, [1.0] * len(made), league.ABSOLUTE)),
             ("all wait", len(made), lambda: predictions.score(store)),
-            ("half are scored", len(made), lambda: (
-                clock.set_ns(T0 + (LEADS + 9) * MIN), belts(store, (half, half + 59)), predictions.score(store))),
+            ("half are scored", len(made), lambda: half_heard(store, clock)),
             ("looked at again", len(made), lambda: predictions.score(store)),
             ("standings", len(made), lambda: league.standings(predictions.read(store))),
             ("twin: one query each", 100, lambda: one_by_one(store)),
