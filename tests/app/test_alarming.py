@@ -190,6 +190,12 @@ def test_the_commands_do_it_on_a_plant_that_nobody_runs(plant: Plant) -> None:
     assert run("suppress", "mill-1", "--site", folder, "--why", "rebuilt")["says"] == "Out of service: all alarms of mill-1."
     assert run("restore", "mill-1", "--site", folder)["says"] == "Back in service: all alarms of mill-1."
     assert run("ack", alarm, "--site", folder, "--author", "mara")["says"] == "Acknowledged: silent on mill-1."
+    assert run("judge", alarm, "--site", folder, "--verdict", "false", "--author", "mara")["says"] == "Noted: silent on mill-1 was false."
+    assert run("judge", alarm, "--site", folder, "--verdict", "false")["says"] == "mara has said already that silent on mill-1 was false."
+    assert run("judged", "--site", folder)["kinds"] == []
+    with pytest.raises(UnknownName, match="there is no 'mil-1'"):
+        run("judged", "--site", folder, "--thing", "mil-1")
+    assert "mara says that it was false" in CliRunner().invoke(command, ["alarms", "list", "--site", folder]).stdout
     assert run("list", "--site", folder, "--state", "acknowledged")["alarms"][0]["acknowledged_by"] == "mara"
     assert run("figures", "--site", folder, "--days", "3660")["alarms"] >= 0
     words = CliRunner().invoke(command, ["alarms", "list", "--site", folder]).stdout
@@ -228,6 +234,19 @@ async def test_the_api_tells_what_is_hidden_and_what_is_asked_of_people(app: Fas
     assert (await ask("GET", "/api/alarms-hidden", "olga")).status_code == 403
     bad = await ask("POST", f"/api/alarms/{alarm}/shelve", "mara", json={"why": "", "until": "1h"})
     assert told(bad)["given"] == "no reason is given"
+
+
+async def test_what_an_alarm_was_is_said_over_the_api_once_it_is_over_too(app: FastAPI, front: Front, plant: Plant) -> None:
+    ask, alarm = Asks(app, front), raised(plant)
+    plant.store.record([Event("alarm.acknowledged", alarm, NOW, "mara"), Event("alarm.cleared", alarm, NOW, "service:watch")])
+    answer = await ask("POST", f"/api/alarms/{alarm}/judge", "anna", json={"verdict": "true", "why": "the belt was torn"})
+    assert answer.status_code == 200, answer.text
+    (event,) = plant.store.recall(kind="alarm.judged")
+    assert (event.about, event.actor, event.body) == (alarm, "anna", {"condition": "silent", "thing": "mill-1", "verdict": "true", "why": "the belt was torn"})
+    (row,) = (await ask("GET", "/api/alarms", "mara")).json()
+    assert (row["state"], row["verdict"], row["judged_by"]) == ("normal", "true", "anna")
+    assert "did you mean 'true'" in (await ask("POST", f"/api/alarms/{alarm}/judge", "mara", json={"verdict": "tru"})).text
+    assert (await ask("POST", f"/api/alarms/{alarm}/judge", "olga", json={"verdict": "true"})).status_code == 403
 
 
 # the site file

@@ -41,8 +41,8 @@ def test_a_thing_is_as_surprising_among_others_as_alone() -> None:
     together, _ = looks(values, RARE)
     for thing in range(4):
         alone, _ = looks(values[:, thing:thing + 1], RARE)
-        assert [look.nats[thing] for look in together] == [look.nats[0] for look in alone]
-        np.testing.assert_array_equal([look.parts[thing] for look in together], [look.parts[0] for look in alone])
+        own = 130  # before, a thing is judged by the range of its kind
+        assert [look.nats[thing] for look in together[own:]] == [look.nats[0] for look in alone[own:]]
 
 
 def test_a_thing_in_a_regime_is_as_surprising_as_one_that_was_never_in_another() -> None:
@@ -75,11 +75,41 @@ def test_the_signal_that_is_off_comes_first_with_its_share() -> None:
 
 
 def test_nothing_is_judged_before_enough_of_it_is_known() -> None:
+    """Sixty-four values of its kind, or five minutes of them where that is more."""
     values = noise(KNOWN + 1, things=1, seed=6)
-    values[KNOWN - 1] = 1e6
+    values[63] = 1e6
     found, _ = looks(values)
-    assert [bool(look.judged[0]) for look in found] == [False] * KNOWN + [True]
-    assert found[KNOWN - 1].begins == []
+    assert [bool(look.judged[0]) for look in found] == [False] * 64 + [True] * (KNOWN - 63)
+    assert found[63].begins == []
+    slow, _ = looks(values, Settings(step_s=1.0, warm=16, past=44))
+    assert not any(look.judged.any() for look in slow)
+
+
+def test_a_jump_is_seen_early_by_the_range_of_the_kind_and_a_slow_drift_is_not_a_jump() -> None:
+    """By hand: 4 machines x 20 rows, range 0 to 1; a value of 4 lies three ranges outside, so ln(80) * 4 nats."""
+    quick = Settings(step_s=10.0, per_day=1.0)
+    rows = np.tile(np.linspace(0.0, 1.0, 4)[:, None], (20, 1, 1)) + np.zeros((20, 4, 1))
+    rows[1::2] = rows[1::2, ::-1]  # each machine moves
+    _, state = looks(np.concatenate((rows, np.full((1, 4, 1), 0.5))), quick)
+    look, _ = step(state, np.array([[0.4], [0.4], [4.0], [0.4]]), np.ones((4, 1), dtype=bool), None, 10**12, quick)
+    np.testing.assert_allclose(look.nats[2], np.log(84) * 4.0)
+    assert [alarm.thing for alarm in look.begins] == [2]
+    assert look.nats[0] == 0.0
+    drift = np.arange(400.0)[:, None, None] + 0.1 * noise(400, 1, 1, 7)
+    assert not any(look.begins for look in looks(drift, quick)[0])
+
+
+def test_it_says_what_is_known_of_each_signal_and_how_much_more_it_needs() -> None:
+    values = noise(KNOWN + 40, things=1, signals=3, seed=12)
+    values[:-30, 0, 1] = np.nan
+    values[:, 0, 2] = np.nan
+    _, state = looks(values)
+    found = surprise.standing(state, 0, QUICK)
+    assert [one.word for one in found] == ["judged", "learning", "said nothing"]
+    assert [one.rows for one in found] == [0, 64 - 30, 64]
+    assert found[1].own == QUICK.past - (30 - QUICK.warm)
+    _, state = looks(values[:70])
+    assert surprise.standing(state, 0, QUICK)[0].word == "judged by the range of its kind"
 
 
 def test_a_regime_is_judged_once_it_was_visited_twenty_times() -> None:
@@ -95,10 +125,10 @@ def test_a_signal_that_never_moves_is_never_judged_and_hides_no_other() -> None:
     values = noise(KNOWN + 50, things=1, signals=2, seed=7)
     values[:, 0, 0] = 5.0
     values[-1, 0] = 6.0, 50.0
-    found, state = looks(values)
+    found, _ = looks(values)
     assert found[-1].begins
     assert surprise.shares(found[-1].parts[0])[0][0] == 1
-    assert surprise.known(state)[0] == 0.5
+    assert surprise.known(looks(values[:-1])[1], QUICK)[0] == 0.5
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

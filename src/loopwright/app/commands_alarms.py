@@ -85,6 +85,16 @@ def restore(alarm: Alarm, site: SitePath, why: Why = "", author: Author = "", as
 
 
 @alarms.command()
+def judged(
+    site: SitePath, thing: Annotated[str, typer.Option(help="only of this machine")] = "", as_json: Json = False,
+) -> None:
+    """Which signals the detectors judge, and of those that they do not yet: why, and how many values they need."""
+    from loopwright.app.alarming import run_judged
+
+    out(run_judged(site, thing), as_json, _judged_in_words)
+
+
+@alarms.command()
 def figures(
     site: SitePath,
     days: Annotated[float, typer.Option(help="how many days back")] = 30.0,
@@ -102,6 +112,21 @@ def _act(site: Any, author: str, what: str, alarm: str, asked: dict[str, Any], a
     from loopwright.app.alarming import run_act
 
     out(run_act(site, author, what, alarm, asked), as_json, lambda done: str(done["says"]))
+
+
+def _judged_in_words(found: Mapping[str, Any]) -> str:
+    lines = []
+    for one in found["kinds"]:
+        lines.append(f"{one['things']} of kind {one['kind']}: {one['judged']:.0%} of what they say is judged "
+                     f"after {one['watched_s'] / 3600:.2f} h")
+        lines += [f"  {row['thing']:<16}{row['signal']:<28}{row['known']}, {_needs(row)}" for row in one["waiting"]]
+    return "\n".join(lines) or "no detector has listened yet"
+
+
+def _needs(row: Mapping[str, Any]) -> str:
+    if row["known"] == "never moved":
+        return "needs a value that differs"
+    return f"needs {row['rows']} values more" if row["rows"] else f"{row['own']} values more for points of its own"
 
 
 def _list_in_words(found: Mapping[str, Any]) -> str:
@@ -146,7 +171,9 @@ def _figures_in_words(found: Mapping[str, Any]) -> str:
     for one in found["detectors"]:
         lines += ["", f"detectors of {one['things']} {one['kind']}: {one['judged']:.0%} of their signals are judged, "
                       f"{one['raised']} alarms in {one['watched_s'] / 3600:.1f} h of watching "
-                      f"({one['per_day']:g} a day allowed)"]
+                      f"({one['per_day']:g} a day allowed), {one.get('confirmed', 0)} of them called true"]
+        if one.get("waiting"):
+            lines.append(f"  {len(one['waiting'])} signals learn still: loopwright alarms judged")
     if found["stale_alarms"]:
         lines += ["", "stale:", *(f"  {row['id']} for {row['stands_s'] / 3600:.0f} h" for row in found["stale_alarms"])]
     return "\n".join(lines)

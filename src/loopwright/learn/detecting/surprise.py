@@ -13,6 +13,10 @@
    is exponential in |z|. They are learned until the thing was in that regime twenty times, or for an hour; the largest
    of the n |z| that came meanwhile is then as surprising as one in n. A thing is as surprising as its most surprising
    signal.
+   Until then a signal is judged by the range that its kind has shown so far, all things and regimes together, once that
+   is five minutes of one thing and the thing itself has said a little: the largest of n values is as surprising as one
+   in n, and a value that lies d outside a range of width W comes with n^-(1 + d / W), were tails exponential. So a jump
+   is seen early; what moves on slowly widens the range.
 4. `learn.detecting.budget` raises alarms from the things' surprise, as many as the user allows a day. Days count while
    something is judged: a plant that stands still uses no budget.
 5. An alarm teaches its signals: q99 goes a tenth of the way to what raised it, so that what comes again and again is
@@ -30,10 +34,12 @@ import numpy as np
 
 from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
-from loopwright.learn.detecting import budget, fleet
+from loopwright.learn.detecting import budget, fleet, level
 
 SLOWLY = 0.002  # share g of the width by which a followed point moves
-VISITS, LONG_S = 20, 3600.0  # so often, or so long, a thing was in a regime until it is judged there
+VISITS, LONG_S = 20, 3600.0  # so often, or so long, a thing was in a regime until its own points are told
+SOME_S, SOME_ROWS = 300.0, 64  # so much a kind has said of a signal until its range is known
+OWN_ROWS = 8  # of it the thing itself
 GOLDEN = 0.6180339887498949  # its multiples fall evenly between 0 and 1
 IN_ALARM = 0.1  # of that while a thing's alarm lasts
 TAUGHT = 0.1  # of the way to what raised an alarm
@@ -57,7 +63,7 @@ class Settings:
 
     per_day: float = 1.0
     step_s: float = 1.0
-    warm: int = 64
+    warm: int = 16
     past: int = 64
     hold_s: float = 60.0
 
@@ -75,11 +81,13 @@ class State:
     first     (past, R, C) |z| of the time of learning, evenly from all of it; (0, R, C) once nothing is learned
     seen      (R, C) how many |z| there were; most: the largest of them while it is learned
     visits    (R,) how often a thing came into a regime; regime: (B,) where it is now
-    judged    (R, C) whether a signal is judged in that regime
+    judged    (R, C) whether a signal is judged in that regime by points of its own
     q90, q99  (R, C)
     last      (R, C) the last value, NaN before the first
     parts     (B, C) nats above the usual, fading
     budget    of `learn.detecting.budget`, of B things
+    range     (2, C) the lowest and the highest value of each signal of all things, where it has no points of its own
+    heard     (C,) how many such values; said: (B, C) how many of each thing
     steps     in which something was judged
     """
 
@@ -96,6 +104,9 @@ class State:
     last: np.ndarray
     parts: np.ndarray
     budget: budget.State
+    range: np.ndarray
+    heard: np.ndarray
+    said: np.ndarray
     steps: int = 0
 
 
@@ -138,7 +149,8 @@ def start(things: int, signals: int, settings: Settings, regimes: int = 1) -> St
         seen=np.zeros(shape, dtype=np.int64), most=np.zeros(shape), judged=np.zeros(shape, dtype=bool),
         visits=np.zeros(rows, dtype=np.int64), regime=np.full(things, -1, dtype=np.int64),
         q90=np.zeros(shape), q99=np.ones(shape), last=np.full(shape, np.nan), parts=np.zeros((things, signals)),
-        budget=alarms,
+        budget=alarms, range=np.stack((np.full(signals, np.inf), np.full(signals, -np.inf))),
+        heard=np.zeros(signals, dtype=np.int64), said=np.zeros((things, signals), dtype=np.int64),
     )
 
 
@@ -171,7 +183,13 @@ def step(
     judged = scored & known
     q90, width = state.q90[at], np.maximum(state.q99[at] - state.q90[at], NARROWEST)
     nats = np.where(judged, np.clip(budget.LN10 * (1.0 + (z - q90) / width), 0.0, HIGHEST), 0.0)
-    of_thing, some = nats.max(axis=1), judged.any(axis=1)
+    learning = there & ~known
+    early = np.zeros_like(judged)
+    if learning.any():
+        ranged, enough = _by_range(state, values, settings)
+        early = moved & learning & enough
+        nats = np.where(early, ranged, nats)
+    of_thing, some = nats.max(axis=1), (judged | early).any(axis=1)
     alarms, begins = _budgeted(state, of_thing, some, t_ns, settings)
     lasts = _put(state.last, at, np.where(there, values, state.last[at]))
     parts = np.where(some[:, None], FADES * state.parts + np.maximum(nats - USUAL, 0.0), state.parts)
@@ -179,6 +197,7 @@ def step(
     after = _visited(after, there.any(axis=1), np.where(inside, code, -1), at)
     after = _learned(after, z, scored & ~known, at, settings)
     after = _followed(after, state, z, judged, nats, at, begins)
+    after = _ranged(after, learning, values)
     return Look(some, of_thing, parts, alarms.active, begins, state.budget.threshold), after
 
 
@@ -252,6 +271,27 @@ def _pointed(state: State, row: np.ndarray, signal: np.ndarray) -> State:
     return replace(state, q90=q90, q99=q99, judged=judged)
 
 
+def _by_range(state: State, values: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """((B, C) nats by the range that the kind has shown, (B, C) whether there is enough to judge by it)."""
+    low, high = np.where(state.heard > 0, state.range, 0.0)
+    wide = np.maximum(high - low, level.smallest(np.maximum(np.abs(low), np.abs(high))))
+    outside = np.maximum(np.maximum(low - values, values - high), 0.0)
+    scale = np.log(np.maximum(state.heard, 1))
+    nats = np.where(outside > 0.0, scale * (1.0 + outside / wide), 0.0)
+    enough = (high > low) & (state.heard >= SOME_ROWS) & (state.heard * settings.step_s >= SOME_S)
+    return np.clip(nats, 0.0, HIGHEST), enough & (state.said >= OWN_ROWS)
+
+
+def _ranged(state: State, learning: np.ndarray, values: np.ndarray) -> State:
+    """With the range of the kind widened by the values of signals that have no points of their own yet."""
+    if not learning.any():
+        return state
+    given = np.where(learning, values, np.nan)
+    low, high = np.fmin(state.range[0], np.fmin.reduce(given)), np.fmax(state.range[1], np.fmax.reduce(given))
+    return replace(state, range=np.stack((low, high)), heard=state.heard + learning.sum(axis=0),
+                   said=state.said + learning)
+
+
 def _followed(
     state: State, before: State, z: np.ndarray, judged: np.ndarray, nats: np.ndarray, at: np.ndarray,
     begins: list[budget.Alarm],
@@ -288,12 +328,46 @@ def shares(parts: np.ndarray) -> list[tuple[int, float]]:
     return [(int(i), float(parts[i]) / total) for i in order if parts[i] > 0.0] if total > 0.0 else []
 
 
-def known(state: State) -> np.ndarray:
-    """(B,) share of each thing's signals that said anything and are judged by now, of the regime that knows most; -1
-    for a thing that said nothing."""
+def known(state: State, settings: Settings) -> np.ndarray:
+    """(B,) share of each thing's signals that said anything and are judged by now; -1 for a thing that said nothing."""
     things = len(state.parts)
-    heard = (~np.isnan(state.last)).reshape(things, state.regimes, -1)
-    full = state.judged.reshape(things, state.regimes, -1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (heard & full).sum(axis=2) / heard.sum(axis=2)
-    return np.nanmax(np.where(np.isfinite(share), share, -1.0), axis=1)
+    heard = (~np.isnan(state.last)).reshape(things, state.regimes, -1).any(axis=1)
+    own = state.judged.reshape(things, state.regimes, -1).any(axis=1)
+    _, early = _by_range(state, np.zeros_like(state.parts), settings)
+    total = heard.sum(axis=1)
+    return np.where(total > 0, (heard & (own | early)).sum(axis=1) / np.maximum(total, 1), -1.0)
+
+
+WORDS = ("judged", "judged by the range of its kind", "learning", "said nothing", "never moved")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How much is known of one signal of one thing.
+
+    word   one of WORDS
+    rows   values that are still needed until it is judged at all; 0 where it is
+    own    values in the regime known best until it may be judged by points of its own; 0 where it is
+    """
+
+    word: str
+    rows: int
+    own: int
+
+
+def standing(state: State, thing: int, settings: Settings) -> list[Standing]:
+    """What is known of each of the C signals of a thing."""
+    rows = np.arange(thing * state.regimes, (thing + 1) * state.regimes)
+    known, quiet = state.judged[rows].any(axis=0).tolist(), np.isnan(state.last[rows]).all(axis=0).tolist()
+    need = np.maximum(int(np.ceil(max(SOME_ROWS, SOME_S / settings.step_s))) - state.heard, 0)
+    need = np.maximum(need, np.maximum(OWN_ROWS - state.said[thing], 0))
+    own = np.maximum(settings.past - state.seen[rows].max(axis=0), 1)
+    found = []
+    for one in range(state.last.shape[1]):
+        if known[one]:
+            found.append(Standing(WORDS[0], 0, 0))
+            continue
+        still = state.range[0, one] >= state.range[1, one]
+        word = WORDS[3] if quiet[one] else WORDS[4] if still else WORDS[2 if need[one] else 1]
+        found.append(Standing(word, int(need[one]), int(own[one])))
+    return found
