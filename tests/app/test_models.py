@@ -129,6 +129,12 @@ def test_changes_of_models_are_listed_with_the_others_and_told_apart_in_the_repo
     assert improving.in_report(real, 0) == []
     (row,) = improving.in_report(real, 0, "model")
     assert row["says"].startswith(f"model tool-wear: proposed; {one.card.id}")
+    later_ns = real.store.events.last_known_ns() + 1
+    assert improving.in_report(real, later_ns, "model") == []
+    for name in ("anna", "bo"):
+        approvals.approve_in(real, row["id"], name)
+    (later,) = improving.in_report(real, later_ns, "model")
+    assert later["says"] == f"model tool-wear: proposed before; released as {one.card.id}"
     real.close()
     assert [change["id"] for change in approvals.list_changes(tmp_path / "site.toml")] == [row["id"]]
 

@@ -173,44 +173,41 @@ def in_report(plant: Plant, since_ns: int, target: str = "rule") -> list[dict[st
     """
     rows: dict[str, dict[str, Any]] = {}
     events = plant.store.recall(kind="change.")
-    models = {e.about for e in events if e.kind == "change.proposed" and e.body["change"]["target"] == "model"}
+    proposed = {e.about: e.body["change"] for e in events if e.kind == "change.proposed"}
+    models = {about for about, change in proposed.items() if change["target"] == "model"}
     for event in events:
         if event.known_ns < since_ns or target not in ("", "model" if event.about in models else "rule"):
             continue
-        row = rows.setdefault(event.about, {"id": event.about, "state": "", "says": "", "events": []})
-        row["events"].append(event.id)
-        word = event.kind.removeprefix("change.")
-        if word == "notproposed":
-            row.update(
-                state="not supported",
-                says=f"rule {event.body['rule']}: not supported, because {event.body['reason']}",
-                evidence=event.body["evidence"],
-            )
-        elif word == "proposed":
-            change = event.body["change"]
-            row.update(
-                state="proposed",
-                rule=change["about"],
-                before=change["before"],
-                after=change["after"],
-                why=change["why"],
-                says=f"{change['target']} {change['about']}: proposed; {change['why']}",
-            )
-        elif word == "gated":
-            row.update(
-                state="gated" if event.body["passed"] else "rejected",
-                tests=event.body["tests"],
-                trial={k: v for k, v in event.body["trial"].items() if k != "sequence"},
-            )
-            row["says"] += f"; {'passed' if event.body['passed'] else 'failed'} its gate"
-        elif word == "approved":
-            row.setdefault("approved_by", []).append(
-                {"by": event.actor, "purpose": event.body.get("purpose", ""), "automatic": event.body["automatic"]}
-            )
-        elif word in ("released", "declined", "undone"):
-            row["state"] = word
-            row["says"] += f"; {word}" + (f" as {event.body['revision']}" if word == "released" else "")
-        elif word == "checked":
-            row["after_release"] = dict(event.body["check"])
-            row["says"] += f"; since then {event.body['check']['says']}"
+        if event.about not in rows:
+            of = proposed.get(event.about)
+            says = f"{of['target']} {of['about']}: proposed before" if of else event.about
+            rows[event.about] = {"id": event.about, "state": "", "says": says, "events": []}
+        rows[event.about]["events"].append(event.id)
+        _tell(rows[event.about], event)
     return list(rows.values())
+
+
+def _tell(row: dict[str, Any], event: Event) -> None:
+    """One event more of a change, in its row."""
+    word, body = event.kind.removeprefix("change."), event.body
+    if word == "notproposed":
+        says = f"rule {body['rule']}: not supported, because {body['reason']}"
+        row.update(state="not supported", says=says, evidence=body["evidence"])
+    elif word == "proposed":
+        change = body["change"]
+        says = f"{change['target']} {change['about']}: proposed; {change['why']}"
+        row.update(state=word, rule=change["about"], before=change["before"], after=change["after"], why=change["why"],
+                   says=says)
+    elif word == "gated":
+        trial = {key: value for key, value in body["trial"].items() if key != "sequence"}
+        row.update(state="gated" if body["passed"] else "rejected", tests=body["tests"], trial=trial)
+        row["says"] += f"; {'passed' if body['passed'] else 'failed'} its gate"
+    elif word == "approved":
+        by = {"by": event.actor, "purpose": body.get("purpose", ""), "automatic": body["automatic"]}
+        row.setdefault("approved_by", []).append(by)
+    elif word in ("released", "declined", "undone"):
+        row["state"] = word
+        row["says"] += f"; {word}" + (f" as {body['revision']}" if word == "released" else "")
+    elif word == "checked":
+        row["after_release"] = dict(body["check"])
+        row["says"] += f"; since then {body['check']['says']}"

@@ -83,6 +83,7 @@ class Plant:
 
     @property
     def rules_folder(self) -> Path:
+        """Where the charts of the product's rules stand: the site's own, else its pack's."""
         own = self.site["product"]["rules"]
         folder = self._beside(own) if own else self.product_pack.rules
         if folder is None:
