@@ -37,8 +37,10 @@ def heard(store: Store, rows: list[tuple[str, str, int, float, int]]) -> None:
 def one_by_one(store: Store, asked: list[Asked]) -> dict[Asked, Outcome]:
     """The twin: each prediction by itself, all values of its signal looked through."""
     found = {}
+    pairs = {(one.about, one.signal) for one in asked}
+    values = {(thing, signal): store.get(things=[thing], signals=[signal]).to_pylist() for thing, signal in pairs}
     for one in asked:
-        rows = store.get(things=[one.about], signals=[one.signal]).to_pylist()
+        rows = values[one.about, one.signal]
         good = [row for row in rows if row["quality"] < BAD and one.due_ns - WITHIN_NS <= row["t_ns"] <= one.due_ns]
         if good and max(row["t_ns"] for row in rows) >= one.due_ns:
             found[one] = Outcome(good[-1]["value"], good[-1]["known_ns"])
