@@ -174,6 +174,8 @@ def test_classes_of_runs_are_told_before_inspection_and_scored_after_it(tmp_path
         count = classes.foresee(plant, task, plan, plant.clock.now_ns())
         assert count == (16 if came == "serves" else 0), came
         assert came == "serves"
+        silent = {"run": "mill-1/run-99", "thing": "mill-1", "start_ns": T0 + 900 * HOUR, "end_ns": T0 + 901 * HOUR}
+        assert classes.foresee(plant, task, [silent], plant.clock.now_ns()) == 0, "nothing was heard of it"
         plant.store.record([run.labelled() for run in runs[24:40]])
         assert scored.check(plant, task.name, plant.clock.now_ns())["scored"] == 16
         assert classes.foresee(plant, task, plan, plant.clock.now_ns()) == 0, "they are inspected"
@@ -319,6 +321,24 @@ def test_a_task_that_is_trained_is_not_trained_a_second_time_beside(tmp_path: Pa
 
         assert sorted(one["came"] for one in asyncio.run(both())) == ["nothing", "serves"]
         assert len(plant.store.recall(kind="training.ended")) == 1
+
+
+def test_a_model_that_is_demoted_while_it_speaks_is_scored_and_out_of_force(tmp_path: Path, runs: list[TwinRun]) -> None:
+    with opened(tmp_path) as plant:
+        for name in ("anna", "bo"):
+            plant.store.people.save_user(User(name, "approver", quick_hash("x"), ""))
+        tools_of(plant, runs, 0, 40)
+        done, task = told(plant, "tool-life"), learning.task_of(plant, "tool-life")
+        (speaker,) = speaking.speakers(plant, "tool-life")
+        models.demote(plant, done["model"], "anna", "it is looked at", plant.clock.now_ns())
+        units, lives, _ = life.units(plant, task)
+        going = [i for i, one in enumerate(lives) if one.goes_on]
+        life._keep(plant, task, speaker, [units[i] for i in going], [lives[i] for i in going], plant.clock.now_ns())
+        assert speaking.speakers(plant, "tool-life") == []
+        tools_of(plant, runs, 40, 60)
+        assert scored.check(plant, "tool-life", plant.clock.now_ns())["scored"] >= 1
+        assert serving(plant, "tool-life") == ""
+        assert told(plant, "tool-life")["came"] in ("serves", "rejected", "undone"), "another may come, that one does not by itself"
 
 
 def test_a_card_that_lies_about_its_file_is_refused_and_nothing_is_kept(tmp_path: Path, runs: list[TwinRun]) -> None:

@@ -95,15 +95,18 @@ def foresee(plant: Plant, task: Task, runs: Sequence[Mapping[str, Any]], now_ns:
     for speaker in speaking.speakers(plant, task.name) if mine else ():
         state = speaker.kept["state"]
         found = from_windows(plant.store.windows, mine, state["channels"], round(NS_PER_S / state["rate_hz"]))
-        p = classes.say(speaker.kept, found)
-        at_ns = max([now_ns, *(int(run["end_ns"]) for run in mine)])
+        told = [i for i, one in enumerate(found.values) if np.isfinite(one).any()]
+        if not told:
+            continue  # nothing was heard of them
+        p, heard = classes.say(speaker.kept, found.take(told)), [mine[i] for i in told]
+        at_ns = max([now_ns, *(int(run["end_ns"]) for run in heard)])
         made, base = [], []
         for k, word in enumerate(state["classes"]):
             if len(state["classes"]) == 2 and k == 0:
                 continue  # of two, one says both
             made += [Prediction(speaker.card.id, str(run["thing"]), signal(task, word), at_ns, int(run["end_ns"]),
-                                float(np.clip(row[k], 0.0, 1.0))) for run, row in zip(mine, p, strict=True)]
-            base += [float(state["shares"][k])] * len(mine)
+                                float(np.clip(row[k], 0.0, 1.0))) for run, row in zip(heard, p, strict=True)]
+            base += [float(state["shares"][k])] * len(heard)
         count += predictions.record(plant.store, task.name, made, base, BRIER, outcomes(plant, task))["stored"]
     return count
 

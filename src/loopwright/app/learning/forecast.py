@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import InputError
 from loopwright.core.types import Decision, Windows
 from loopwright.learn.kept.predictions import Outcomes
+from loopwright.store import Store
+
+_BEGUN: WeakKeyDictionary[Store, dict[tuple[str, str], int]] = WeakKeyDictionary()  # (task, thing) -> first heard
 
 
 def heard(plant: Plant, task: Task, now_ns: int, known_by_ns: int | None = None) -> Windows | None:
@@ -52,9 +56,18 @@ def gather(plant: Plant, task: Task, now_ns: int, known_by_ns: int) -> dict[str,
 
 
 def known(plant: Plant, task: Task, now_ns: int) -> int:
-    """Stretches that were heard, of all things."""
-    windows = heard(plant, task, now_ns)
-    return 0 if windows is None else int(windows.mask[:, :, 0].sum(axis=1).astype(np.int64).sum() // task.ahead)
+    """Stretches that have passed since each thing was first heard, of all things; what it reads is memory, but once."""
+    signal, things = task.signals[0], sorted(task.things)
+    rows = plant.store.newest(things, [signal])
+    newest = dict(zip(rows.column("thing").to_pylist(), rows.column("t_ns").to_pylist(), strict=True))
+    begun = _BEGUN.setdefault(plant.store, {})
+    if any((task.name, thing) not in begun for thing in newest) and (windows := heard(plant, task, now_ns)) is not None:
+        for thing, there in zip(windows.ids, windows.mask[:, :, 0], strict=True):
+            if there.any():
+                begun[task.name, thing] = int(windows.t_ns[int(np.flatnonzero(there)[0])])
+    ahead_ns = round(task.ahead_s * NS_PER_S)
+    return sum(max(0, min(t_ns, now_ns) - begun.get((task.name, thing), t_ns)) // ahead_ns
+               for thing, t_ns in newest.items())
 
 
 def outcomes(plant: Plant, task: Task) -> Outcomes | None:
