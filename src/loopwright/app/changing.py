@@ -146,6 +146,19 @@ def before(
     return {"before_ns": runs[new[-1]].start_ns}
 
 
+def done(
+    making: Making, orders: Sequence[Event], changed: Mapping[str, Sequence[int]], until_ns: int | None = None
+) -> None:
+    """The plan was carried out until then (None: to its end), the changes of tools that stand in it too."""
+    for order in orders:
+        begun_ns = max(placed(order, making.released), making.origin_ns)
+        at_ns = begun_ns + int(order.body["duration_s"]) * NS_PER_S
+        if until_ns is None or at_ns <= until_ns:
+            body = {"machine": order.body["machine"], "as": "planned", **before(order, changed, making.played)}
+            making.plant.record("workorder.done", order.about, body, t_ns=at_ns, actor="shop",
+                                key=f"{order.about}/done")
+
+
 def placed(order: Event, plan: Event | None) -> int:
     """When the work of an order begins by a plan; where that does not know it, at its latest."""
     if plan is not None:

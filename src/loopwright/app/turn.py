@@ -96,7 +96,8 @@ async def one_turn(plant: Plant, data: Path | None, orders: int | None, flow: Fl
     async with floor(plant, data, flow, plant.site.seed * 1000 + turn.number) as shop:
         await _read(plant, turn, shop, data, flow)
         await _people(plant, turn, flow)
-        await _first_cohort(plant, turn, shop, solid, flow)
+        paired = [str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed") if e.about[:7] == "player-"]
+        await _cohort(plant, turn, shop, solid, flow, "A", turn.orders, None, paired)
         outcomes = await _use(plant, turn, shop, flow)
         outcomes = await _improve(plant, turn, shop, solid, outcomes, flow)
         with _stage(turn, flow, "connect", "the last samples of every machine arrive"):
@@ -178,11 +179,6 @@ def _keep_shots(plant: Plant, parsed: Imported) -> dict[str, Any]:
     return keep(plant, parsed, thing_of)
 
 
-async def _first_cohort(plant: Plant, turn: Turn, shop: Floor, solid: solids.Solids, flow: Flow) -> None:
-    paired = [str(e.body["right"]) for e in plant.store.recall(kind="pairing.assumed") if e.about.startswith("player-")]
-    await _cohort(plant, turn, shop, solid, flow, "A", turn.orders, None, paired)
-
-
 async def _cohort(
     plant: Plant,
     turn: Turn,
@@ -206,8 +202,8 @@ async def _cohort(
     with _stage(turn, flow, "fit", f"{len(orders)} persons are fitted by {plant.rules.revision}"):
         designs = fit_orders(plant, orders, lambda order: improving.rules_for(plant, question, order.id), origin_ns)
         flow.count("fit", len(designs))
-    first_words = words.first_words(designs[0]) if designs else f"none of the {count} orders can be made"
-    with _stage(turn, flow, "design", first_words):
+    said = words.first_words(designs[0]) if designs else f"none of the {count} orders can be made"
+    with _stage(turn, flow, "design", said):
         if question is None:  # those of a trial wait until the plant is idle: solids are never on the path
             solid.submit(designs)
         flow.count("design", len(designs))
@@ -221,20 +217,25 @@ async def _cohort(
         await _play(plant, shop, making.current.slots if making.current else plan.slots, origin_ns, turn.changed)
     opened = [*asked, *await _maintain(turn, making, shop, flow)]
     with _stage(turn, flow, "make", f"{len(designs)} units go over the machines"):
-        making.passing = lambda t_ns: _done(plant, turn, shop, making, opened, t_ns)
+        making.passing = lambda t_ns: changing.done(making, opened, turn.changed, t_ns)
         await making.build()
-        _done(plant, turn, shop, making, opened)
+        changing.done(making, opened, turn.changed)
         flow.count("make", sum(unit.state == "made" for unit in making.units))
+    _ship(plant, turn, making, flow)
+    return making
+
+
+def _ship(plant: Plant, turn: Turn, making: Making, flow: Flow) -> None:
+    """What is made leaves, and is claimed by its buyers, or waits with a code of its own."""
     with _stage(turn, flow, "measure", "each unit is measured, shipped and claimed"):
         flow.count("measure", len(making.units))
         serials = [unit.serial for unit in making.units if unit.state == "made"]
-        end_ns = max((step.end_ns or 0 for step in making.steps), default=origin_ns)
+        end_ns = max((step.end_ns or 0 for step in making.steps), default=making.origin_ns)
         codes = using.ship(plant, serials, end_ns)
         if plant.site["site"]["approvers"]:
             using.claim_by_buyers(plant, serials, end_ns)
         else:
             turn.codes |= codes
-    return making
 
 
 def _orders(plant: Plant, prefix: str, count: int, turn: Turn, t_ns: int, first: Sequence[str]) -> list[Order]:
@@ -305,19 +306,6 @@ def _detect(turn: Turn, shop: Floor) -> None:
     everything = frozenset(m.id for m in shop.plant.site.machines)
     for seen in turn.detectors.recorded(spans):
         watch.look(seen.at_ns, everything, turn.started_ns, seen, escalate=False)
-
-
-def _done(
-    plant: Plant, turn: Turn, shop: Floor, making: Making, orders: Sequence[Event], until_ns: int | None = None
-) -> None:
-    """The plan was carried out until then (None: to its end), the changes of tools that stand in it too."""
-    for order in orders:
-        begun_ns = max(changing.placed(order, making.released), making.origin_ns)
-        at_ns = begun_ns + int(order.body["duration_s"]) * NS_PER_S
-        if until_ns is not None and at_ns > until_ns:
-            continue
-        body = {"machine": order.body["machine"], "as": "planned", **changing.before(order, turn.changed, shop.played)}
-        plant.record("workorder.done", order.about, body, t_ns=at_ns, actor="shop", key=f"{order.about}/done")
 
 
 async def _serve(plant: Plant, turn: Turn, flow: Flow) -> list[Decision]:
