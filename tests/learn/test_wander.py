@@ -128,3 +128,8 @@ def test_a_signal_that_was_never_seen_in_training_is_not_judged() -> None:
     parts, _ = wander.follow(wander.learn(learned)[0], asked)
     assert parts[:, 1].max() == 0.0
     assert parts[:, 0].max() < 5.0
+
+
+def test_a_signal_that_never_moved_is_not_called_stuck() -> None:
+    parts, _ = wander.follow(wander.learn(np.full((30, 1), 4.0))[0], np.full((5000, 1), 4.0))
+    assert parts.max() == 0.0

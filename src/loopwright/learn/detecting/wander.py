@@ -138,14 +138,15 @@ def _variogram(averages: np.ndarray, memory: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """((C,) the longest run of repeats, (C,) -ln of the share of repeats, one more of either kind taken as seen)."""
+    """((C,) the longest run of repeats, (C,) -ln of their share, one more of either kind taken as seen; 0: not judged)."""
     longest, nats = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     for c, column in enumerate(rows.T):
         known = column[np.isfinite(column)]
         same = np.concatenate(([False], known[1:] == known[:-1], [False]))
         edges = np.flatnonzero(~same)
         longest[c] = np.diff(edges).max(initial=1) - 1
-        nats[c] = np.log((max(len(known) - 1, 0) + 2.0) / (same.sum() + 1.0))
+        if longest[c] + 1 < len(known):  # one that never moved is not stuck
+            nats[c] = np.log((len(known) - 1 + 2.0) / (same.sum() + 1.0))
     return longest, nats
 
 
