@@ -133,6 +133,7 @@ def test_layouts_do_not_take_each_other(tmp_path: Path) -> None:
         assert [layout.recognises(path) for path in paths] == [n == m for m in range(4)]
 
 
+@pytest.mark.slow
 def test_every_layout_gives_a_table_with_its_baselines_and_a_champion(tmp_path: Path) -> None:
     for path in (nab_folder(tmp_path / "n"), skab_folder(tmp_path / "s"), te_zip(tmp_path / "t", True),
                  femto_folder(tmp_path / "f")):
@@ -144,6 +145,7 @@ def test_every_layout_gives_a_table_with_its_baselines_and_a_champion(tmp_path: 
         assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
+@pytest.mark.slow
 def test_a_plain_anomaly_is_found_in_each_layout(tmp_path: Path) -> None:
     found = {}
     for path in (nab_folder(tmp_path / "n"), skab_folder(tmp_path / "s"), te_zip(tmp_path / "t", True)):

@@ -138,7 +138,7 @@ def _variogram(averages: np.ndarray, memory: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """((C,) the longest run of repeats, (C,) -ln of their share, one more of either kind taken as seen; 0: not judged)."""
+    """((C,) the longest run of repeats, (C,) -ln of their share, one more of each taken as seen; 0: not judged)."""
     longest, nats = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     for c, column in enumerate(rows.T):
         known = column[np.isfinite(column)]
