@@ -130,7 +130,7 @@ def test_a_released_plan_tells_what_its_shop_was() -> None:
         "closed": [{"machines": ["bench"], "start_s": 500, "end_s": 800, "why": "break"}], "after": [[], ["cut"], [], ["cut"]]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(general_shops())
 def test_what_is_told_of_a_plan_is_the_same_after_its_release(shop: Shop) -> None:
     found = plan(shop, 0)

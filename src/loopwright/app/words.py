@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loopwright.app.plant import Plant
+from loopwright.app.views.when import moment
 from loopwright.core.types import Design, Event
 from loopwright.core.units import from_inside
 
@@ -26,6 +27,15 @@ def first_words(design: Design) -> str:
     return f"{design.id}{hand}: " + ", ".join(parts)
 
 
+def _said(name: str, value: Any, zone: str) -> str:
+    """'origin is 5 Jan 2026, 06:00' of origin_ns and its nanoseconds, 'right is positive' of right_is_positive."""
+    if name.endswith("_ns"):
+        return f"{name.removesuffix('_ns')} is {moment(int(value), zone)} ({zone})"
+    if isinstance(value, bool):
+        return f"{'' if value else 'not so: '}{name.replace('_', ' ')}"
+    return f"{name} = {value}"
+
+
 def assumptions(plant: Plant, pairs: Sequence[Event], imports: Sequence[Mapping[str, Any]]) -> list[str]:
     """Everything that this turn took for granted, in sentences."""
     lines = []
@@ -43,7 +53,8 @@ def assumptions(plant: Plant, pairs: Sequence[Event], imports: Sequence[Mapping[
         )
     for row in imports:
         if row.get("assumed"):
-            lines.append(f"{row['path']}: " + ", ".join(f"{k} = {v}" for k, v in row["assumed"].items()))
+            said = (_said(name, value, plant.site.time_zone) for name, value in row["assumed"].items())
+            lines.append(f"{row['path']}: {', '.join(said)}")
     if "twin" in sources:
         lines.append("machines, process, gauge and golfers are twins: simulated, with faults, and they say so")
     elif plant.site.machines:
