@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,6 +97,52 @@ def test_nothing_shown_is_nothing_asked() -> None:
 def test_a_time_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(InputError, match="ends after it begins"):
         figures([], DAY, DAY)
+
+
+def test_the_average_of_the_standard_is_one_alarm_in_ten_minutes() -> None:
+    """By hand, ISA-18.2 table of metrics: 144 a day = 6 an hour = 1 in ten minutes; with two operators half of each."""
+    found = figures(shown(*range(0, 86_400, 600)), 0, DAY)
+    assert (found["per_day"], found["per_hour"], found["per_10_min"]) == pytest.approx((144.0, 6.0, 1.0))
+    assert {found["verdicts"][name]["verdict"] for name in ("per_day", "per_hour", "per_10_min")} == {"acceptable"}
+    assert figures(shown(*range(0, 86_400, 600)), 0, DAY, operators=2)["per_10_min"] == pytest.approx(0.5)
+
+
+def test_the_priorities_of_the_standard_are_eighty_fifteen_and_five_in_a_hundred() -> None:
+    rows = [one for n, word in ((80, "low"), (15, "medium"), (5, "high")) for one in shown(*range(n), key=f"{word}/m", priority=word)]
+    assert figures(rows, 0, DAY)["priorities"] == pytest.approx({"low": 0.80, "medium": 0.15, "high": 0.05})
+
+
+ALPI = Path(__file__).parents[3] / "shared" / "data" / "alpi" / "all_alarms.npz"
+
+
+@pytest.mark.skipif(not ALPI.is_file(), reason="the alarm logs of packaging machines are not here")
+def test_figures_of_a_real_log_are_those_of_counting_by_hand() -> None:
+    """ALPI, machine 3: codes of windows of eight hours without times, and runs of one code written once. Assumed here: the windows
+    follow one another, and each window's alarms come one every twenty seconds from its beginning."""
+    with np.load(ALPI) as log:
+        windows = log["y_train"][log["stratify_train"] == 3][:200]
+    at = [(n * 8 * 3600 + 20 * i, int(code)) for n, row in enumerate(windows) for i, code in enumerate(row[row > 0])]
+    found = figures([Occurrence(f"{t}", f"code {code}/m", "low", t * S, (t + 15) * S) for t, code in at], 0, 200 * 8 * HOUR)
+    times, codes = np.array([t for t, _ in at]), np.array([code for _, code in at])
+    days = 200 / 3
+    assert found["alarms"] == int((windows > 0).sum())
+    assert found["per_day"] == pytest.approx(len(at) / days)
+    ten = sorted(np.bincount(codes).tolist(), reverse=True)[:10]
+    assert found["top_share"] == pytest.approx(sum(ten) / len(at))
+    in_ten = [int(((times > t - 600) & (times <= t)).sum()) for t in times]
+    assert found["most_in_10_min"] == max(in_ten)
+    hours = np.bincount(times // 3600, minlength=1600)
+    assert found["hours_above_30"] == pytest.approx(float((hours > 30).mean()))
+    chattering = {code for code in set(codes.tolist()) for t in times[codes == code] if ((times[codes == code] >= t) & (times[codes == code] <= t + 60)).sum() >= 3}
+    assert found["chattering"] == len(chattering)
+    going_on, flooded = False, 0
+    for second in range(0, 200 * 8 * 3600, 20):  # every alarm and every end of ten minutes is on the grid
+        last = int(np.searchsorted(times, second, side="right") - np.searchsorted(times, second - 600, side="right"))
+        going_on = last > 10 or (going_on and last >= 5)
+        flooded += 20 * going_on
+    assert found["flood_share"] == pytest.approx(flooded / (200 * 8 * 3600))
+    assert found["flood_share"] > 0.0
+    assert found["stale"] == 0
 
 
 # from events

@@ -342,7 +342,7 @@ def _folder(plant: Plant) -> Path:
 def _told(plan: Plan) -> dict[str, Any]:
     """What must be the same for what was learned to be of use."""
     return {"version": VERSION, "things": list(plan.things),
-            "signals": list(plan.signals), "state": plan.state, "regimes": plan.regimes,
+            "signals": list(plan.signals), "units": list(plan.units), "state": plan.state, "regimes": plan.regimes,
             "step_s": plan.settings.step_s, "warm": plan.settings.warm, "past": plan.settings.past}
 
 

@@ -358,7 +358,8 @@ class Standing:
 def standing(state: State, thing: int, settings: Settings) -> list[Standing]:
     """What is known of each of the C signals of a thing."""
     rows = np.arange(thing * state.regimes, (thing + 1) * state.regimes)
-    known, quiet = state.judged[rows].any(axis=0).tolist(), np.isnan(state.last[rows]).all(axis=0).tolist()
+    known = np.logical_or.reduce(state.judged[rows])
+    quiet = np.logical_and.reduce(np.isnan(state.last[rows]))
     need = np.maximum(int(np.ceil(max(SOME_ROWS, SOME_S / settings.step_s))) - state.heard, 0)
     need = np.maximum(need, np.maximum(OWN_ROWS - state.said[thing], 0))
     own = np.maximum(settings.past - state.seen[rows].max(axis=0), 1)

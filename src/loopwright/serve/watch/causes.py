@@ -166,7 +166,8 @@ def breaches(newest: pa.Table, limits: tuple[Limit, ...]) -> list[Cause]:
 
 
 def values_of(newest: pa.Table, limit: Limit) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(thing, t_ns (n,), values (n,)) of each thing that has values of the limit's signal, in the order of time."""
+    """(thing, t_ns (n,), values (n,)) of each thing that has values of the limit's signal, in the order of time; what
+    is no finite number is no value."""
     usable = (pc.field("signal") == limit.signal) & pc.field("value").is_valid()
     if "quality" in newest.column_names:
         usable &= pc.field("quality") < BAD
@@ -175,8 +176,10 @@ def values_of(newest: pa.Table, limit: Limit) -> list[tuple[str, np.ndarray, np.
     for thing in mine.column("thing").unique().to_pylist():
         if limit.things and thing not in limit.things:
             continue
-        rows = mine.filter(pc.field("thing") == thing).sort_by([("t_ns", "ascending")])
-        found.append((thing, rows.column("t_ns").to_numpy(), rows.column("value").to_numpy()))
+        numbers = (pc.field("thing") == thing) & pc.is_finite(pc.field("value"))
+        rows = mine.filter(numbers).sort_by([("t_ns", "ascending")])
+        if rows.num_rows:
+            found.append((thing, rows.column("t_ns").to_numpy(), rows.column("value").to_numpy()))
     return found
 
 

@@ -169,20 +169,21 @@ def _rates(t_ns: Any, start_ns: int, end_ns: int, operators: int) -> dict[str, f
 
 def _floods(t_ns: Any, end_ns: int, operators: int) -> list[dict[str, int]]:
     """A flood begins with the alarm that makes it more than ten in the ten minutes before, and ends when there are
-    fewer than five in them; times (n,) sorted."""
-    moves = sorted([(int(t), 1) for t in t_ns] + [(int(t) + TEN_MIN_NS, -1) for t in t_ns if t + TEN_MIN_NS < end_ns])
+    fewer than five in them; times (n,) sorted. What comes and what is ten minutes old at one instant count together."""
+    came = Counter(int(t) for t in t_ns)
+    moments = sorted({*came, *(t + TEN_MIN_NS for t in came if t + TEN_MIN_NS < end_ns)})
     floods: list[dict[str, int]] = []
     count, going_on = 0, False
-    for at_ns, step in moves:
-        count += step
+    for at_ns in moments:
+        count += came[at_ns] - came[at_ns - TEN_MIN_NS]
         if not going_on and count > FLOOD_BEGINS * operators:
             going_on = True
-            floods.append({"start_ns": at_ns, "end_ns": end_ns, "alarms": count - 1, "most": count})
+            floods.append({"start_ns": at_ns, "end_ns": end_ns, "alarms": count - came[at_ns], "most": count})
         elif going_on and count < FLOOD_ENDS * operators:
             going_on = False
             floods[-1]["end_ns"] = at_ns
         if going_on:
-            floods[-1]["alarms"] += step > 0
+            floods[-1]["alarms"] += came[at_ns]
             floods[-1]["most"] = max(floods[-1]["most"], count)
     return floods
 

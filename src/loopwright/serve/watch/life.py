@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loopwright.core.clock import NS_PER_S, iso
+from loopwright.core.errors import InputError
 from loopwright.core.types import Event
 
 NAME = "watch"
@@ -91,7 +92,7 @@ def fold(events: Iterable[Event], state: State | None = None) -> dict[str, dict[
 
     state  from before them (None: from the beginning); it stays as it was
     """
-    book = Book(state or {})
+    book = Book({} if state is None else state)
     for event in events:
         book.apply(event)
     return book.state()
@@ -101,6 +102,7 @@ class Book:
     """A state that events move on: `apply` one after the other, `state()` to hand it out."""
 
     def __init__(self, state: State) -> None:
+        _check(state)
         self.alarms: dict[str, Alarm] = dict(state.get("alarms", {}))
         self.quiet: dict[str, dict[str, Quiet]] = {key: dict(one) for key, one in state.get("quiet", {}).items()}
         self._keys = {alarm.id: key for key, alarm in self.alarms.items()}
@@ -174,6 +176,21 @@ class Book:
 
     def _drop(self, key: str) -> None:
         del self._keys[self.alarms.pop(key).id]
+
+
+def _check(state: State) -> None:
+    """Raises InputError for a state that `fold` and `decide` did not give."""
+    allowed = "what `fold` or `decide` gave; or {}, and fold the recorded events again"
+    if not isinstance(state, Mapping) or not set(state) <= {"alarms", "quiet"}:
+        raise InputError("state of alarms", str(state)[:80], allowed)
+    for key, alarm in state.get("alarms", {}).items():
+        if not isinstance(alarm, Alarm) or "/" not in key:
+            raise InputError(f"state of alarm {key!r}", f"{type(alarm).__name__}", allowed)
+    for key, reasons in state.get("quiet", {}).items():
+        known = isinstance(reasons, Mapping) and all(
+            name in QUIET and isinstance(one, Quiet) for name, one in reasons.items())
+        if not known or "/" not in key:
+            raise InputError(f"state of alarm {key!r}", str(reasons)[:80], allowed)
 
 
 def state_of(state: State, key: str) -> str:
