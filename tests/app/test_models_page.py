@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from loopwright.app import scored
@@ -17,6 +18,7 @@ from loopwright.app.console.frame import View
 from loopwright.app.flow import Flow
 from loopwright.app.front import Front
 from loopwright.app.plant import Plant
+from loopwright.app.views import models as views
 from loopwright.core.errors import UnknownName
 from loopwright.govern.roles import EVERYONE
 from loopwright.learn.wear.train import TASK
@@ -90,6 +92,37 @@ def test_curves_of_one_unit_and_of_thousands_are_drawn() -> None:
     assert "after 1, up to a" in league.curves([0.0], [0.0], ["a"], "x", ("a", "a"))
     many = league.curves([0.1] * 5000, [0.2] * 5000, ["u"] * 5000, "x", ("a", "b"))
     assert many.count("data-words") == 2 * league.MARKS
+
+
+def test_the_interval_of_an_error_curve_is_that_of_a_mean() -> None:
+    """Hand calculation: 1, 2, 3, 4 have mean 2.5 and s = 1.29099, so 1.96 s / 2 = 1.26517."""
+    mean, low, high = views.running(np.array([1.0, 2.0, 3.0, 4.0]))
+    np.testing.assert_allclose(mean, [1.0, 1.5, 2.0, 2.5])
+    assert (low[3], high[3]) == (pytest.approx(2.5 - 1.26517, abs=1e-4), pytest.approx(2.5 + 1.26517, abs=1e-4))
+    assert (low[0], high[0]) == (1.0, 1.0)
+    assert all(len(one) == 0 for one in views.running(np.zeros(0)))
+    drawn = league.curves(mean.tolist() * 5, mean.tolist() * 5, ["u"] * 20, "x", ("a", "b"), (low.tolist() * 5, high.tolist() * 5))
+    assert 'class="area"' in drawn
+    assert "(1.23 to 3.77) after 12" in drawn
+
+
+def test_quantiles_stand_beside_how_often_outcomes_lay_below_them() -> None:
+    n = 100
+    table = {"outcome": np.arange(n, dtype=float), "low": np.full(n, 9.0), "median": np.full(n, 49.0), "high": np.full(n, 89.0), "level": np.full(n, 0.8)}
+    told = views.reliability(table)
+    assert [(round(one["said"], 3), one["found"], one["n"]) for one in told] == [(0.1, 0.1, 100), (0.5, 0.5, 100), (0.9, 0.9, 100)]
+    assert views.reliability({**table, "outcome": np.full(n, np.nan)}) == []
+    assert "lay below it 90% of 100" in league.calibration(told, "live", True)
+
+
+def test_what_was_said_last_of_each_thing_is_told_once() -> None:
+    text = {name: np.array([word] * 4, dtype=object) for name, word in (("signal", "speed"),)}
+    about = np.array(["a", "a", "b", "a"], dtype=object)
+    numbers = {name: np.array([1.0, 2.0, 3.0, np.nan]) for name in ("median", "low", "high", "baseline", "outcome")}
+    table = {**text, **numbers, "about": about, "due_ns": np.array([1, 9, 5, 7]), "made_ns": np.array([0, 8, 4, 6])}
+    table["median"] = np.array([1.0, 2.0, 3.0, 4.0])
+    rows = views.latest(table)
+    assert [(one["about"], one["said"], one["found"]) for one in rows] == [("a", 2.0, 2.0), ("b", 3.0, 3.0)]
 
 
 SERVED = """
