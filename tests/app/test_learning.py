@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +341,27 @@ def test_a_model_that_is_demoted_while_it_speaks_is_scored_and_out_of_force(tmp_
         assert scored.check(plant, "tool-life", plant.clock.now_ns())["scored"] >= 1
         assert serving(plant, "tool-life") == ""
         assert told(plant, "tool-life")["came"] in ("serves", "rejected", "undone"), "another may come, that one does not by itself"
+
+
+def test_a_worker_that_dies_of_a_task_ends_its_training_with_words_until_more_is_known(tmp_path: Path, runs: list[TwinRun]) -> None:
+    with opened(tmp_path) as plant:
+        tools_of(plant, runs, 0, 40)
+        task, killed = learning.task_of(plant, "tool-life"), []
+
+        async def with_kills() -> dict[str, Any]:
+            doing = asyncio.create_task(training.train(plant, task))
+            while not doing.done():
+                for pid in plant.workers.pids().values():
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                await asyncio.sleep(0.02)
+            return doing.result()
+
+        done = asyncio.run(with_kills())
+        assert len(set(killed)) >= 2
+        assert (done["came"], "died twice" in done["why"]) == ("nothing", True)
+        assert training.due(plant, task, plant.clock.now_ns()) == ""
+        assert registry.names(plant.store.path) == []
 
 
 def test_a_card_that_lies_about_its_file_is_refused_and_nothing_is_kept(tmp_path: Path, runs: list[TwinRun]) -> None:

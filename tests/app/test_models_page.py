@@ -160,7 +160,7 @@ def test_in_a_browser_nothing_overflows_and_marks_tell_their_numbers(plant: Plan
                 assert opened_page.problems() == []
                 opened_page.evaluate("document.querySelectorAll('.spots .spot')[40].focus()")
                 words = "getComputedStyle(document.querySelectorAll('.spots .spot')[40], '::after').content"
-                assert "model 0.01 after 11" in opened_page.evaluate(words)
+                assert "model 0.01 (0.01 to 0.01) after 11" in opened_page.evaluate(words)
                 opened_page.close()
     finally:
         served.kill()

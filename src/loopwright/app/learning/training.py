@@ -23,7 +23,7 @@ from loopwright.app.flow import Flow
 from loopwright.app.learning import Task, kind_of, learned
 from loopwright.app.plant import Plant
 from loopwright.core.clock import NS_PER_S, monotonic_s
-from loopwright.core.errors import InputError, LoopwrightError, MissingExtra, StoreError
+from loopwright.core.errors import LoopwrightError, MissingExtra, StoreError
 from loopwright.learn.kept import registry
 from loopwright.learn.tasks import Fitted
 from loopwright.store import Store
@@ -40,8 +40,8 @@ _UNDER_WAY: WeakKeyDictionary[Store, set[str]] = WeakKeyDictionary()  # tasks th
 async def train(plant: Plant, task: Task, say: Say = lambda words: None) -> dict[str, Any]:
     """Trains a model of a task and puts it up for promotion: {task, model, came, why, outcomes}.
 
-    came  how far it came (`models.stand`), or 'nothing' with the reason in `why`
-    Raises what a worker that dies raises; data that say too little are no error.
+    came  how far it came (`models.stand`), or 'nothing' with the reason in `why`: too little is known, it is trained
+          already, a worker died of it
     """
     under_way = _UNDER_WAY.setdefault(plant.store, set())
     if task.name in under_way:
@@ -60,7 +60,7 @@ async def _trained(plant: Plant, task: Task, say: Say) -> dict[str, Any]:
     try:
         data = await asyncio.to_thread(_gather, plant, task, part)
         made = await _made(plant, task, data, part, say)
-    except (InputError, MissingExtra) as error:
+    except LoopwrightError as error:  # too little is known, or a worker died of it: not again until more is known
         part.done()
         return _ended(plant, task, {"model": "", "came": "nothing", "why": error.given}, outcomes, begun_s)
     came = await asyncio.to_thread(_stand, plant, made)
@@ -111,6 +111,8 @@ def _ended(plant: Plant, task: Task, found: dict[str, Any], outcomes: int, begun
 def due(plant: Plant, task: Task, now_ns: int) -> str:
     """Why a model of a task is to be trained now, in words; '' for not yet."""
     table = plant.site["learning"]
+    if task.name in _UNDER_WAY.get(plant.store, ()):
+        return ""
     if _Part(plant, task).begun:
         return "it was interrupted"
     last = plant.store.recall(kind="training.ended", about=task.name)
