@@ -209,7 +209,7 @@ def of_budget() -> list[dict[str, Any]]:
     """A month of scores at one a minute, none of them anomalous: alarms beside what was allowed."""
     out = []
     for per_day, things in ((1.0, 1), (1.0, 20), (15.0, 20), (40.0, 5)):
-        for kind in ("normal", "heavy tails", "daily rhythm", "drift to twice"):
+        for kind in ("normal", "heavy tails", "daily rhythm", "drift to twice", "autoregressive, 0.99"):
             told = budget.Settings(per_day, 60.0, 600.0)
             scores = _usual(kind, 33 * 1440, things)
             state, count = budget.calibrate(scores[: 3 * 1440], told), 0
@@ -226,6 +226,10 @@ def of_budget() -> list[dict[str, Any]]:
 def _usual(kind: str, count: int, things: int) -> np.ndarray:
     random = np.random.default_rng(7)
     noise = random.standard_t(3, (count, things)) if kind == "heavy tails" else random.normal(size=(count, things))
+    if kind.startswith("autoregressive"):
+        for i in range(1, count):
+            noise[i] = 0.99 * noise[i - 1] + np.sqrt(1.0 - 0.99**2) * noise[i]
+        noise = np.exp(noise)
     t = np.arange(count)[:, None]
     if kind == "daily rhythm":
         noise *= 1 + 0.7 * np.sin(2 * np.pi * t / 1440)
