@@ -21,7 +21,6 @@ from loopwright.core.clock import NS_PER_S, SimClock
 from loopwright.core.errors import InputError, LoopwrightError, SiteError, UnknownName
 from loopwright.core.types import Batch, Event
 from loopwright.learn.kept import predictions, registry
-from loopwright.packs.shop_floor import wear
 from loopwright.packs.shop_floor.signals import MILL
 from loopwright.store import User
 from loopwright.twins.mill import MillTwin, TwinRun
@@ -88,14 +87,11 @@ def test_without_a_table_it_forecasts_what_is_derived_and_learns_the_lives_of_to
             assert training.due(plant, task, T0) == ""
 
 
-def test_tools_are_cut_as_the_pack_cuts_them_and_an_inspection_that_was_corrected_counts_as_it_stands(runs: list[TwinRun]) -> None:
+def test_an_inspection_that_was_corrected_counts_as_it_stands(runs: list[TwinRun]) -> None:
     labels = [run.labelled() for run in runs]
-    rows = {label.about: {"x": 1.0} for label in labels}
-    mine = life.tools(labels)
-    for thing, units in wear.lives(rows, labels).items():
-        assert [(len(one.ends_ns), one.ended is not None) for one in mine if one.thing == thing] == [(len(unit), unit.failed) for unit in units]
+    ended = sum(one.ended is not None for one in life.tools(labels))
     again = Event("run.labelled", labels[0].about, labels[0].t_ns, "anna", {**labels[0].body, "label": "worn"})
-    assert sum(one.ended is not None for one in life.tools([*labels, again])) == 1 + sum(one.ended is not None for one in mine)
+    assert sum(one.ended is not None for one in life.tools([*labels, again])) == ended + 1
 
 
 def test_lives_of_tools_are_learned_serve_are_scored_when_the_tool_ends_and_expire_nowhere(tmp_path: Path, runs: list[TwinRun]) -> None:

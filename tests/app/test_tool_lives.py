@@ -9,7 +9,6 @@ from loopwright.app.learning import life
 from loopwright.core.types import Event
 from loopwright.learn.lives.units import Unit
 from loopwright.learn.models.life import survival
-from loopwright.packs.shop_floor import wear
 from loopwright.serve import maintain
 
 HOUR_NS = 3600 * 10**9
@@ -23,14 +22,11 @@ def label(thing: str, number: int, word: str) -> Event:
 
 def test_a_tool_lives_from_its_first_run_to_the_one_that_finds_it_worn() -> None:
     words = ["unworn", "unworn", "worn", "worn", "unworn", "worn", "unworn", "unworn"]
-    labels = [label("mill-1", n, word) for n, word in enumerate(words)]
-    rows = {e.about: {"heat": float(n), "noise": -float(n)} for n, e in enumerate(labels) if n != 1}
-    (tools,) = wear.lives(rows, reversed(labels)).values()
-    assert [(len(tool), tool.left) for tool in tools] == [(3, 0.0), (2, 0.0), (2, None)]
-    assert tools[0].values[:, 0].tolist()[0::2] == [0.0, 2.0]
-    assert np.isnan(tools[0].values[1]).all(), "a run that was not heard"
-    assert wear.lives({}, labels) == {"mill-1": []}
-    assert wear.lives(rows, []) == {}
+    labels = [label("mill-1", n, word) for n, word in enumerate(words)] + [label("mill-2", 0, "worn")]
+    told = [(one.thing, len(one.rows), one.ended is not None) for one in life.tools(list(reversed(labels)))]
+    assert told == [("mill-1", 3, True), ("mill-1", 2, True), ("mill-1", 2, False), ("mill-2", 1, True)]
+    assert life.tools(labels)[0].ends_ns == tuple(n * HOUR_NS + HOUR_NS // 2 for n in (0, 1, 2))
+    assert life.tools([]) == []
 
 
 def shop(machines: int = 6, seed: int = 0) -> tuple[list[Unit], dict[str, Unit]]:

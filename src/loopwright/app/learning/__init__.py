@@ -71,7 +71,7 @@ def learned(plant: Plant) -> list[Task]:
             things = [m.id for m in plant.site.machines if m.kind == rule.kind and m.link]
             if things:
                 found.append(Task("forecast", f"forecast-{rule.signal}", tuple(things), (rule.signal,), rule.window_s))
-        if hasattr(pack.hooks.get("maintain"), "lives"):
+        if "maintain" in pack.hooks:
             found.append(Task("life", "tool-life", tuple(m.id for m in plant.site.machines if m.link), ()))
     return found
 

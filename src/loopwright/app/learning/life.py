@@ -50,7 +50,7 @@ class Life:
 
 
 def tools(labels: Sequence[Event], changes: Mapping[str, Sequence[int]] | None = None) -> list[Life]:
-    """Tools from their first run to the one that found them worn, or to a change before that.
+    """Tools from their first run to the one that found them worn, or to a change before that, machine by machine.
 
     changes  thing -> times from which on its runs are those of a new tool (`changes_of`)
     A tool that is run on after it was found worn tells nothing more.

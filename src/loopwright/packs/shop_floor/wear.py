@@ -3,14 +3,12 @@
     runs = finished(labels, extra)            every run that has ended, from events
     rows = measured(runs, fetch)              features of each, read with `fetch`
     said = prediction(rows, labels, now_ns)   what maintain.decide needs: {model, evaluation, runs}, or {abstains}
-    units = lives(rows, labels)               tools from their first run to the one that found them worn
 
 `prediction` takes a second or two and no lock; it can be called in a worker by its name.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from loopwright.core.types import Event
-from loopwright.learn.lives.units import Unit
 from loopwright.learn.wear.evaluate import why_not
 from loopwright.learn.wear.runs import Features, RunSettings, assemble, from_points, measure
 from loopwright.learn.wear.train import judge, train
@@ -79,36 +76,6 @@ def prediction(
     return {"model": trained.card, "evaluation": trained.evaluation, "runs": judge(trained, features)}
 
 
-def lives(rows: Mapping[str, Mapping[str, float]], labels: Iterable[Event]) -> dict[str, list[Unit]]:
-    """machine -> its tools in order, a row a run: the last one still cuts unless its last run found it worn.
-
-    rows  from `measured`; a run without numbers counts as one that was not heard
-    A tool ends with the first run that found it worn; the runs of that tool after it tell nothing more.
-    """
-    found: dict[str, list[Unit]] = {}
-    ordered: dict[str, list[Event]] = {}
-    for event in sorted(labels, key=lambda e: (int(e.body["end_ns"]), e.about)):
-        ordered.setdefault(str(event.body["thing"]), []).append(event)
-    names = columns(rows)
-    for thing, events in ordered.items():
-        tools: list[tuple[list[list[float]], bool]] = []
-        worn = True  # so that the first run begins a tool
-        for event in events:
-            ends = event.body["label"] == "worn"
-            if (worn and not ends) or not tools:
-                tools.append(([], False))
-            if not (worn and ends) or not tools[-1][0]:
-                row = rows.get(event.about, {})
-                tools[-1][0].append([float(row.get(name, math.nan)) for name in names])
-                tools[-1] = (tools[-1][0], ends)
-            worn = ends
-        found[thing] = [
-            Unit(f"{thing}/tool-{n}", np.array(values), np.zeros((len(values), 0)), 0.0 if ended else None)
-            for n, (values, ended) in enumerate(tools, start=1) if names
-        ]
-    return found
-
-
 def columns(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The names of the numbers of a run, in the order in which the values of `lives` stand."""
+    """The names of the numbers of runs, sorted."""
     return sorted({name for row in rows.values() for name in row})
