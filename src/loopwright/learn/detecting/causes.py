@@ -46,10 +46,10 @@ def explain(module: ModuleType, state: dict[str, Any], rows: np.ndarray, names: 
     """The channels ranked for rows that led to an alarm, by the parts of the detector's own score.
 
     state  of the detector before these rows
-    rows   (N, C), at least 4; the newest last
+    rows   (N, C), at least 4; the newest last; NaN: missing, its channel's part is the last that was known
     """
     parts, _ = module.channels(state, rows)
-    return rank(parts, names)
+    return rank(_held(parts, np.isfinite(rows)), names)
 
 
 def rank(parts: np.ndarray, names: Sequence[str]) -> list[Cause]:
@@ -72,6 +72,13 @@ def rank(parts: np.ndarray, names: Sequence[str]) -> list[Cause]:
     weight = share * 2.0 ** (-4.0 * late / len(parts))
     order = np.argsort(-weight, kind="stable")
     return [Cause(names[i], float(share[i]), onsets[i], float(weight[i])) for i in order]
+
+
+def _held(parts: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The parts with those of missing values replaced by the last known one before them: a gap is not a return."""
+    rows = np.arange(len(parts))[:, None]
+    last = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
+    return np.where(last >= 0, np.take_along_axis(parts, np.maximum(last, 0), axis=0), parts)
 
 
 def _onset(above: np.ndarray) -> int | None:
