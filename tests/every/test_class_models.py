@@ -8,11 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from loopwright.core import plug
 from loopwright.core.errors import InputError
 from loopwright.learn.classing.cases import Cases
 from loopwright.learn.wear.runs import NAMES, Features
-from tests.every.found import installed
+from tests.every.found import installed, names
 
 ROOM = "learn.models.classes"
 
@@ -38,7 +37,7 @@ def changed(cases: Cases, values: list[np.ndarray]) -> Cases:
     return Cases(cases.ids, tuple(values), cases.channels, cases.rate_hz, cases.measures)
 
 
-@pytest.fixture(params=sorted(plug.find(ROOM)))
+@pytest.fixture(params=names(ROOM, heavy=("ensemble",)))
 def model(request: pytest.FixtureRequest) -> ModuleType:
     return installed(ROOM, request.param)
 

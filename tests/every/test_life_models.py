@@ -15,7 +15,7 @@ from loopwright.core.errors import InputError
 from loopwright.learn.kept import registry
 from loopwright.learn.lives import life_fit
 from loopwright.learn.lives.units import LEVELS, Unit, cut
-from tests.every.found import installed
+from tests.every.found import installed, names
 from tests.learn.made_lives import fleet, life_set
 
 SMALL = fleet(9, life=60.0)
@@ -26,7 +26,7 @@ def fitted(model: ModuleType) -> Any:
     return model.fit(SMALL, 0)
 
 
-@pytest.fixture(params=sorted(plug.find("learn.models.life")))
+@pytest.fixture(params=names("learn.models.life", heavy=("blend", "boosting")))
 def model(request: pytest.FixtureRequest) -> ModuleType:
     return installed("learn.models.life", request.param)
 
