@@ -46,6 +46,76 @@ def test_a_worn_tool_gives_a_decision_an_alarm_and_a_work_order() -> None:
     assert state["open"]["mill-1"]["workorder"] == order.about
 
 
+def guessed(probabilities: dict[str, float], low: float = 0.07, high: float = 0.98) -> dict[str, Any]:
+    prediction = said(probabilities)
+    for judged in prediction["runs"].values():
+        judged |= {"low": low, "high": high}
+    return prediction
+
+
+def test_a_judgement_whose_interval_says_nothing_asks_for_a_look_and_changes_no_tool() -> None:
+    events, (decision,), state = decide([run(1)], guessed({"mill-1/run-1": 0.68}), {}, 999 * S, Settings(look_s=240))
+    for event in events:
+        kinds.check(event)
+    alarm, order = events
+    assert (alarm.kind, alarm.body["condition"], alarm.body["priority"]) == ("alarm.raised", "look at the tool", "low")
+    assert (order.kind, order.body["duration_s"]) == ("workorder.opened", 240)
+    assert order.body["why"].startswith("look at the tool: mill-1/run-1: the tool may be worn, which is a guess")
+    assert decision.action == "look at the tool of mill-1"
+    assert decision.body["guess"]
+    assert "7% to 98%" in decision.says
+    assert "looks worn" not in decision.says
+    assert state["open"] == {}
+    assert fold(recorded(events, [decision])) == state
+
+
+@pytest.mark.parametrize(("low", "high", "guess"), [(0.49, 0.9, True), (0.5, 0.9, False), (0.51, 0.9, False)])
+def test_what_holds_the_threshold_is_a_guess(low: float, high: float, guess: bool) -> None:
+    _, (decision,), _ = decide([run(1)], guessed({"mill-1/run-1": 0.68}, low, high), {}, 0, Settings())
+    assert decision.body["guess"] == guess
+    assert decision.action == ("look at the tool of mill-1" if guess else "change the tool of mill-1")
+
+
+def test_an_unworn_tool_whose_interval_says_nothing_is_a_guess_too_and_sends_nobody() -> None:
+    events, (decision,), _ = decide([run(1)], guessed({"mill-1/run-1": 0.3}), {}, 0, Settings())
+    assert (events, decision.action) == ([], "")
+    assert "may be unworn, which is a guess" in decision.says
+
+
+def test_a_guess_of_a_model_that_is_not_better_sends_nobody() -> None:
+    prediction = said({"mill-1/run-1": 0.68}, better=False)
+    prediction["runs"]["mill-1/run-1"] |= {"low": 0.07, "high": 0.98}
+    events, (decision,), _ = decide([run(1)], prediction, {}, 0, Settings())
+    assert (events, decision.action) == ([], "")
+
+
+def test_while_a_look_is_open_a_second_guess_opens_nothing_and_a_tool_known_to_be_worn_is_changed() -> None:
+    guess, sure = guessed({"mill-1/run-1": 0.68, "mill-1/run-2": 0.6}), said({"mill-1/run-3": 0.9})
+    first, said_1, state = decide([run(1)], guess, {}, 10, Settings())
+    nothing, said_2, state = decide([run(2)], guess, state, 20, Settings())
+    assert nothing == []
+    events, said_3, state = decide([run(3)], sure, state, 30, Settings())
+    assert [(e.kind, e.body.get("condition")) for e in events] == [
+        ("alarm.raised", "tool worn"), ("workorder.opened", None)]
+    assert fold(recorded([*first, *events], [*said_1, *said_2, *said_3])) == state
+    again, _, _ = decide([run(4)], guessed({"mill-1/run-4": 0.6}), state, 40, Settings())
+    assert again == [], "the tool is going to be changed: nobody has to look at it"
+
+
+def test_a_look_that_was_done_ends_with_the_next_run_whatever_that_one_says() -> None:
+    first, said_1, _ = decide([run(1)], guessed({"mill-1/run-1": 0.68}), {}, 10, Settings())
+    done = Event("workorder.done", first[1].about, 20, "operator", {"machine": "mill-1"})
+    log = [*recorded(first, said_1), done]
+    for prediction, kinds_ in (
+        (said({"mill-1/run-2": 0.1}), ["alarm.cleared"]),
+        (said({"mill-1/run-2": 0.9}), ["alarm.cleared", "alarm.raised", "workorder.opened"]),
+        (guessed({"mill-1/run-2": 0.6}), ["alarm.cleared", "alarm.raised", "workorder.opened"]),
+    ):
+        events, decisions, state = decide([run(2)], prediction, fold(log), 30, Settings())
+        assert [e.kind for e in events] == kinds_
+        assert fold([*log, *recorded(events, decisions)]) == state
+
+
 def test_an_unworn_tool_gives_a_decision_and_nothing_else() -> None:
     events, (decision,), _ = decide([run(1)], said({"mill-1/run-1": 0.2}), {}, 0, Settings())
     assert events == []

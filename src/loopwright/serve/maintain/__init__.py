@@ -4,7 +4,9 @@
 
 The model is asked about whole runs, and about none that it was trained on (those are judged by the model without them).
 When the model is not better than the majority class and the set-up alone, the decision says so and nobody is sent to
-the machine. Without a model, or with too little of a run, it abstains.
+the machine. Without a model, or with too little of a run, it abstains. A judgement whose interval holds the probability
+from which a tool counts as worn is a guess: somebody is asked to look at the tool, with low priority, and no tool is
+changed for it.
 
 Where a model of remaining life speaks, `window` asks the planner for a time that is neither too early nor too late.
 """
@@ -24,6 +26,7 @@ __all__ = ["Ask", "Life", "Settings", "decide", "fold", "window"]
 NAME = "maintain"
 MEANING = "Judges the tool of each machining run, and opens a work order when it is worn."
 CONDITION = "tool worn"
+LOOK = "look at the tool"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Settings:
     """What a judgement leads to.
 
     worn_at      probability from which a tool counts as worn; the printed accuracy holds for 0.5
-    duration_s   how long changing a tool keeps the machine from working
+    duration_s   how long changing a tool keeps the machine from working; look_s: looking at it
     shown        signals that are named as evidence
     """
 
@@ -39,9 +42,11 @@ class Settings:
     duration_s: int = 900
     shown: tuple[str, ...] = ("s.acceleration", "s.current_feedback")
     priority: str = "medium"
+    look_s: int = 300
+    look_priority: str = "low"
 
 
-State = Mapping[str, Any]  # {"decided": [run ids], "open", "life": {thing: {"alarm", "workorder", "done"}}}
+State = Mapping[str, Any]  # {"decided": [run ids], "open", "look", "life": {thing: {"alarm", "workorder", "done"}}}
 
 
 def decide(
@@ -60,11 +65,11 @@ def decide(
     """
     decided = set(state.get("decided", ()))
     todo = sorted((run for run in runs if run["run"] not in decided), key=lambda run: (run["end_ns"], run["run"]))
-    standing = {thing: dict(one) for thing, one in state.get("open", {}).items()}
+    standing = {what: {thing: dict(one) for thing, one in state.get(key, {}).items()} for what, key in _KEYS.items()}
     same = {key: state[key] for key in ("life",) if key in state}
     if prediction is None or prediction.get("abstains") or not todo:
         why = (prediction or {}).get("abstains") or ("no model has been trained" if todo else "no run has ended since")
-        return [], [_abstains("plant", why, now_ns)], {"decided": sorted(decided), "open": standing} | same
+        return [], [_abstains("plant", why, now_ns)], {"decided": sorted(decided)} | _kept(standing) | same
     events: list[Event] = []
     decisions: list[Decision] = []
     for run in todo:
@@ -78,9 +83,17 @@ def decide(
         if decision.action:
             events += _act(run, decision, standing, now_ns, settings)
         elif decision.body["judged"] == "unworn":
-            events += _clear(run, standing, now_ns)
+            events += _clear(run, standing[CONDITION], now_ns) + _clear(run, standing[LOOK], now_ns)
         decisions.append(decision)
-    return events, decisions, {"decided": sorted(decided), "open": standing} | same
+    return events, decisions, {"decided": sorted(decided)} | _kept(standing) | same
+
+
+_KEYS = {CONDITION: "open", LOOK: "look"}  # where the state keeps what stands
+
+
+def _kept(standing: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What stands, as the state keeps it."""
+    return {key: standing[what] for what, key in _KEYS.items() if standing[what] or what == CONDITION}
 
 
 def fold(events: Iterable[Event]) -> dict[str, Any]:
@@ -89,7 +102,8 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
     said = [e.body["decision"] for e in kept if e.kind == "decision.made" and e.body["decision"]["service"] == NAME]
     decided = sorted({str(one["body"]["run"]) for one in said if one["body"].get("run")})
     lives = _standing(kept, END)
-    return {"decided": decided, "open": _standing(kept, CONDITION)} | ({"life": lives} if lives else {})
+    standing = {what: _standing(kept, what) for what in _KEYS}
+    return {"decided": decided} | _kept(standing) | ({"life": lives} if lives else {})
 
 
 def _standing(events: Iterable[Event], condition: str) -> dict[str, dict[str, Any]]:
@@ -114,25 +128,32 @@ def _decision(
     """What is said about one run: how likely its tool is worn, on which evidence, and how good the model is."""
     model, evaluation = prediction["model"], prediction["evaluation"]
     worn, trusted = judged["probability"] >= settings.worn_at, bool(evaluation["better_than_baseline"])
+    guess = judged["low"] < settings.worn_at <= judged["high"]
     word = "worn" if worn else "unworn"
+    looks = f"may be {word}, which is a guess" if guess else f"looks {word}"
     says = (
-        f"{run['run']}: the tool looks {word} (probability of worn {judged['probability']:.0%}, 90 % interval "
-        f"{judged['low']:.0%} to {judged['high']:.0%}). {evaluation['verdict']}."
+        f"{run['run']}: the tool {looks} (probability of worn "
+        f"{judged['probability']:.0%}, 90 % interval {judged['low']:.0%} to {judged['high']:.0%}). "
+        f"{evaluation['verdict']}."
     )
     if worn and not trusted:
         says += " So nobody is sent to the machine."
+    elif worn and guess:
+        says += f" The interval holds {settings.worn_at:.0%}: a look at the tool decides, nothing is changed before it."
     because = tuple(
         Evidence("points", run["thing"], signal, run["start_ns"], run["end_ns"], "what the judgement rests on")
         for signal in settings.shown
     )
     nested, base = evaluation["nested"], evaluation["baseline"]
     body = {
-        "run": run["run"], "judged": word, "seen_in_training": bool(judged["seen"]), "better_than_baseline": trusted,
+        "run": run["run"], "judged": word, "guess": guess, "seen_in_training": bool(judged["seen"]),
+        "better_than_baseline": trusted,
         "accuracy": nested["accuracy"], "accuracy_low": nested["low"], "accuracy_high": nested["high"],
         "correct": nested["correct"], "of": nested["of"], "baseline": base["name"],
         "baseline_accuracy": base["accuracy"], "limits": model.limits,
     }
-    action = f"change the tool of {run['thing']}" if worn and trusted else ""
+    what = f"{LOOK} of {run['thing']}" if guess else f"change the tool of {run['thing']}"
+    action = what if worn and trusted else ""
     return Decision(
         f"{NAME}/{run['run']}/{run['end_ns']}", NAME, run["run"], now_ns, says, judged["probability"], "1",
         judged["low"], judged["high"], (*because, Evidence("model", model.id)), model.id, action, body=body,
@@ -140,23 +161,29 @@ def _decision(
 
 
 def _act(
-    run: Mapping[str, Any], decision: Decision, standing: dict[str, dict[str, Any]], now_ns: int, settings: Settings
+    run: Mapping[str, Any], decision: Decision, standing: dict[str, dict[str, dict[str, Any]]], now_ns: int,
+    settings: Settings,
 ) -> list[Event]:
-    """The alarm and the work order of a worn tool; nothing while the machine already has an open work order."""
-    thing = run["thing"]
-    if thing in standing and not standing[thing]["done"]:
-        return []
-    alarm_id, order_id = f"{thing}/{CONDITION}/{run['end_ns']}", f"workorder/{thing}/{run['end_ns']}"
+    """The alarm and the work order of a worn tool, or of a look at it where that is a guess.
+
+    Nothing while the machine has an open work order that does as much; a look that is open stays beside a change.
+    """
+    thing, guess = run["thing"], bool(decision.body["guess"])
+    over = [event for stands in standing.values() for event in _clear(run, stands, now_ns)]
+    if thing in standing[CONDITION] or (guess and thing in standing[LOOK]):
+        return over
+    what = LOOK if guess else CONDITION
+    alarm_id = f"{thing}/{what}/{run['end_ns']}"
+    order_id = f"workorder/{thing}/{'look/' if guess else ''}{run['end_ns']}"
     alarm = {
-        "condition": CONDITION, "thing": thing, "says": decision.says, "priority": settings.priority,
+        "condition": what, "thing": thing, "says": decision.says,
+        "priority": settings.look_priority if guess else settings.priority,
         "evidence": [asdict(one) for one in decision.because], "decision": decision.id,
     }
-    why = f"{CONDITION}: {decision.says}"
-    order = {"machine": thing, "alarm": alarm_id, "duration_s": settings.duration_s, "why": why,
-             "start_ns": int(run["end_ns"])}
+    order = {"machine": thing, "alarm": alarm_id, "duration_s": settings.look_s if guess else settings.duration_s,
+             "why": f"{what}: {decision.says}", "start_ns": int(run["end_ns"])}
     actor = f"service:{NAME}"
-    over = _clear(run, standing, now_ns)
-    standing[thing] = {"alarm": alarm_id, "workorder": order_id, "done": False}
+    standing[what][thing] = {"alarm": alarm_id, "workorder": order_id, "done": False}
     return [
         *over,
         Event("alarm.raised", alarm_id, now_ns, actor, alarm, key=f"{alarm_id}/raised"),
