@@ -60,6 +60,18 @@ def test_the_same_seed_person_visit_and_club_give_the_same_shots():
     assert not one.equals(Golfers(6).shots(person, built(person), 20, START_NS))
 
 
+def test_a_visit_at_another_time_gives_the_same_shots_and_another_unit_others():
+    person, golfers = people(1)[0], Golfers(5)
+
+    def values(thing, start_ns):
+        return golfers.play([(person, built(person), thing)], 20, start_ns)["value"].drop_null().to_numpy()
+
+    assert np.array_equal(values("o-1-1", START_NS), values("o-1-1", START_NS + 3_600 * 10**9))
+    assert not np.isclose(values("o-1-1", START_NS), values("o-2-1", START_NS)).all()
+    later = golfers.play([(person, built(person), "o-1-1")], 20, START_NS + 7)["t_ns"].to_numpy()
+    assert later.min() == START_NS + 7
+
+
 def test_many_sessions_at_once_are_the_same_as_one_by_one():
     crowd, golfers = people(3), Golfers(2)
     together = golfers.sessions([Session(p, built(p), 5, START_NS) for p in crowd])

@@ -39,6 +39,7 @@ _DEG = math.pi / 180.0
 class Session:
     """One visit to the range: who, with which unit (as-built parameters in inside units), how many shots, when.
 
+    visit  number of the visit with that unit: another one draws other shots; another start_ns alone draws the same
     thing  what the points are called after; '' for the person's id
     """
 
@@ -65,7 +66,8 @@ class _Traits:
 
 
 class Golfers:
-    """The golfers of one seed. The same seed, person, visit and club give the same shots."""
+    """The golfers of one seed. The same seed, person, unit and visit give the same shots, whenever that is: a plan
+    that moves a unit by an hour changes no outcome of it."""
 
     def __init__(self, seed: int, effect: float = 1.0) -> None:
         self.seed = seed
@@ -129,7 +131,7 @@ def _swing(t: _Traits, session: Session, seed: int) -> dict[str, Array]:
         where = f"shots of {session.person.id}"
         raise InputError(where, f"as-built parameters are missing: {', '.join(missing)}", ", ".join(_NEEDED))
     club, n = session.as_built, session.count
-    rng = _rng("visit", seed, session.person.id, session.visit, session.start_ns)
+    rng = _rng("visit", seed, session.person.id, session.thing, session.visit)
     noise = rng.normal(0.0, 1.0, (6, n))
     longer, heavier = club["length"] - t.best_length_m, club["swing_weight"]
     spread = t.spread * (1.0 + 0.12 * (longer / 0.0127) ** 2 + 0.04 * (max(0.0, abs(heavier) - 3.0)) ** 2)
