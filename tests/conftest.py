@@ -13,6 +13,18 @@ hypothesis.settings.register_profile("loopwright", deadline=None)
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("same" if os.environ.get("LOOPWRIGHT_SAME_EXAMPLES") else "loopwright")
 
+FEWER = int(os.environ.get("LOOPWRIGHT_FEWER_EXAMPLES", "0"))  # `make quick`: at most so many for each random test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Random tests look at fewer examples where only a quick answer is wanted; each is still looked at."""
+    for item in items if FEWER else []:
+        test = getattr(item, "obj", None)
+        if hypothesis.is_hypothesis_test(test):
+            now = test._hypothesis_internal_use_settings
+            fewer = min(now.max_examples, FEWER)
+            test._hypothesis_internal_use_settings = hypothesis.settings(now, max_examples=fewer)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

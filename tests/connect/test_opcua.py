@@ -178,6 +178,7 @@ def test_a_full_history_forgets_the_oldest() -> None:
 # reading our own -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_what_the_link_drops_is_counted_as_lost() -> None:
     settings = opcua.Settings(port=free_port())
     tables = list(slices(said(100), 80))
@@ -210,6 +211,7 @@ async def test_a_live_stream_with_late_and_jumping_times_comes_once() -> None:
     assert len([batch for batch in batches if batch.samples]) > 3, "it came live, not in one piece"
 
 
+@pytest.mark.slow
 async def test_a_reader_resumes_after_the_newest_stored_time_of_each_signal() -> None:
     settings, whole, over = opcua.Settings(port=free_port()), said(200), asyncio.Event()
 
@@ -235,6 +237,7 @@ async def test_a_reader_resumes_after_the_newest_stored_time_of_each_signal() ->
     assert again[-1].sent == 800
 
 
+@pytest.mark.slow
 async def test_a_sample_that_came_late_while_nobody_listened_is_not_missed() -> None:
     """The newest stored time is later than the late sample's: the server says how far back to look (Behind)."""
     settings, go, over = opcua.Settings(port=free_port()), asyncio.Event(), asyncio.Event()
@@ -416,6 +419,7 @@ async def test_a_peer_that_speaks_something_else_is_a_link_error() -> None:
             await anext(opcua.read(opcua.Settings(port=port, timeout_s=0.5), THINGS, lambda _: None, CLOCK))
 
 
+@pytest.mark.slow
 async def test_a_signal_that_the_kind_lacks_is_not_served() -> None:
     table = from_columns("mill-1", [T0_NS], {"power": [1.0]}, MILL)
     with pytest.raises(UnknownName, match="'pawer'"):
@@ -425,6 +429,7 @@ async def test_a_signal_that_the_kind_lacks_is_not_served() -> None:
 # writing ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_written_value_reaches_the_device_and_says_what_stood_there() -> None:
     settings, obeyed = opcua.Settings(port=free_port()), []
     command = Command("d-1", "mill-1", "spindle.speed", 250.0, "rad/s", 2**62, "anna")
@@ -446,6 +451,7 @@ async def test_a_write_goes_out_in_the_unit_of_the_server() -> None:
     assert sent.value == pytest.approx(100 * np.pi)
 
 
+@pytest.mark.slow
 async def test_a_node_that_may_not_be_written_is_a_link_error() -> None:
     settings = opcua.Settings(port=free_port())
     async with served(settings, [said(1)]):
@@ -465,6 +471,7 @@ async def test_a_reader_that_is_killed_loses_nothing_and_repeats_nothing(tmp_pat
 # the page --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_page_has_every_setting_and_its_code_runs() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for setting in dataclasses.fields(opcua.Settings):

@@ -196,6 +196,7 @@ def test_people_are_saved_found_and_erased(engine: Engine) -> None:
         assert store.people.user_of("h") is None
 
 
+@pytest.mark.slow
 def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(StoreError, match=r"events postgresql\+psycopg://loop:\*\*\*@127\.0\.0\.1:1/x"):

@@ -63,6 +63,7 @@ def test_of_a_dozen_groups_each_is_left_out_alone_inside_and_of_many_whole_share
     assert inner_folds(["one"] * 8, ["a", "b"] * 4) == []
 
 
+@pytest.mark.slow
 def test_the_blend_of_the_proof_is_the_blend_that_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mixed from what its members said, it answers as `ensemble.fit` and `predict` without the asked rows."""
     pytest.importorskip("sklearn")
@@ -185,6 +186,7 @@ def test_a_class_of_one_member_is_scored_as_missed_and_told(monkeypatch: pytest.
     assert any("rare (1)" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_the_named_sets_of_one_family_are_answered_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     one = a_set()
     other = ClassSet("made/other", one.cases, tuple("left" if i % 3 else "right" for i in range(16)), one.groups, "run")

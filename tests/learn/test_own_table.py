@@ -180,6 +180,7 @@ def test_a_unit_is_a_life_that_ended_unless_the_table_says_otherwise(tmp_path: P
         csv.lives(written(tmp_path, "u,x\na,1\na,2\nb,1\nb,2\nc,1\nc,1\nd,3\n"), csv.mapping(["unit=u"]))
 
 
+@pytest.mark.slow
 def test_ten_thousand_channels_are_read(tmp_path: Path) -> None:
     names = [f"c{i}" for i in range(10_000)]
     rows = "".join(f"{t}," + ",".join(["1.5"] * 10_000) + "\n" for t in range(3))

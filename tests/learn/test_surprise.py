@@ -157,6 +157,7 @@ def test_a_regime_that_is_not_among_them_is_not_judged() -> None:
     assert not any(look.judged.any() for look in found)
 
 
+@pytest.mark.slow
 def test_what_comes_again_and_again_is_soon_no_news() -> None:
     values = noise(6000, things=1, signals=1, seed=11)
     values[::200] = 1e4

@@ -34,6 +34,7 @@ def test_the_card_names_metrics_baseline_cut_and_limits() -> None:
     assert card.id == f"tool-wear/unsteadiness@{card.weights_hash[:8]}"
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_weights_and_other_runs_others() -> None:
     features, y = made_up(14, effect=0.8)
     first, again = train(features, y, 1, models=QUICK), train(features, y, 1, models=QUICK)
@@ -43,7 +44,7 @@ def test_the_same_runs_give_the_same_weights_and_other_runs_others() -> None:
     assert other.weights_hash != first.card.weights_hash
 
 
-@pytest.mark.parametrize("model", ["unsteadiness", "ridge", "boosting"])
+@pytest.mark.parametrize("model", [*QUICK, pytest.param("boosting", marks=pytest.mark.slow)])
 def test_a_model_that_was_kept_judges_as_it_did_before(tmp_path: Path, model: str) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (pip install 'loopwright[learn]')")
     features, y = made_up(14, effect=0.8)

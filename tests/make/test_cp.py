@@ -253,6 +253,7 @@ def test_without_numba_cp_sat_plans_alone_and_solves_small_shops(monkeypatch: py
     assert check(shop, found) == []
 
 
+@pytest.mark.slow
 def test_whoever_wants_to_stop_gets_the_best_so_far_soon() -> None:
     shop, stop = paint_shop(40, operations=4, machines=6), Event()
     timer = threading.Timer(1.5, stop.set)

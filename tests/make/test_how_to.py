@@ -26,6 +26,7 @@ def test_the_page_makes_a_product_from_its_own_files(tmp_path: Path, monkeypatch
     assert "G65 P9001" in said
 
 
+@pytest.mark.slow
 def test_the_page_on_repairs_mends_a_plan_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     text = (PAGE.parent / "repair-a-plan.md").read_text(encoding="utf-8")
     names: dict[str, object] = {}

@@ -100,6 +100,7 @@ def test_an_empty_shop_has_an_empty_plan() -> None:
     assert (found.slots, found.value, found.status) == ((), 0, "optimal")
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_plans_of_a_small_shop() -> None:
     shop = club_shop(4)
     plans = [plan(shop, seconds=6.0, seed=3) for _ in range(2)]
@@ -171,6 +172,7 @@ def test_what_has_begun_stays_and_the_rest_waits_for_it() -> None:
     assert at == {("a", "op0"): -4, ("a", "op1"): 6, ("b", "op0"): 6}
 
 
+@pytest.mark.slow
 def test_a_warm_worker_gives_the_plan_that_the_function_gives_here() -> None:
     shop = club_shop(3)
     with Workers() as workers:

@@ -306,6 +306,7 @@ def test_a_killed_restore_leaves_no_plant_and_can_be_run_again(store: Store, tmp
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_generation_whole(store: Store, tmp_path: Path) -> None:
     """No file of the child may grow beyond 300 kB: the same error as a full disk."""
     store.put(numbered(speeds([1]), 0))
@@ -375,6 +376,7 @@ def test_whatever_happened_before_a_backup_is_what_it_holds(steps: list[str]) ->
                 balanced(other.hops())
 
 
+@pytest.mark.slow
 def test_events_of_a_server_come_back_into_sqlite_or_into_a_server(tmp_path: Path) -> None:
     with postgres.server() as url:
         with open_store(tmp_path / "plant", SimClock(), events_url=url) as store:

@@ -76,6 +76,7 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_repeats_nothing(tmp_path
     check(tmp_path, run_and_kill(tmp_path, mode, 0.2))
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_without_closing_ends_in_peace(tmp_path: Path) -> None:
     """The flush that begins by itself is waited for; a thread cut off at the end would crash inside the libraries."""
     code = (
@@ -91,6 +92,7 @@ def test_a_program_that_ends_without_closing_ends_in_peace(tmp_path: Path) -> No
         assert store.hops()["points"].out == 150_000
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_was_acknowledged_stands(tmp_path: Path) -> None:
     """No file of the child may grow beyond 400 kB: the same error as a full disk, for the journal and then the points."""
     code = (

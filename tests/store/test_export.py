@@ -238,6 +238,7 @@ def test_a_killed_export_goes_on_and_ends_as_one_that_was_not(store: Store, tmp_
     assert not list((tmp_path / "out").rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_it_goes_on(store: Store, tmp_path: Path) -> None:
     """No file of the child may grow beyond 100 kB: the same error as a full disk."""
     noise = np.random.default_rng(3).uniform(0, 3000, 40_000)

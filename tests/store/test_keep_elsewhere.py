@@ -107,6 +107,7 @@ def test_a_next_backup_fetches_only_what_is_new(
     assert len(fetched) == first + 1, "the file of the flush"
 
 
+@pytest.mark.slow
 def test_a_plant_moves_to_another_bucket_and_out_of_a_folder_by_restoring_it_there(
     tmp_path: Path, url: str, options: dict[str, str], clock: SimClock
 ) -> None:
@@ -173,6 +174,7 @@ def test_of_several_plants_each_is_backed_up_with_the_points_of_all(
         balanced(again.hops())
 
 
+@pytest.mark.slow
 def test_backups_beside_two_plants_that_flush_all_the_time_are_each_one_instant(
     tmp_path: Path, url: str, options: dict[str, str]
 ) -> None:
@@ -239,6 +241,7 @@ def test_old_values_in_a_bucket_go_and_those_of_several_plants_are_refused(
         assert a.get().num_rows == 2
 
 
+@pytest.mark.slow
 def test_the_first_plant_of_a_bucket_counts_its_own_rows_only(
     tmp_path: Path, url: str, options: dict[str, str], clock: SimClock
 ) -> None:

@@ -216,6 +216,7 @@ def groups_with(table: PointsTable, thing: str) -> tuple[int, int]:
     return touched, total
 
 
+@pytest.mark.slow
 def test_compaction_lays_a_series_together_and_rewrites_a_row_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loopwright.store.datafile.ROW_GROUP", 4096)
     table = PointsTable(tmp_path, False, True)

@@ -44,6 +44,7 @@ def asides(path: Path) -> int:
     return len(list(path.glob("journal.damaged-*.sqlite")))
 
 
+@pytest.mark.slow
 def test_every_page_of_the_journal_may_be_overwritten(tmp_path: Path) -> None:
     before = filled(tmp_path)
     journal = tmp_path / "journal.sqlite"
@@ -86,6 +87,7 @@ def test_a_journal_that_was_cut_short_is_rebuilt(tmp_path: Path, left: int) -> N
     assert asides(tmp_path) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_log_of_sqlite_does_not_make_acknowledged_batches_disappear(tmp_path: Path) -> None:
     """SQLite drops what stands in a bad write-ahead log without a word."""
     command = [sys.executable, "-m", "tests.store.writer", str(tmp_path), "put"]

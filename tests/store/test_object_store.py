@@ -234,6 +234,7 @@ def test_an_object_store_that_does_not_answer_holds_up_no_put(
         balanced(store.hops())
 
 
+@pytest.mark.slow
 def test_a_chart_holds_what_another_plant_brought(tmp_path: Path, url: str, options: dict[str, str]) -> None:
     with opened(tmp_path / "a", url, options) as a, opened(tmp_path / "b", url, options) as b:
         declared(a).put(numbered(speeds(range(90)), 0))

@@ -167,6 +167,7 @@ def test_joined_files_are_sorted_so_that_one_series_lies_together(store: Store) 
     assert len(rows) == store.get().num_rows
 
 
+@pytest.mark.slow
 def test_a_hundred_commits_bring_upkeep_by_themselves(store: Store) -> None:
     for i in range(101):
         store.put(numbered(speeds([i], i * S), i))

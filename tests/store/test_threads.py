@@ -6,11 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from loopwright.core.types import Event
 from loopwright.store import Store, open_store
 from tests.store.plant import S, balanced, declared, numbered, speeds
 
 
+@pytest.mark.slow
 def test_reads_are_whole_while_others_put_and_flush(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         declared(store)
