@@ -20,6 +20,7 @@ from loopwright.learn.wear.runs import Features, assemble
 from loopwright.learn.wear.train import TASK, Trained, judge
 from loopwright.serve import maintain, oee
 
+SHORT_S = 300.0  # runs that are played and shorter than that stand for longer work
 SHIFT_NS = 24 * 3600 * NS_PER_S
 _WHY = {  # why the baseline serves, by how far the model of this turn came
     "waits": "the model that is better waits for two people to approve it",
@@ -239,7 +240,7 @@ def effectiveness(
     days = tuple(table["days"])
     shifts = tuple(oee.Shift(hours, hours[:5], hours[-5:], (), days) for hours in table["hours"])
     settings = oee.Settings(shifts, plant.site.time_zone, cycles)
-    units = _inspected(plant)
+    units, played = _inspected(plant), _played(plant)
     said: list[Decision] = []
     for start_ns, end_ns in windows:
         points = plant.store.get(
@@ -251,11 +252,31 @@ def effectiveness(
         state = oee.fold(plant.store.recall(kind="decision.made"))
         events, decisions, _ = oee.decide(oee.Heard(points, units), None, state, end_ns + SHIFT_NS, settings)
         mine = [
-            replace(d, body={**d.body, "window_ns": [start_ns, end_ns]} if d.body else {}) for d in decisions
+            replace(d, says=d.says + ("" if d.abstains else played.get(d.about, "")),
+                    body={**d.body, "window_ns": [start_ns, end_ns]} if d.body else {}) for d in decisions
             if d.abstains or start_ns - SHIFT_NS < int(d.body["start_ns"]) <= end_ns
         ]
         said += record(plant, events, mine, now_ns, because, again)
     return said
+
+
+def _played(plant: Plant) -> dict[str, str]:
+    """What has to be known beside the effectiveness of machines that are played, in runs much shorter than the work
+    that they stand for."""
+    seconds: dict[str, list[float]] = {}
+    for event in plant.store.recall(kind="run.labelled"):
+        body = event.body
+        seconds.setdefault(str(body["thing"]), []).append((int(body["end_ns"]) - int(body["start_ns"])) / NS_PER_S)
+    words = {"recording": "a recording", "twin": "played by a twin"}
+    found = {}
+    for machine in plant.site.machines:
+        mean_s = float(np.mean(seconds.get(machine.id, [SHORT_S])))
+        if machine.plays and mean_s < SHORT_S:
+            what = words.get(str(machine.plays.get("source")), "played")
+            found[machine.id] = (
+                f" Each run is {what}, {mean_s:.0f} s long on average, and stands for a whole operation: the time "
+                "between runs counts as idle or not known, so this is not what the machine would reach at work.")
+    return found
 
 
 def _inspected(plant: Plant) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def plan(
     stop       once it is set the best plan so far is returned
     progress   called with each better makespan, from the thread that found it
     iterations of the search in each thread, instead of the time: the same plan on every machine; where the tabu search
-               can search the shop it alone does, for CP-SAT's work depends on the clock
+               can search the shop it alone does, and CP-SAT ends by the work that goes with the seconds
     Raises PlanError naming the operation that has no machine or fits into no open interval, or saying why not
     everything can end by the shop's horizon (make.cp.reasons); UnknownName for an objective that is not there.
     """
@@ -161,7 +161,7 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
         return slots, int(least), solver
     soon = able and not tabu
     for part, by_tabu in _turns(goal.seconds, tabu, large or budget.iterations is not None, soon):
-        left_s = end_s - monotonic_s()
+        left_s = goal.seconds if budget.iterations else end_s - monotonic_s()
         if soon and compiling.ready():
             part, by_tabu = 1.0, True
         if (makespan(slots) <= bound and not goal.keep) or left_s < 0.05 or (budget.stop and budget.stop.is_set()):
@@ -170,7 +170,8 @@ def _search(goal: cpsat.Goal, slots: list[Slot], budget: Budget) -> tuple[list[S
             slots = _searched(goal.shop, slots, replace(budget, seconds=min(left_s, part * goal.seconds)), bound)
             solver = "tabu"
         else:
-            own = replace(goal, bound=bound, seconds=min(left_s, part * goal.seconds), stop=budget.stop)
+            own = replace(goal, bound=bound, seconds=min(left_s, part * goal.seconds), stop=budget.stop,
+                          counted=bool(budget.iterations))
             slots, bound, solver = cpsat.search(own, slots)
         solvers += [solver] if solver not in solvers else []
     return slots, bound, ", ".join(s for s in solvers if s != "dispatch") or "dispatch"

@@ -104,7 +104,8 @@ def repair(
     if value(aim, shop, found) > cost:
         found, solver = begin, "right shift"
     found = _held(shop, aim, was, found)
-    slots, solver = _within(shop, found, began_s + seconds, old.objective, solver)
+    left_s = seconds if iterations else began_s + seconds - monotonic_s()
+    slots, solver = _within(shop, found, Budget(left_s, iterations=iterations), old.objective, solver)
     done = replace(old, origin_ns=shop.origin_ns, objective=objective or old.objective, solver=solver)
     told = _told(shop, was, slots, done)
     again = replace(told, right_shift=value(aim, shop, shifts[0]))
@@ -138,7 +139,11 @@ def _searched(
     where they can stay and all else in the gaps, if that keeps enough."""
     from loopwright.make.search import warm
 
-    if not warm.compiled():
+    there = warm.compiled()
+    if not there and budget.iterations:  # what is found then depends on no clock, the first time neither
+        warm.wait()
+        there = warm.compiled()
+    if not there:
         slots = dispatch(shop, was)
         enough = len(kept(was, _by_key(slots))) >= terms.need
         return (slots, None, "dispatch") if enough else (begins[0], None, "right shift")
@@ -169,11 +174,11 @@ def _held(shop: Shop, aim: Objective, was: Slots, slots: list[Slot]) -> list[Slo
     return late if value(aim, shop, late) <= value(aim, shop, slots) else slots
 
 
-def _within(shop: Shop, slots: list[Slot], end_s: float, objective: str, solver: str) -> tuple[list[Slot], str]:
+def _within(shop: Shop, slots: list[Slot], left: Budget, objective: str, solver: str) -> tuple[list[Slot], str]:
     """The slots, when they end within the horizon; else those of a plan made anew."""
     if shop.horizon_s is None or max((s.end_s for s in slots), default=0) <= shop.horizon_s:
         return slots, solver
-    made = plan(shop, max(0.1, end_s - monotonic_s()), objective)
+    made = plan(shop, max(0.1, left.seconds), objective, iterations=left.iterations)
     return list(made.slots), f"{made.solver} (made anew: the horizon is near)"
 
 

@@ -31,9 +31,15 @@ STABILITY = 0.1
 WORK_PER_S = 0.5
 
 
+NET = 60.0  # times its seconds a counted search may take where a machine is busy; beyond that it ends by the clock
+
+
 @dataclass(frozen=True)
 class Goal:
-    """What is searched: a shop, the bound known so far, an older plan's slots that should stay, and the budget."""
+    """What is searched: a shop, the bound known so far, an older plan's slots that should stay, and the budget.
+
+    counted  the work that goes with the seconds ends the search, not the seconds: the same plan on every machine
+    """
 
     shop: Shop
     bound: int = 0
@@ -42,6 +48,7 @@ class Goal:
     seed: int = 0
     workers: int = 2
     stop: Event | None = None
+    counted: bool = False
 
     @property
     def weights(self) -> tuple[int, int]:
@@ -98,7 +105,7 @@ def search(goal: Goal, first: list[Slot]) -> tuple[list[Slot], int, str]:
 def _set_budget(parameters: Any, goal: Goal, left_s: float) -> None:
     """Time, work, threads and seed of one search. Equal jobs are told apart by `_tell_apart`, so it need not look
     for symmetries (which is also where it fails on hints); threads take turns by work done, not by the clock."""
-    parameters.max_time_in_seconds = max(0.02, 0.9 * left_s)
+    parameters.max_time_in_seconds = max(0.02, NET * goal.seconds if goal.counted else 0.9 * left_s)
     parameters.max_deterministic_time = WORK_PER_S * goal.seconds
     parameters.num_workers, parameters.random_seed = goal.workers, goal.seed
     parameters.interleave_search, parameters.symmetry_level = True, 0
