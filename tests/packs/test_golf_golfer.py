@@ -81,6 +81,7 @@ def test_many_sessions_at_once_are_the_same_as_one_by_one():
         assert np.allclose(mine["value"].drop_null().to_numpy(), alone["value"].drop_null().to_numpy(), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_on_average_the_chart_misses_by_the_stated_range_and_with_no_effect_by_nothing():
     crowd = people(150)
     for seed in range(8):
