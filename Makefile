@@ -1,6 +1,6 @@
 # make demo            install what is needed and run the main job; ARGS=--once ends by itself
 # make test            install what is needed and run all tests
-# make quick           the tests that take less than about a second each, random ones with few examples: a minute or two
+# make quick           the tests that take less than half a second each, random ones with few examples: a minute or two
 # make check           style, types, import directions
 # make bench           every benchmark at quick sizes; make bench-store: the cellar at full size (an hour or more)
 # make bench-plan      all published shops against other solvers (hours; goes on where it was ended): ARGS="--only 'ta*'"

@@ -180,6 +180,7 @@ def run(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_commands_do_it_on_a_plant_that_nobody_runs(plant: Plant) -> None:
     alarm, folder = raised(plant), str(plant.site.folder)
     plant.store.close()

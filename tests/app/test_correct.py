@@ -49,6 +49,7 @@ def values(folder: Path) -> list[float]:
         return store.get(signals="spindle.speed").column("value").to_pylist()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_a_stretch_is_mended_and_taken_back_with_one_command_each(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +153,7 @@ def names(front: Front, role: str) -> str:
     return next(name for name, user in front.store.people.users().items() if user.role == role)
 
 
+@pytest.mark.slow
 def test_only_an_engineer_corrects_over_the_api_and_in_their_own_name(front: Front) -> None:
     engineer = names(front, "engineer")
     for other in ("", names(front, "operator"), names(front, "owner")):

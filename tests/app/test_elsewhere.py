@@ -73,6 +73,7 @@ def filled(path: Path) -> None:
         plant.store.record([Event("thing.added", "mill-1", 1, "test", {"kind": "mill"})])
 
 
+@pytest.mark.slow
 def test_points_in_an_object_store_are_asked_for_by_the_site_file(
     tmp_path: Path, options: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +93,7 @@ def test_points_in_an_object_store_are_asked_for_by_the_site_file(
         balanced(store.hops())
 
 
+@pytest.mark.slow
 def test_events_in_a_database_are_asked_for_by_the_site_file(
     tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -356,6 +356,7 @@ def test_a_site_folder_stands_for_a_plant_that_an_import_makes(capsys, tmp_path,
     assert bare_site(folder).folder.is_dir()
 
 
+@pytest.mark.slow
 def test_a_turn_that_failed_can_be_run_again(capsys, tmp_path, data):
     """The orders are too many for the persons; then more persons come."""
     own = Path(shutil.copytree(data, tmp_path / "data"))

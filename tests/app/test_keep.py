@@ -60,6 +60,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, Any, s
     return int(left.value.code or 0), json.loads(said.out) if "--json" in words and said.out else said.out, said.err
 
 
+@pytest.mark.slow
 def test_a_plant_is_backed_up_and_restored_in_one_command_each(site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, told, _ = run(capsys, "backup", tmp_path / "b", "--site", site, "--json")
     assert (code, told["generation"], told["samples"]) == (0, 1, 3)
@@ -89,6 +90,7 @@ def test_a_broken_backup_leaves_with_its_status_and_names_what_is_broken(site: P
     assert (code, "was changed" in why, (tmp_path / "new").exists()) == (5, True, False)
 
 
+@pytest.mark.slow
 def test_a_backup_is_taken_beside_a_process_that_holds_the_plant(site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
         "import sys; from pathlib import Path; from loopwright.store import open_store\n"

@@ -94,6 +94,7 @@ def test_an_inspection_that_was_corrected_counts_as_it_stands(runs: list[TwinRun
     assert sum(one.ended is not None for one in life.tools([*labels, again])) == ended + 1
 
 
+@pytest.mark.slow
 def test_lives_of_tools_are_learned_serve_are_scored_when_the_tool_ends_and_expire_nowhere(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         task = learning.task_of(plant, "tool-life")
@@ -128,6 +129,7 @@ def energy(plant: Plant, first: int, last: int, level: float = 40_000.0) -> None
     at(plant, T0 + last * MIN)
 
 
+@pytest.mark.slow
 def test_a_forecast_is_the_baselines_until_a_better_model_serves_and_then_its_own(tmp_path: Path) -> None:
     more = '[[learn]]\ntask = "forecast"\nsignals = ["s.energy"]\nstep_s = 60\nahead_s = 1200\nhistory_days = 1\n'
     with opened(tmp_path, more) as plant:
@@ -152,6 +154,7 @@ def test_a_forecast_is_the_baselines_until_a_better_model_serves_and_then_its_ow
 CLASSES = '[[learn]]\ntask = "classes"\nsignals = ["s.output_power", "s.vibration"]\nstep_s = 1\nahead_s = 60\nlabel = "passed"\n'
 
 
+@pytest.mark.slow
 def test_classes_of_runs_are_told_before_inspection_and_scored_after_it(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path, CLASSES) as plant:
         task = learning.task_of(plant, "classes-passed")
@@ -185,6 +188,7 @@ def test_classes_of_runs_are_told_before_inspection_and_scored_after_it(tmp_path
 ANOMALY = '[[learn]]\ntask = "anomaly"\nsignals = ["s.output_power", "s.vibration"]\nstep_s = 600\nahead_s = 3600\nhistory_days = 30\ntrouble = ["workorder.opened"]\n'
 
 
+@pytest.mark.slow
 def test_trouble_that_signals_announce_is_predicted_scored_and_a_trouble_told_late_corrects_it(tmp_path: Path) -> None:
     with opened(tmp_path, ANOMALY) as plant:
         task = learning.task_of(plant, "anomaly-s.output_power")
@@ -245,6 +249,7 @@ def test_a_life_may_end_by_any_event_of_a_machine(tmp_path: Path) -> None:
         assert told(plant, task.name)["came"] in ("serves", "rejected")
 
 
+@pytest.mark.slow
 def test_a_challenger_is_proposed_and_waits_for_two_people_and_speaks_beside_the_baseline_meanwhile(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path, approvers="") as plant:
         for name in ("anna", "bo", "carla"):
@@ -279,6 +284,7 @@ def test_too_little_to_learn_from_is_told_once_and_not_tried_again_until_more_is
         assert [e.body["task"] for e in plant.store.recall(kind="training.ended")] == ["tool-life"]
 
 
+@pytest.mark.slow
 def test_training_that_was_cut_off_goes_on_with_what_was_tried_and_the_same_data(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         task = learning.task_of(plant, "tool-life")
@@ -309,6 +315,7 @@ def test_training_that_was_cut_off_goes_on_with_what_was_tried_and_the_same_data
         assert not (plant.store.path / "training" / "tool-life").exists()
 
 
+@pytest.mark.slow
 def test_a_task_that_is_trained_is_not_trained_a_second_time_beside(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         tools_of(plant, runs, 0, 40)
@@ -321,6 +328,7 @@ def test_a_task_that_is_trained_is_not_trained_a_second_time_beside(tmp_path: Pa
         assert len(plant.store.recall(kind="training.ended")) == 1
 
 
+@pytest.mark.slow
 def test_a_model_that_is_demoted_while_it_speaks_is_scored_and_out_of_force(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         for name in ("anna", "bo"):
@@ -339,6 +347,7 @@ def test_a_model_that_is_demoted_while_it_speaks_is_scored_and_out_of_force(tmp_
         assert told(plant, "tool-life")["came"] in ("serves", "rejected", "undone"), "another may come, that one does not by itself"
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_of_a_task_ends_its_training_with_words_until_more_is_known(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         tools_of(plant, runs, 0, 40)
@@ -360,6 +369,7 @@ def test_a_worker_that_dies_of_a_task_ends_its_training_with_words_until_more_is
         assert registry.names(plant.store.path) == []
 
 
+@pytest.mark.slow
 def test_a_card_that_lies_about_its_file_is_refused_and_nothing_is_kept(tmp_path: Path, runs: list[TwinRun]) -> None:
     from dataclasses import replace
 
@@ -379,6 +389,7 @@ def test_a_card_that_lies_about_its_file_is_refused_and_nothing_is_kept(tmp_path
         assert speaking.speakers(plant, task.name) == []
 
 
+@pytest.mark.slow
 def test_a_progress_file_that_is_broken_or_of_tomorrow_is_begun_anew(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         tools_of(plant, runs, 0, 40)
@@ -401,6 +412,7 @@ def test_it_is_trained_at_its_time_of_day_where_the_site_says_so(tmp_path: Path,
         assert training.due(plant, task, midnight + 4 * HOUR).startswith("it is 03:00")
 
 
+@pytest.mark.slow
 def test_while_a_plant_runs_what_is_due_is_trained_with_its_progress_shown_and_a_failure_ends_nothing(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         tools_of(plant, runs, 0, 40)
@@ -423,6 +435,7 @@ def test_while_a_plant_runs_what_is_due_is_trained_with_its_progress_shown_and_a
         assert any("mean_life is tried, 1 of 3 models" in one for one in said), said
 
 
+@pytest.mark.slow
 def test_a_model_whose_file_was_swapped_while_it_serves_says_nothing_and_is_demoted(tmp_path: Path, runs: list[TwinRun]) -> None:
     with opened(tmp_path) as plant:
         tools_of(plant, runs, 0, 40)

@@ -113,6 +113,7 @@ def test_a_model_that_is_no_better_than_the_baseline_is_refused_with_words(examp
     assert (row["state"], "chance alone gives as much" in row["says"]) == ("rejected", True)
 
 
+@pytest.mark.slow
 def test_a_challenger_takes_the_place_of_the_champion_only_when_it_is_better(example: Plant) -> None:
     worse, better = trained(effect=0.5), trained(effect=1.2)
     assert stood(example, worse) == "serves"
@@ -295,6 +296,7 @@ def test_a_backup_and_an_export_hold_the_models_whole(example: Plant, tmp_path: 
     assert registry.wrong(tmp_path / "out", one.card.weights_hash) == ""
 
 
+@pytest.mark.slow
 def test_the_command_lists_shows_and_scores(example: Plant, tmp_path: Path) -> None:
     one = trained()
     stood(example, one)

@@ -55,6 +55,7 @@ def plan_of(told: dict[str, Any]) -> Plan:
     return Plan(0, slots, told["status"], told["objective"], told["value"], told["bound"], told["solver"], told["seconds"])
 
 
+@pytest.mark.slow
 def test_a_file_is_planned_to_its_published_optimum_and_the_plan_keeps_the_rules(run: Any, ft06: Path) -> None:
     done = run(ft06, "--seconds", "20", "--json")
     told = done.told
@@ -258,6 +259,7 @@ def test_a_shop_of_ours_is_planned_from_json(run: Any, tmp_path: Path) -> None:
 # the page
 
 
+@pytest.mark.slow
 def test_the_page_does_what_it_says(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/how-to/plan-a-file.md: its file is planned to what stands there, its commands and its code run."""
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "plan-a-file.md").read_text("utf-8")

@@ -166,6 +166,7 @@ async def asks(plant: Plant, method: str, path: str, name: str = "", **more: Any
         return await http.request(method, path, **more)
 
 
+@pytest.mark.slow
 async def test_the_api_promises_by_role(tmp_path: Path) -> None:
     with stick_shop(tmp_path, orders=3) as plant:
         Planning(plant).step(1e6)

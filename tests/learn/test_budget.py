@@ -121,6 +121,7 @@ def test_a_threshold_that_begins_far_too_high_reaches_the_budget_within_days() -
     assert low <= sum(day >= 10 for day in begun) <= high
 
 
+@pytest.mark.slow
 def test_a_long_silence_does_not_save_up_more_than_a_handful_of_alarms() -> None:
     """Scores that stand still for a month, then live again: what comes in the month after stays near what that month allows."""
     told, scores = budget.Settings(per_day=1.0, step_s=600.0), tens("heavy", 1, 15, 33)

@@ -76,6 +76,7 @@ def test_the_blend_of_the_proof_is_the_blend_that_is_fitted(monkeypatch: pytest.
     np.testing.assert_allclose(p, ensemble.predict(state, one.cases.take(asked)), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_shares_of_a_blend_inside_do_not_depend_on_the_fold_that_is_asked() -> None:
     """Of the inner fold that is asked only the probabilities of its cases may change with its labels: none does."""
     pytest.importorskip("sklearn")

@@ -115,6 +115,7 @@ def test_machines_that_are_alike_share_the_work() -> None:
     assert check(shop, found) == []
 
 
+@pytest.mark.slow
 def test_sixty_orders_are_planned_within_a_second_with_a_bound() -> None:
     shop = club_shop(60)
     warm()

@@ -106,6 +106,7 @@ def test_nothing_moves_when_nothing_changed() -> None:
     assert (again.kept_part, again.moved, again.added) == (1.0, (), ())
 
 
+@pytest.mark.slow
 def test_a_breakdown_moves_little_and_the_repaired_plan_is_a_plan() -> None:
     shop = club_shop(8)
     old = plan(shop, seconds=0.5)

@@ -230,6 +230,7 @@ def test_resampling_agrees_with_pandas_where_nothing_is_missing(store: Store) ->
         np.testing.assert_allclose(found.values[0, :, 0][found.mask[0, :, 0]], golden[golden.notna()].to_numpy(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_long_ranges_are_told_from_rollups_as_from_the_samples(store: Store, clock: SimClock) -> None:
     """Four hours of a 10 Hz signal: over 100,000 samples declared, so that rollups are asked; known_by asks the samples."""
     rng = np.random.default_rng(11)

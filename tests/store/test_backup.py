@@ -126,6 +126,7 @@ def test_a_backup_beside_a_busy_writer_holds_all_that_was_acknowledged_before_it
         os.kill(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_second_backup_reads_only_what_is_new(store: Store, tmp_path: Path) -> None:
     filled(store)
     first = backup(store, tmp_path / "backup")
@@ -501,6 +502,7 @@ def test_a_plant_copied_just_after_a_checkpoint_can_be_tidied(store: Store, tmp_
         assert other.get().column("value").to_pylist() == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_restored_plant_that_went_another_way_is_backed_up_as_it_is(store: Store, tmp_path: Path) -> None:
     """Both ways have a commit of the same number and length; only what is in it differs."""
     store.put(numbered(speeds([1]), 0))

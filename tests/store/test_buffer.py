@@ -495,6 +495,7 @@ def test_it_may_be_killed_again_and_again(tmp_path):
         check(tmp_path, killed(tmp_path, draw.randrange(1, 100)))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_was_acknowledged_stands(tmp_path):
     """No file of the child may grow beyond 400 kB: the same error as a full disk."""
     with run_writer(tmp_path, "400000") as child:

@@ -120,6 +120,7 @@ def test_half_written_files_beside_the_tables_are_nobodys_points(tmp_path: Path)
         balanced(store.hops())
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_writes_and_may_read_meanwhile(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         declared(store).put(numbered(speeds([1, 2]), 0))

@@ -56,6 +56,7 @@ def names_below(url: str, options: dict[str, str], folder: Path) -> list[str]:
     return [name for one in ("points", "blocks") for name in BucketPlace(f"{url}/{one}", folder, options).names()]
 
 
+@pytest.mark.slow
 def test_a_plant_in_a_bucket_is_backed_up_verified_and_restored_into_a_folder(
     tmp_path: Path, url: str, options: dict[str, str]
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_plant_in_a_bucket_is_backed_up_verified_and_restored_into_a_folder(
         balanced(again.hops())
 
 
+@pytest.mark.slow
 def test_a_next_backup_fetches_only_what_is_new(
     tmp_path: Path, url: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_broken_content_is_found_and_nothing_comes_into_the_bucket(
     assert names_below(f"{url}-b", options, tmp_path / "unused") == []
 
 
+@pytest.mark.slow
 def test_of_several_plants_each_is_backed_up_with_the_points_of_all(
     tmp_path: Path, url: str, options: dict[str, str], clock: SimClock
 ) -> None:
@@ -211,6 +214,7 @@ def test_backups_beside_two_plants_that_flush_all_the_time_are_each_one_instant(
             balanced(again.hops())
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_plant_in_a_bucket_is_rehearsed(tmp_path: Path, url: str, options: dict[str, str]) -> None:
     with opened(tmp_path / "plant", url, options) as store:
         filled(store)

@@ -166,6 +166,7 @@ def as_before(plant: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_table_of_before_is_read_written_and_joined(tmp_path: Path) -> None:
     with hard_store(tmp_path) as store:
         values, _, runs = put_hard(store)
@@ -301,6 +302,7 @@ def test_things_of_any_name_are_found_in_the_log_and_erased(tmp_path: Path, name
     assert duckdb.sql(f"SELECT DISTINCT thing FROM {reopened.snapshot.scan()}").fetchall() == [("",)]
 
 
+@pytest.mark.slow
 def test_upkeep_runs_beside_puts_and_stops_when_the_plant_is_closed(store: Store) -> None:
     for i in range(40):
         store.put(numbered(speeds([i], i * S), i))

@@ -25,6 +25,7 @@ def test_a_second_writer_is_told_who_holds_the_plant(store: Store) -> None:
         open_store(store.path)
 
 
+@pytest.mark.slow
 def test_another_process_is_told_too_and_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
     code = f"import sys; from loopwright.store import open_store; s = open_store({str(tmp_path)!r}); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:

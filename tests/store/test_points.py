@@ -178,6 +178,7 @@ def test_a_hundred_commits_bring_upkeep_by_themselves(store: Store) -> None:
     assert store.get().column("value").to_pylist() == list(range(101))
 
 
+@pytest.mark.slow
 def test_the_journal_uses_its_pages_again(store: Store) -> None:
     size = 0
     for i in range(30):

@@ -39,6 +39,7 @@ def test_a_plant_of_the_first_layout_is_rehearsed_without_being_touched(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["plant"]
 
 
+@pytest.mark.slow
 def test_a_plant_of_the_first_layout_opens_backs_up_and_comes_back(tmp_path: Path) -> None:
     old_plant.make(tmp_path / "plant")
     backup(tmp_path / "plant", tmp_path / "backup")

@@ -135,6 +135,7 @@ def test_a_signal_of_several_numbers_a_sample_has_no_window(store: Store) -> Non
         store.windows(["mill-1"], ["force"], start_ns=0, end_ns=10, step_ns=1)
 
 
+@pytest.mark.slow
 def test_more_cells_than_memory_are_refused_before_anything_is_read(store: Store) -> None:
     with pytest.raises(InputError, match="ask for a shorter time"):
         store.windows(["mill-1"] * 10, ["mode"], start_ns=0, end_ns=2**40, step_ns=1)
