@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Random tests look at fewer examples where only a quick answer is wanted; each is still looked at."""
     for item in items if FEWER else []:
         test = getattr(item, "obj", None)
-        if hypothesis.is_hypothesis_test(test):
-            now = test._hypothesis_internal_use_settings
+        now = getattr(test, "_hypothesis_internal_use_settings", None)
+        if now is not None:  # what has no settings of its own (a machine of states) keeps its count
             fewer = min(now.max_examples, FEWER)
             test._hypothesis_internal_use_settings = hypothesis.settings(now, max_examples=fewer)
 
