@@ -104,7 +104,7 @@ def _row(
     mean, spread = over_seeds(results)
     rate = watched.rate_of(asked)
     where = f"{'normal run' if len(asked.recordings[0].calm) else 'held-back training rows'}, {rate:.1%} of them"
-    notes = asked.notes + (() if name in DRAWN else (f"{name} does not depend on the seed",))
+    notes = (*asked.notes, f"{', '.join(DRAWN)} alone draws at random: the others say the same with every seed")
     cost = Cost(**once(progress, ("anomaly", asked.name, name, "cost"), lambda: asdict(_cost(asked, module))))
     row = Row(asked.name, "anomaly", "", name, BASE, asked.split, seeds, mean, cost, spread, where, notes)
     return row, first
