@@ -10,6 +10,7 @@ import pytest
 
 from loopwright.app import releasing
 from loopwright.app.plant import Plant, open_plant
+from loopwright.app.report import effectiveness_in_words
 from loopwright.app.serving import effectiveness
 from loopwright.app.site import load_site
 from loopwright.core.clock import NS_PER_S, from_iso
@@ -133,3 +134,12 @@ def test_effectiveness_of_a_machine_that_plays_seconds_says_that_they_stand_for_
     with open_plant(load_site(tmp_path / "site.toml")) as plant:
         says = heard(plant, seconds)
     assert ("Each run is played by a twin, 13 s long on average, and stands for a whole operation" in says) == told
+
+
+def test_the_report_says_it_once_for_each_machine() -> None:
+    rows = [{"machine": m, "says": f"{m}, shift {n}: OEE 1.0%. Each run is short.", "note": "Each run is short."}
+            for m in ("mill-1", "mill-2") for n in (1, 2)]
+    rows.append({"machine": "mill-3", "says": "mill-3, shift 1: OEE 60.0%."})
+    assert effectiveness_in_words(rows) == [
+        "mill-1, shift 1: OEE 1.0%.", "mill-1, shift 2: OEE 1.0%.", "mill-2, shift 1: OEE 1.0%.", "mill-2, shift 2: OEE 1.0%.",
+        "mill-3, shift 1: OEE 60.0%.", "mill-1: Each run is short.", "mill-2: Each run is short."]

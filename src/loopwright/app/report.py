@@ -112,7 +112,7 @@ def in_words(report: Mapping[str, Any]) -> str:
             f"claimed\n{codes}"
         )
     if report["oee"]:
-        parts.append("\n".join(row["says"] for row in report["oee"]))
+        parts.append("\n".join(effectiveness_in_words(report["oee"])))
     decided = [f"- {line}" for line in decisions_in_words(report["decisions"])]
     parts.append("Decisions\n" + ("\n".join(decided) or "- none"))
     parts.append("Changes\n" + ("\n".join(f"- {c['says']}" for c in report["changes"]) or "- none"))
@@ -121,6 +121,12 @@ def in_words(report: Mapping[str, Any]) -> str:
     seconds = "  ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
     parts.append(f"Seconds: {seconds}")
     return "\n\n".join(parts)
+
+
+def effectiveness_in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each machine and shift, and at the end once for each machine what has to be known beside them."""
+    lines = [row["says"].removesuffix(row.get("note", "")).rstrip() for row in rows]
+    return lines + list(dict.fromkeys(f"{row['machine']}: {row['note']}" for row in rows if row.get("note")))
 
 
 def _made_in_words(report: Mapping[str, Any]) -> str:

@@ -252,12 +252,20 @@ def effectiveness(
         state = oee.fold(plant.store.recall(kind="decision.made"))
         events, decisions, _ = oee.decide(oee.Heard(points, units), None, state, end_ns + SHIFT_NS, settings)
         mine = [
-            replace(d, says=d.says + ("" if d.abstains else played.get(d.about, "")),
-                    body={**d.body, "window_ns": [start_ns, end_ns]} if d.body else {}) for d in decisions
+            _with_note(replace(d, body={**d.body, "window_ns": [start_ns, end_ns]} if d.body else {}), played)
+            for d in decisions
             if d.abstains or start_ns - SHIFT_NS < int(d.body["start_ns"]) <= end_ns
         ]
         said += record(plant, events, mine, now_ns, because, again)
     return said
+
+
+def _with_note(said: Decision, played: Mapping[str, str]) -> Decision:
+    """With what has to be known beside it, which `body` tells by itself too."""
+    if said.abstains or said.about not in played:
+        return said
+    words = played[said.about]
+    return replace(said, says=f"{said.says} {words}", body={**said.body, "note": words})
 
 
 def _played(plant: Plant) -> dict[str, str]:
@@ -274,7 +282,7 @@ def _played(plant: Plant) -> dict[str, str]:
         if machine.plays and mean_s < SHORT_S:
             what = words.get(str(machine.plays.get("source")), "played")
             found[machine.id] = (
-                f" Each run is {what}, {mean_s:.0f} s long on average, and stands for a whole operation: the time "
+                f"Each run is {what}, {mean_s:.0f} s long on average, and stands for a whole operation: the time "
                 "between runs counts as idle or not known, so this is not what the machine would reach at work.")
     return found
 
