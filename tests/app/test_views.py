@@ -189,12 +189,23 @@ def test_a_gap_ends_a_state() -> None:
     assert [(s["word"], s["start_ns"], s["end_ns"]) for s in strip] == [("active", 0, 10), ("idle", 20, 30)]
 
 
-@pytest.mark.parametrize(("low", "high", "ticks"), [(0.3, 9.7, [0, 5, 10]), (-0.02, 0.013, [-0.02, 0.0, 0.02]), (5.0, 5.0, [4.5, 5.0, 5.5])])
+@pytest.mark.parametrize(("low", "high", "ticks"), [(0.3, 9.7, [0, 5, 10]), (-0.02, 0.013, [-0.02, 0.0, 0.02]), (-0.1, 3100.0, [0, 2000, 4000]), (-300.0, 3100.0, [-2000, 0, 2000, 4000]), (5.0, 5.0, [4.5, 5.0, 5.5])])
 def test_an_axis_has_round_ticks_that_hold_the_data(low: float, high: float, ticks: list[float]) -> None:
     bottom, top, found = series.scale(low, high, 3)
     assert bottom <= low
     assert top >= high
     assert found == pytest.approx(ticks)
+
+
+def test_a_little_below_zero_does_not_cost_the_picture_a_step() -> None:
+    assert series.scale(-0.1, 3100.0, 3)[:2] == (-0.1, 4000.0)
+
+
+def test_a_test_that_judged_nothing_has_a_mark_of_its_own() -> None:
+    row = {"name": "group mill-1", "says": "4 units: fewer than 5, too few to judge"}
+    assert decisions.mark({**row, "passed": True, "judged": False}) == "wait"
+    assert decisions.mark({**row, "passed": True}) is None
+    assert decisions.mark({**row, "passed": False}) == "no"
 
 
 # folds

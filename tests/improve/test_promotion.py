@@ -32,6 +32,7 @@ def test_a_model_that_is_better_on_every_unit_passes_and_every_test_says_its_num
     assert tests[0]["value"] == pytest.approx(2.0**-12)
     assert "0.1 against 0.25 of majority on 12 units" in tests[0]["says"]
     assert "too few to judge" in tests[3]["says"]
+    assert [test.get("judged", True) for test in tests] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(("found", "name"), [

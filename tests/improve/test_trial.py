@@ -175,6 +175,7 @@ def test_a_group_too_small_to_judge_is_named_and_not_judged():
     assert ok
     assert tests["group left"]["value"] is None
     assert "too few to judge" in tests["group left"]["says"]
+    assert not tests["group left"]["judged"]
 
 
 def test_welch_interval_is_that_of_scipy():

@@ -235,8 +235,9 @@ def users_add(
     person: Annotated[str, typer.Option(help="person id, for an owner")] = "",
 ) -> None:
     """Adds a user. Asks for the password on the terminal, or takes one line of standard input."""
-    from loopwright.app.people import add_user
+    from loopwright.app.people import add_user, may_be_added
 
+    may_be_added(site, name, role, person)
     if sys.stdin.isatty():
         password = typer.prompt("password", hide_input=True, confirmation_prompt=True)
     else:

@@ -88,7 +88,7 @@ def restore(alarm: Alarm, site: SitePath, why: Why = "", author: Author = "", as
 def judged(
     site: SitePath, thing: Annotated[str, typer.Option(help="only of this machine")] = "", as_json: Json = False,
 ) -> None:
-    """Which signals the detectors judge, and of those that they do not yet: why, and how many values they need."""
+    """Which signals the detectors judge. Of those that they do not yet: why, and how many values they need."""
     from loopwright.app.alarming import run_judged
 
     out(run_judged(site, thing), as_json, _judged_in_words)

@@ -18,6 +18,19 @@ from loopwright.store.people import User
 DAY_NS = 86_400 * NS_PER_S
 
 
+def may_be_added(path: Path, name: str, role: str, person: str = "") -> None:
+    """Raises UnknownName for a role or person that is not there, InputError for an owner who is no person: what can be
+    told before anybody is asked for a password."""
+    require_role(role)
+    if role == "owner" and not person:
+        raise InputError(f"user {name!r}", "an owner needs a person", "--person ID")
+    site = site_of(path)
+    if person:
+        there(site)
+        with open_site(site, read_only=True) as store:
+            store.people.person(person)
+
+
 def add_user(path: Path, name: str, role: str, password: str, person: str = "") -> None:
     """A user who may enter with a password. Raises UnknownName for a role or person that is not there."""
     require_role(role)

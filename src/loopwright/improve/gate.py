@@ -6,7 +6,7 @@ They exist once, here, for every kind of change that comes out of a trial.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,14 @@ def gate(
         *_groups(known, arms, question),
     ]
     return all(test["passed"] for test in tests), tests
+
+
+JUDGED = "judged"  # key of a test: False where it passed because there was too little to judge by
+
+
+def unjudged(test: Mapping[str, Any]) -> Test:
+    """The same test, marked: it stands in nobody's way, and says nothing for it either."""
+    return {**test, JUDGED: False}
 
 
 def _test(name: str, passed: bool, value: Any, limit: Any, says: str) -> Test:
@@ -131,7 +139,7 @@ def _group(name: str, known: Sequence[Outcome], arms: dict[str, str], question: 
     if min(counts.values()) < question.limits.group_units:
         fewest = question.limits.group_units
         says = f"{counts[OLD]} and {counts[NEW]} units: fewer than {fewest} in an arm, too few to judge"
-        return _test(f"group {name}", True, None, limit, says)
+        return unjudged(_test(f"group {name}", True, None, limit, says))
     old, new = float(np.mean(errors[OLD])), float(np.mean(errors[NEW]))
     worse = new - old
     units = f"{counts[OLD]} and {counts[NEW]} units"

@@ -20,6 +20,7 @@ import numpy as np
 
 from loopwright.core.errors import InputError
 from loopwright.core.types import Change, Event, Model
+from loopwright.improve.gate import unjudged
 from loopwright.improve.trial import plain
 
 ALPHA, FEWEST, GROUP_UNITS = 0.05, 6, 5  # chance of a wrong promotion; units; units below which no group is judged
@@ -141,7 +142,7 @@ def _enough(proof: Proof) -> Test:
 def _rival(card: Model, rival: Proof) -> Test:
     name, n = "better than the model that serves", len(rival.units)
     if not n:
-        return _test(name, True, None, None, "they have no unit in common: nothing to compare")
+        return unjudged(_test(name, True, None, None, "they have no unit in common: nothing to compare"))
     ours, theirs = float(rival.ours.mean()), float(rival.theirs.mean())
     says = f"mean {card.loss or 'loss'} {ours:.4g} against {theirs:.4g} on the {n} units that both left out"
     return _test(name, ours < theirs, ours - theirs, 0.0, says)
@@ -151,7 +152,8 @@ def _group(name: str, row: Mapping[str, Any]) -> Test:
     """No group is served worse than by the baseline; groups too small to judge are named."""
     units = int(row["units"])
     if units < GROUP_UNITS:
-        return _test(f"group {name}", True, None, None, f"{units} units: fewer than {GROUP_UNITS}, too few to judge")
+        says = f"{units} units: fewer than {GROUP_UNITS}, too few to judge"
+        return unjudged(_test(f"group {name}", True, None, None, says))
     worse = float(row["loss"]) - float(row["baseline_loss"])
     says = f"mean loss {row['loss']:.4g} against {row['baseline_loss']:.4g} of the baseline over {units} units"
     return _test(f"group {name}", worse <= 0.0, worse, 0.0, says)

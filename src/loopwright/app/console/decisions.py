@@ -117,7 +117,7 @@ def _values(change: dict[str, Any], key: str, view: View) -> str:
 def _tests(change: dict[str, Any]) -> Safe:
     rows = [
         tag("li", tag("b", title(str(test.get("name", "")))), div("note", test.get("says", "")),
-            cls=None if test.get("passed") else "no")
+            cls=views.mark(test))
         for test in (change["tests"] if change["passed"] is not None else [])
     ]
     so_far = f", with {change['tried']} orders so far" if change["tried"] else ""

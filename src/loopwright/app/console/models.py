@@ -26,8 +26,8 @@ from loopwright.app.console.markup import (
 )
 from loopwright.app.console.pieces import pairs
 from loopwright.app.scored import WORN
+from loopwright.app.views import decisions, series, when
 from loopwright.app.views import models as views
-from loopwright.app.views import series, when
 from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import UnknownName
 from loopwright.govern import access
@@ -233,7 +233,7 @@ def _span(view: View, one: dict[str, Any]) -> tuple[int, int]:
 
 def _tests(tests: list[dict[str, Any]]) -> Safe:
     return tag("ul", *[tag("li", tag("b", title(str(test["name"]))), div("note", test["says"]),
-                           cls=None if test["passed"] else "no") for test in tests], cls="check")
+                           cls=decisions.mark(test)) for test in tests], cls="check")
 
 
 def _never(row: dict[str, Any]) -> Safe:

@@ -145,3 +145,11 @@ def _not_proposed(id_: str, mine: list[Event]) -> dict[str, Any]:
         "agreed": 0, "needed": 0, "passed": None, "proposer": event.actor, "touches": "", "by": "", "undo_why": "",
         "revision": "", "released_ns": None,
     }
+
+
+def mark(test: Mapping[str, Any]) -> str | None:
+    """Which mark stands beside a test of a gate: 'no' where it failed, 'wait' where there was too little to judge by,
+    None (a tick) where it passed."""
+    if not test.get("passed"):
+        return "no"
+    return None if test.get("judged", True) else "wait"

@@ -113,7 +113,10 @@ def strip(table: pa.Table, signal: Signal, end_ns: int) -> list[dict[str, Any]]:
 
 
 def scale(low: float | None, high: float | None, count: int = 4) -> tuple[float, float, list[float]]:
-    """A round axis that holds low and high: (bottom, top, ticks), ticks at 1, 2 or 5 times a power of ten."""
+    """A round axis that holds low and high: (bottom, top, ticks), ticks at 1, 2 or 5 times a power of ten.
+
+    What lies below zero by less than a hundredth of the range gets that much room and no tick of its own.
+    """
     if low is None or high is None:
         return 0.0, 1.0, [0.0, 0.5, 1.0]
     if high - low < 1e-12 * max(1.0, abs(high)):
@@ -123,6 +126,8 @@ def scale(low: float | None, high: float | None, count: int = 4) -> tuple[float,
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
     bottom, top = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    if low < 0.0 < high and -low < 0.01 * (high - low):
+        return low, top, [i * step for i in range(round(top / step) + 1)]
     ticks = [bottom + i * step for i in range(round((top - bottom) / step) + 1)]
     return bottom, top, ticks
 

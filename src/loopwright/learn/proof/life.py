@@ -181,8 +181,8 @@ def _asked(part: tuple[tuple[Unit, ...], tuple[Unit, ...]], module: ModuleType, 
                   cuts.quantiles[:, -1], float(state["frame"]["cap"]), cost)
 
 
-SHOWN = ("rmse_raw", "rmse_capped", "s_score_raw", "s_score_capped", "coverage_90", "left_out_rmse_raw",
-         "left_out_rmse_capped", "left_out_coverage_90", "rmse_raw_of_median", "left_out_rmse_raw_of_median",
+SHOWN = ("rmse_raw", "rmse_capped", "left_out_rmse_capped", "coverage_90", "s_score_raw", "s_score_capped",
+         "left_out_rmse_raw", "left_out_coverage_90", "rmse_raw_of_median", "left_out_rmse_raw_of_median",
          "width_90", "coverage_90_low", "coverage_90_high", "bias")
 
 
@@ -191,7 +191,7 @@ def _scores(one: LifeSet, answers: Sequence[Answer]) -> dict[str, float | None]:
     left = np.concatenate([a.left for a in answers])
     seen = np.concatenate([a.seen for a in answers])
     caps = np.concatenate([np.full(len(a.left), a.cap) for a in answers])
-    score: dict[str, float | None] = dict.fromkeys(name for name in SHOWN if not name.startswith("left_out"))
+    score: dict[str, float | None] = dict.fromkeys(SHOWN)
     score |= _tested(one, [a.estimate for a in answers], answers)
     return score | {
         "left_out_rmse_raw": metrics.rmse(seen, left),

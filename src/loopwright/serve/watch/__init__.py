@@ -1,4 +1,4 @@
-"""Alarms: a thing has gone silent, a value is beyond its limit, a thing behaves as it usually does not; and their life
+"""Alarms: a thing has gone silent, a value is beyond its limit, a thing behaves unusually; and their life
 by ISA-18.2, from the first look to the last.
 
     events, decisions, state = decide(newest, None, state, now_ns, Settings(silent_s={"mill-1": 60.0}))
@@ -24,7 +24,7 @@ from loopwright.serve.watch.causes import SILENT, UNUSUAL, Cause, Episode, Limit
 from loopwright.serve.watch.life import NAME, PRIORITIES, Escalation, State, fold, state_of
 
 MEANING = (
-    "Raises an alarm when a thing goes silent, a value is beyond its limit or a thing behaves as it usually does not, "
+    "Raises an alarm when a thing goes silent, a value is beyond its limit or a thing behaves unusually, "
     "and follows it until it is over."
 )
 

@@ -1,4 +1,4 @@
-"""From what a detector found to alarms: a thing behaves as it usually does not, and which of its signals show it.
+"""From what a detector found to alarms: a thing behaves unusually, and which of its signals show it.
 
 The detector is none of this room: what it found comes as plain data (`Seen`), with how often it may be wrong.
 """
@@ -29,7 +29,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """One time in which a thing behaves as it usually does not.
+    """One time in which a thing behaves unusually.
 
     onset_ns, last_ns  the first sample of it, and the newest
     score, threshold   of the detector, in its own measure: an alarm above the threshold
@@ -74,7 +74,7 @@ def _cause(one: Anomaly) -> Cause:
     signals = ", ".join(f"{c.signal} ({c.share:.0%})" for c in named)
     more = f" and {rest} more" if rest and named else ""
     says = (
-        f"{one.thing} behaves as it usually does not: {signals or 'all signals together'}{more}. Its score is "
+        f"{one.thing} behaves unusually: {signals or 'all signals together'}{more}. Its score is "
         f"{one.score:.3g}, an alarm begins at {one.threshold:.3g} (set for {one.per_day:g} false "
         f"alarm{'' if one.per_day == 1 else 's'} a day of {one.of})."
     )
