@@ -45,6 +45,7 @@ def notes(one: ClassSet, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> tupl
     if unseen:
         where = f"stand in one {one.split} alone" if one.apart is None else "only the test part has"
         told.append(f"classes that {where} are never answered there: {', '.join(unseen)}")
+    told += _misled(one, folds, len(counts))
     unknown = len(one.labels) - sum(counts.values())
     if unknown:
         told.append(f"{unknown} cases of unknown class are answered in --out and not scored")
@@ -55,6 +56,22 @@ def notes(one: ClassSet, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> tupl
         if twins:
             told.append(f"{twins} cases of the published test part are equal to cases of the training part")
     return tuple(told)
+
+
+def _misled(one: ClassSet, folds: Sequence[tuple[np.ndarray, np.ndarray]], classes: int) -> list[str]:
+    """What must be said where the most frequent class is right less often than a guess would be."""
+    hits = [one.labels[i] == _most(one, train) for train, asked in folds for i in asked if one.labels[i]]
+    right, count = sum(hits), len(hits)
+    if one.apart is not None or right * classes >= count:
+        return []
+    return [f"majority is right in {right} of {count}, fewer than a guess, and no bar to clear: leaving a {one.split} "
+            "out makes its class the rarer one of those that are left"]
+
+
+def _most(one: ClassSet, rows: np.ndarray) -> str:
+    """The class that most of the rows have, of equal ones the first by name."""
+    counts = Counter(one.labels[i] for i in rows if one.labels[i])
+    return min(counts, key=lambda name: (-counts[name], name), default="")
 
 
 def write(out: Path, one: ClassSet, classes: Sequence[str], lines: Sequence[Line]) -> None:
