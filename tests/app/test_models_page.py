@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from loopwright.app import scored
+from loopwright.app import models, scored
 from loopwright.app.auth import Auth, Who
 from loopwright.app.console import models as page
 from loopwright.app.console.draw import league
@@ -19,6 +20,8 @@ from loopwright.app.flow import Flow
 from loopwright.app.front import Front
 from loopwright.app.plant import Plant
 from loopwright.app.views import models as views
+from loopwright.app.views import when
+from loopwright.core.clock import NS_PER_S
 from loopwright.core.errors import UnknownName
 from loopwright.govern.roles import EVERYONE
 from loopwright.learn.wear.train import TASK
@@ -53,6 +56,17 @@ def test_a_model_without_live_predictions_shows_what_it_lost_on_units_left_out(p
     assert "Worst cases among units left out" in drawn.blocks["worst"]
     assert "Better than the baseline on units it had not seen" in drawn.blocks["gate"]
     assert "Learned from 16 runs" in drawn.blocks["card"]
+
+
+def test_the_card_tells_the_newest_run_it_learned_from_beside_when_that_was_known(plant: Plant) -> None:
+    one, hour = trained(), 3600 * NS_PER_S
+    inspected(plant, [T0 - 50 * hour, T0 - 90 * hour])
+    known = plant.store.recall(kind="run.labelled")[-1].known_ns
+    models.keep(plant, replace(one.card, known_by_ns=known), one.kept(), T0)
+    inspected(plant, [T0 - hour])  # told after it was trained
+    facts = page.draw(view(plant)).blocks["card"]
+    newest = when.moment(T0 - 50 * hour, view(plant).zone)
+    assert f"<dt>Newest run it learned from</dt><dd>{newest}</dd>" in facts
 
 
 def test_live_predictions_are_drawn_with_their_worst_cases_and_words_under_the_pointer(plant: Plant) -> None:

@@ -31,6 +31,7 @@ from loopwright.app.views import models as views
 from loopwright.core.clock import NS_PER_S, iso
 from loopwright.core.errors import UnknownName
 from loopwright.govern import access
+from loopwright.learn.wear.train import TASK
 from loopwright.serve import maintain
 
 PATH, EVERY_S = "/models", 10.0
@@ -248,8 +249,20 @@ def _card(facts: dict[str, Any], view: View) -> Safe:
     seen = [f"{word}: {value}" for word, value in facts["data"].items() if isinstance(value, int)]
     return pairs({
         "Task": facts["task"], "Has seen nothing known after": when.moment(facts["known_by_ns"], view.zone),
+        "Newest run it learned from": _newest(facts, view),
         "Split": facts["split"] or "not stated", "Learned from": ", ".join(seen) or None,
         "Things": ", ".join(facts["things"]) or None, "Inputs": len(facts["signals"]),
         **{title(group.partition(": ")[0]): group.partition(": ")[2] for group in groups},
         "Training took": took, "Kept as": facts["weights_hash"][:16], "Code": facts["code_version"],
     })
+
+
+def _newest(facts: dict[str, Any], view: View) -> str | None:
+    """When the newest run ended that a model of tool wear could learn from: the time of happening, beside that of
+    knowing. None for other tasks."""
+    if facts["task"] != TASK:
+        return None
+    known = [event for event in view.front.events("run.labelled")
+             if event.known_ns <= facts["known_by_ns"] and event.body["thing"] in facts["things"]]
+    ends = [int(event.body["end_ns"]) for event in known]
+    return when.moment(max(ends), view.zone) if ends else None
