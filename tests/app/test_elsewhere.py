@@ -117,6 +117,7 @@ def test_events_in_a_database_are_asked_for_by_the_site_file(
         pass
 
 
+@pytest.mark.slow
 def test_a_plant_moves_out_of_its_folder_by_a_backup_and_a_site_file(
     tmp_path: Path, options: dict[str, str], database: str, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

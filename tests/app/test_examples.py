@@ -23,6 +23,7 @@ def sticks(tmp_path):
     return Path(shutil.copytree(ROOT / "examples" / "walking_stick", tmp_path / "sticks", ignore=shutil.ignore_patterns("plant")))
 
 
+@pytest.mark.slow
 def test_a_product_of_ones_own_is_made_from_its_site_file(sticks):
     done = run("turn", sticks / "site.toml", "--data", sticks, "--json")
     assert done.returncode == 0, done.stderr
@@ -32,6 +33,7 @@ def test_a_product_of_ones_own_is_made_from_its_site_file(sticks):
     assert not report["unbalanced"]
 
 
+@pytest.mark.slow
 def test_the_same_order_twice_needs_new_people(sticks):
     assert run("turn", sticks / "site.toml", "--data", sticks).returncode == 0
     again = run("turn", sticks / "site.toml", "--data", sticks)

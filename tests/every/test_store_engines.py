@@ -39,7 +39,7 @@ class Engine:
             self.folder, self.clock, events_url=self.url, points_url=self.points_url, storage_options=self.options)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[pytest.param(one, marks=pytest.mark.slow) if one == "s3" else one for one in ENGINES])
 def server(request: pytest.FixtureRequest) -> Iterator[str | dict[str, str]]:
     """Address of a database ('' for a file), or the options of an object store."""
     if request.param == "sqlite":
