@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from loopwright.core.errors import InputError, LoopwrightError, SiteError, Unkno
 from loopwright.core.types import Batch, Event
 from loopwright.learn.kept import predictions, registry
 from loopwright.packs.shop_floor.signals import MILL
+from loopwright.serve import maintain
 from loopwright.store import User
 from loopwright.twins.mill import MillTwin, TwinRun
 from tests.app.small_parts import points_of
@@ -226,6 +228,17 @@ def test_trouble_may_be_an_alarm_that_people_say_was_true_and_their_last_word_co
             body = {"condition": "hot", "thing": "mill-1", "verdict": word, "why": ""}
             plant.store.record([Event("alarm.judged", f"a-{number}", T0 + 9 * HOUR, "bo", body)])
         assert [(e.about, e.t_ns) for e in anomaly.troubles(plant, task)] == [("a-1", T0 + HOUR), ("a-3", T0 + 3 * HOUR)]
+
+
+def test_a_mere_look_at_a_tool_is_no_trouble_unless_it_is_asked_for(tmp_path: Path) -> None:
+    with opened(tmp_path, ANOMALY) as plant:
+        task = learning.task_of(plant, "anomaly-s.output_power")
+        for number, condition in enumerate((maintain.CONDITION, maintain.LOOK), 1):
+            body = {"machine": "mill-1", "alarm": "a", "condition": condition, "duration_s": 60, "why": "x", "start_ns": T0}
+            plant.store.record([Event("workorder.opened", f"w-{number}", T0 + number * HOUR, "maintain", body)])
+        assert [e.about for e in anomaly.troubles(plant, task)] == ["w-1"]
+        looks = replace(task, trouble=(f"workorder.opened/{maintain.LOOK}",))
+        assert [e.about for e in anomaly.troubles(plant, looks)] == ["w-2"]
 
 
 def test_a_life_may_end_by_any_event_of_a_machine(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_worn_tool_gives_a_decision_an_alarm_and_a_work_order() -> None:
         kinds.check(event)
     alarm, order = events
     assert {k: v for k, v in order.body.items() if k != "why"} == {
-        "machine": "mill-1", "alarm": alarm.about, "duration_s": 1200, "start_ns": run(1)["end_ns"],
+        "machine": "mill-1", "alarm": alarm.about, "condition": "tool worn", "duration_s": 1200, "start_ns": run(1)["end_ns"],
     }
     assert (decision.value, decision.low, decision.high, decision.unit) == (0.9, 0.8, 1.0, "1")
     assert decision.action == "change the tool of mill-1"
@@ -96,7 +96,7 @@ def test_while_a_look_is_open_a_second_guess_opens_nothing_and_a_tool_known_to_b
     assert nothing == []
     events, said_3, state = decide([run(3)], sure, state, 30, Settings())
     assert [(e.kind, e.body.get("condition")) for e in events] == [
-        ("alarm.raised", "tool worn"), ("workorder.opened", None)]
+        ("alarm.raised", "tool worn"), ("workorder.opened", "tool worn")]
     assert fold(recorded([*first, *events], [*said_1, *said_2, *said_3])) == state
     again, _, _ = decide([run(4)], guessed({"mill-1/run-4": 0.6}), state, 40, Settings())
     assert again == [], "the tool is going to be changed: nobody has to look at it"

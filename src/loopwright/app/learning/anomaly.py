@@ -18,13 +18,15 @@ from loopwright.learn.kept import predictions
 from loopwright.learn.kept.predictions import Asked, Outcome, Outcomes
 from loopwright.learn.league import BRIER
 from loopwright.learn.tasks import anomaly
+from loopwright.serve.maintain import LOOK
 
 SIGNAL, JUDGED = "trouble", "alarm.judged"
 
 
 def troubles(plant: Plant, task: Task, known_by_ns: int | None = None) -> list[Event]:
-    """Events that are trouble of the task's things: 'workorder.opened'; 'alarm.raised/<condition>' for one alarm;
-    'alarm.judged/true' for alarms that people say were true, at the time they were raised (the last word counts)."""
+    """Events that are trouble of the task's things: 'workorder.opened', mere looks at a tool left out;
+    'alarm.raised/<condition>' or 'workorder.opened/<condition>' for one condition; 'alarm.judged/true' for alarms
+    that people say were true, at the time they were raised (the last word counts)."""
     found: list[Event] = []
     for word in task.trouble:
         kind, _, which = word.partition("/")
@@ -35,7 +37,8 @@ def troubles(plant: Plant, task: Task, known_by_ns: int | None = None) -> list[E
             last = {e.about: e for e in events if e.about in raised}
             events = [replace(e, t_ns=raised[e.about]) for e in last.values()]
         key = "verdict" if kind == JUDGED else "condition"
-        found += [e for e in events if which in ("", e.body.get(key))]
+        said = [(e, e.body.get(key)) for e in events]
+        found += [e for e, what in said if what == which or (not which and what != LOOK)]
     return found
 
 

@@ -180,8 +180,10 @@ def _act(
         "priority": settings.look_priority if guess else settings.priority,
         "evidence": [asdict(one) for one in decision.because], "decision": decision.id,
     }
-    order = {"machine": thing, "alarm": alarm_id, "duration_s": settings.look_s if guess else settings.duration_s,
-             "why": f"{what}: {decision.says}", "start_ns": int(run["end_ns"])}
+    order = {
+        "machine": thing, "alarm": alarm_id, "condition": what, "start_ns": int(run["end_ns"]),
+        "duration_s": settings.look_s if guess else settings.duration_s, "why": f"{what}: {decision.says}",
+    }
     actor = f"service:{NAME}"
     standing[what][thing] = {"alarm": alarm_id, "workorder": order_id, "done": False}
     return [
