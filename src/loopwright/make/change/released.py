@@ -25,12 +25,13 @@ def facts(shop: Shop, plan: Plan) -> dict[str, Any]:
     operations = {o.key: o for job in shop.jobs for o in job.operations}
     planned = set(keys)
     first_s = min([0, *(s.start_s - s.setup_s for s in plan.slots)])
+    last_s = max([plan.makespan_s, *(job.due_s for job in shop.jobs if job.due_s is not None)])
     materials = [list(operations[key].materials) if key in operations else [] for key in keys]
     named = {name for names in materials for name in names}
     told = {
         "machines": [machine.id for machine in shop.machines],
         "orders": {job.id: row for job in shop.jobs if (row := _order(job))},
-        "closed": _closed(shop, first_s, plan.makespan_s),
+        "closed": _closed(shop, first_s, last_s),
         "after": [_after(operations.get(key), planned) for key in keys],
         "materials": materials if named else [],
         "arrivals": {name: at_s for name, at_s in shop.materials.items() if name in named},
@@ -50,7 +51,10 @@ def _order(job: Job) -> dict[str, Any]:
 
 
 def _closed(shop: Shop, first_s: int, last_s: int) -> list[dict[str, Any]]:
-    """Closed times that touch the plan; machines that are closed together share a row."""
+    """Closed times before the plan and every due date have ended: what may be late by how much hangs on them too.
+
+    Machines that are closed together share a row.
+    """
     found: dict[tuple[int, int, str], list[str]] = defaultdict(list)
     for b in shop.blocked:
         if b.start_s < last_s and b.end_s > first_s:
