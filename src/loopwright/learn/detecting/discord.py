@@ -15,8 +15,6 @@ Source: C.-C. M. Yeh et al., ICDM 2016 (matrix profile); Y. Zhu et al., ICDM 201
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -59,60 +57,13 @@ def follow(state: Discord, values: np.ndarray) -> tuple[np.ndarray, Discord]:
     values   (N,) finite, in spreads about their usual level (beyond 10,000 rounding begins to show)
     returns  0 until two windows are there that do not overlap
     """
+    try:
+        from loopwright.learn.detecting.discord_fast import loop
+    except ImportError as missing:
+        raise MissingExtra("learn/discord", "numba", "learn") from missing
     tape = np.concatenate((state.past, np.asarray(values, dtype=float)))
     energies = np.concatenate((state.energy, np.zeros(len(values))))
     dots, out = state.dots.copy(), np.zeros(len(values))
-    _kernel()(tape, energies, dots, out, state.window, state.seen)
+    loop(tape, energies, dots, out, state.window, state.seen, RENEW)
     past, energy = tape[len(tape) - len(state.past) :].copy(), energies[len(values) :].copy()
     return out, replace(state, past=past, energy=energy, dots=dots, seen=state.seen + len(values))
-
-
-@lru_cache(maxsize=1)
-def _kernel() -> Any:
-    """The compiled loop over samples. Raises MissingExtra where Numba is not installed."""
-    try:
-        import numba
-    except ImportError as missing:
-        raise MissingExtra("learn/discord", "numba", "learn") from missing
-
-    @numba.njit(cache=True)
-    def renewed(tape: Any, energies: Any, dots: Any, now: int, newest: int, window: int) -> None:
-        history = len(dots) - 1
-        for j in range(history + 1):
-            total, square = 0.0, 0.0
-            for i in range(window):
-                earlier = tape[now - history + j - i]  # before the first sample stand zeros, which add nothing
-                total += tape[now - i] * earlier
-                square += earlier * earlier
-            dots[j] = total
-            energies[newest - history + j] = square
-
-    @numba.njit(cache=True, fastmath={"nnan", "nsz"})
-    def moved(dots: Any, near: Any, far: Any, energies: Any, x: float, old: float) -> float:
-        best = np.inf
-        for j in range(len(dots)):
-            dots[j] += x * near[j] - old * far[j]
-            best = min(best, energies[j] - 2.0 * dots[j])
-        return best
-
-    @numba.njit(cache=True)
-    def loop(tape: Any, energies: Any, dots: Any, out: Any, window: int, seen: int) -> None:
-        history = len(dots) - 1
-        for n in range(len(out)):
-            now, newest = history + window + n, history + 1 + n
-            x, old = tape[now], tape[now - window]
-            energies[newest] = energies[newest - 1] + (x * x - old * old)
-            if (seen + n) % RENEW == 0:
-                renewed(tape, energies, dots, now, newest, window)
-                x, old = 0.0, 0.0  # the products are of this sample already
-            last = min(history, seen + n + 1 - window)
-            begin, close = history - max(last, window - 1), history + 1 - window  # of lags last .. window
-            low, high = now - history, newest - history
-            moved(dots[:begin], tape[low:], tape[low - window :], energies[high:], x, old)
-            best = moved(dots[begin:close], tape[low + begin :], tape[low + begin - window :],
-                         energies[high + begin :], x, old)
-            moved(dots[close:], tape[low + close :], tape[low + close - window :], energies[high + close :], x, old)
-            if last >= window:
-                out[n] = np.sqrt(max(energies[newest] + best, 0.0) / window)
-
-    return loop

@@ -20,10 +20,11 @@ C. Croux, J. Forecasting 29 (2010) 285, for robust smoothing with such a recursi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from loopwright.learn.detecting.compiled import compiled
 
 BOUND = 3.0  # spreads at which a residual stops counting for more
 AT_BOUND = 0.9950073  # E min(z^2, 9) of a standard normal value
@@ -110,7 +111,7 @@ def follow(levels: Levels, rows: np.ndarray, slots: np.ndarray | None = None) ->
     slots  (N,) slot of each row; None: the first
     """
     at = np.zeros(len(rows), dtype=np.int64) if slots is None else np.asarray(slots, dtype=np.int64)
-    loop = _kernel()
+    loop = compiled(_loop)
     out = np.empty(rows.shape)
     done = 0
     while done < len(rows) and (loop is None or len(levels.first)):  # warming up, or without Numba
@@ -124,43 +125,33 @@ def follow(levels: Levels, rows: np.ndarray, slots: np.ndarray | None = None) ->
     return out, replace(levels, level=level, spread=spread, seen=seen, season=season, visits=visits)
 
 
-@lru_cache(maxsize=1)
-def _kernel() -> Any:
-    """The compiled loop over rows of signals that are warm; None where Numba is not installed."""
-    try:
-        import numba
-    except ImportError:
-        return None
-
-    @numba.njit(cache=True)
-    def loop(
-        rows: Any, at: Any, level: Any, spread: Any, seen: Any, season: Any, visits: Any, gain: float,
-        season_gain: float, out: Any,
-    ) -> None:
-        for n in range(len(rows)):
-            slot = at[n]
-            share = 0.0
+def _loop(
+    rows: Any, at: Any, level: Any, spread: Any, seen: Any, season: Any, visits: Any, gain: float,
+    season_gain: float, out: Any,
+) -> None:
+    """The rows of signals that are warm, one after the other; levels, spreads and seasons are moved on in place."""
+    for n in range(len(rows)):
+        slot = at[n]
+        share = 0.0
+        if len(season):
+            visits[slot] += 1
+            share = max(1.0 / visits[slot], season_gain)
+        for s in range(rows.shape[1]):
+            x = rows[n, s]
+            if not np.isfinite(x):
+                out[n, s] = 0.0
+                continue
+            expected = season[slot, s] if len(season) else 0.0
+            z = min(max((x - level[s] - expected) / spread[s], -FARTHEST), FARTHEST)
+            out[n, s] = z
+            held = min(max(z, -BOUND), BOUND)
+            seen[s] += 1
+            g = max(1.0 / seen[s], gain)
             if len(season):
-                visits[slot] += 1
-                share = max(1.0 / visits[slot], season_gain)
-            for s in range(rows.shape[1]):
-                x = rows[n, s]
-                if not np.isfinite(x):
-                    out[n, s] = 0.0
-                    continue
-                expected = season[slot, s] if len(season) else 0.0
-                z = min(max((x - level[s] - expected) / spread[s], -FARTHEST), FARTHEST)
-                out[n, s] = z
-                held = min(max(z, -BOUND), BOUND)
-                seen[s] += 1
-                g = max(1.0 / seen[s], gain)
-                if len(season):
-                    season[slot, s] += share * (spread[s] * held)
-                level[s] += g * spread[s] * held
-                spread[s] *= np.sqrt(1.0 + g * (held * held / AT_BOUND - 1.0))
-                spread[s] = max(spread[s], max(1e-6 * abs(level[s]), 1e-12))
-
-    return loop
+                season[slot, s] += share * (spread[s] * held)
+            level[s] += g * spread[s] * held
+            spread[s] *= np.sqrt(1.0 + g * (held * held / AT_BOUND - 1.0))
+            spread[s] = max(spread[s], max(1e-6 * abs(level[s]), 1e-12))
 
 
 def settle(rows: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:

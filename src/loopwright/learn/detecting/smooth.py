@@ -7,10 +7,11 @@ Chunks of any size give the same digits.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from loopwright.learn.detecting.compiled import compiled
 
 
 def follow(last: np.ndarray, rows: np.ndarray, memory: float) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +21,7 @@ def follow(last: np.ndarray, rows: np.ndarray, memory: float) -> tuple[np.ndarra
     rows    (N, C) NaN: missing, the average stays
     memory  rows, 1 or more
     """
-    loop = _kernel()
+    loop = compiled(_loop)
     out, now = np.empty(rows.shape), np.array(last, dtype=float)
     if loop is None:
         for n, row in enumerate(rows):
@@ -31,21 +32,11 @@ def follow(last: np.ndarray, rows: np.ndarray, memory: float) -> tuple[np.ndarra
     return out, now
 
 
-@lru_cache(maxsize=1)
-def _kernel() -> Any:
-    """The compiled loop; None where Numba is not installed."""
-    try:
-        import numba
-    except ImportError:
-        return None
-
-    @numba.njit(cache=True)
-    def loop(rows: Any, now: Any, memory: float, out: Any) -> None:
-        for n in range(len(rows)):
-            for c in range(rows.shape[1]):
-                x = rows[n, c]
-                if np.isfinite(x):
-                    now[c] = now[c] + (x - now[c]) / memory
-                out[n, c] = now[c]
-
-    return loop
+def _loop(rows: Any, now: Any, memory: float, out: Any) -> None:
+    """Row after row; the averages `now` are moved on in place."""
+    for n in range(len(rows)):
+        for c in range(rows.shape[1]):
+            x = rows[n, c]
+            if np.isfinite(x):
+                now[c] = now[c] + (x - now[c]) / memory
+            out[n, c] = now[c]

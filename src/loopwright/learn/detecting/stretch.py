@@ -18,12 +18,12 @@ NeurIPS 2024 (TSB-AD), for how strong principal components of windows are among 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from loopwright.core.errors import InputError, MissingExtra
+from loopwright.learn.detecting.compiled import compiled
 from loopwright.learn.detecting.subspace import chi2_99
 
 MOST = 24  # directions
@@ -107,41 +107,34 @@ def _scored(state: Stretch, values: np.ndarray, out: np.ndarray) -> Stretch:
     """Writes the scores of samples before the next computation of the directions."""
     tape = np.concatenate((state.past, values))
     products = state.products.copy()
-    mean = _kernel()(tape, products, state.mean, state.axes, state.weights, state.rest, state.seen, out)
+    loop = compiled(_loop)
+    if loop is None:
+        raise MissingExtra("learn/stretch", "numba", "learn")
+    mean = loop(tape, products, state.mean, state.axes, state.weights, state.rest, state.seen, out)
     past = tape[len(tape) - len(state.past) :].copy()
     return replace(state, past=past, products=products, mean=float(mean), seen=state.seen + len(values))
 
 
-@lru_cache(maxsize=1)
-def _kernel() -> Any:
-    """The compiled loop over samples. Raises MissingExtra where Numba is not installed."""
-    try:
-        import numba
-    except ImportError as missing:
-        raise MissingExtra("learn/stretch", "numba", "learn") from missing
-
-    @numba.njit(cache=True)
-    def loop(tape: Any, products: Any, mean: float, axes: Any, weights: Any, rest: float, seen: int, out: Any) -> float:
-        window, kept = axes.shape
-        along, held = np.empty(kept), np.empty(window)
-        for n in range(len(out)):
-            now = window + n
-            along[:] = 0.0
-            square = 0.0
-            for i in range(window):
-                x = tape[now - window + 1 + i] - mean
-                held[window - 1 - i] = min(max(tape[now - window + 1 + i], -FARTHEST), FARTHEST) - mean
-                square += x * x
-                for k in range(kept):
-                    along[k] += x * axes[i, k]
-            index = rest * square
+def _loop(tape: Any, products: Any, mean: float, axes: Any, weights: Any, rest: float, seen: int, out: Any) -> float:
+    """Sample after sample; products are moved on in place. Returns the mean after the last."""
+    window, kept = axes.shape
+    along, held = np.empty(kept), np.empty(window)
+    for n in range(len(out)):
+        now = window + n
+        along[:] = 0.0
+        square = 0.0
+        for i in range(window):
+            x = tape[now - window + 1 + i] - mean
+            held[window - 1 - i] = min(max(tape[now - window + 1 + i], -FARTHEST), FARTHEST) - mean
+            square += x * x
             for k in range(kept):
-                index += weights[k] * along[k] * along[k]
-            out[n] = max(index, 0.0)
-            share = max(1.0 / (seen + n + 1), 1.0 / MEMORY)
-            for lag in range(window):
-                products[lag] += share * (held[0] * held[lag] - products[lag])
-            mean += share * held[0]
-        return mean
-
-    return loop
+                along[k] += x * axes[i, k]
+        index = rest * square
+        for k in range(kept):
+            index += weights[k] * along[k] * along[k]
+        out[n] = max(index, 0.0)
+        share = max(1.0 / (seen + n + 1), 1.0 / MEMORY)
+        for lag in range(window):
+            products[lag] += share * (held[0] * held[lag] - products[lag])
+        mean += share * held[0]
+    return mean

@@ -26,12 +26,12 @@ N. Cressie and D. M. Hawkins, Math. Geology 12 (1980) 115 (robust variogram).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from loopwright.learn.detecting import smooth
+from loopwright.learn.detecting.compiled import compiled
 from loopwright.learn.detecting.level import bounded, settle
 
 MEMORY = 8  # rows of the average; fewer where fewer than 64 were learned from
@@ -156,7 +156,7 @@ def follow(state: Wander, rows: np.ndarray) -> tuple[np.ndarray, Wander]:
     rows     (N, C) NaN: missing, changes nothing but how unsure the level is
     returns  max(|e|, sqrt(2 nats)), never NaN
     """
-    loop = _kernel()
+    loop = compiled(_loop)
     out = np.empty(rows.shape)
     if loop is None:
         for n, row in enumerate(rows):
@@ -194,36 +194,26 @@ def advance(state: Wander, row: np.ndarray) -> tuple[np.ndarray, Wander]:
     return np.maximum(np.abs(e), stuck), after
 
 
-@lru_cache(maxsize=1)
-def _kernel() -> Any:
-    """The compiled loop over rows; None where Numba is not installed."""
-    try:
-        import numba
-    except ImportError:
-        return None
-
-    @numba.njit(cache=True)
-    def loop(
-        rows: Any, level: Any, spread: Any, noise: Any, wander: Any, memory: float, gain: float, average: Any,
-        mean: Any, unsure: Any, last: Any, run: Any, usual_run: Any, nats: Any, out: Any,
-    ) -> None:
-        kept = 1.0 - gain
-        for n in range(len(rows)):
-            for c in range(rows.shape[1]):
-                x = rows[n, c]
-                there = np.isfinite(x)
-                if there:
-                    z = min(max((x - level[c]) / spread[c], -FARTHEST), FARTHEST)
-                    average[c] = average[c] + (z - average[c]) / memory
-                    run[c] = run[c] + 1.0 if x == last[c] else 0.0
-                    last[c] = x
-                unsure[c] = unsure[c] + wander[c]
-                away = average[c] - mean[c]
-                e = abs(away / np.sqrt(noise[c] + unsure[c]))
-                stuck = np.sqrt(2.0 * nats[c] * max(run[c] - 2.0 * usual_run[c], 0.0))
-                out[n, c] = max(e, stuck)
-                if there and e < CALM:
-                    mean[c] = mean[c] + gain * away
-                    unsure[c] = kept * kept * unsure[c] + 2.0 * memory * noise[c] * (gain * gain)
-
-    return loop
+def _loop(
+    rows: Any, level: Any, spread: Any, noise: Any, wander: Any, memory: float, gain: float, average: Any,
+    mean: Any, unsure: Any, last: Any, run: Any, usual_run: Any, nats: Any, out: Any,
+) -> None:
+    """Row after row; what is known of each channel is moved on in place."""
+    kept = 1.0 - gain
+    for n in range(len(rows)):
+        for c in range(rows.shape[1]):
+            x = rows[n, c]
+            there = np.isfinite(x)
+            if there:
+                z = min(max((x - level[c]) / spread[c], -FARTHEST), FARTHEST)
+                average[c] = average[c] + (z - average[c]) / memory
+                run[c] = run[c] + 1.0 if x == last[c] else 0.0
+                last[c] = x
+            unsure[c] = unsure[c] + wander[c]
+            away = average[c] - mean[c]
+            e = abs(away / np.sqrt(noise[c] + unsure[c]))
+            stuck = np.sqrt(2.0 * nats[c] * max(run[c] - 2.0 * usual_run[c], 0.0))
+            out[n, c] = max(e, stuck)
+            if there and e < CALM:
+                mean[c] = mean[c] + gain * away
+                unsure[c] = kept * kept * unsure[c] + 2.0 * memory * noise[c] * (gain * gain)
