@@ -51,7 +51,7 @@ def _order(job: Job) -> dict[str, Any]:
 
 
 def _closed(shop: Shop, first_s: int, last_s: int) -> list[dict[str, Any]]:
-    """Closed times before the plan and every due date have ended: what may be late by how much hangs on them too.
+    """Closed times until the plan and the last due date are over: what is told of slack hangs on both.
 
     Machines that are closed together share a row.
     """
